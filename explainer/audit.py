@@ -1,0 +1,131 @@
+"""The conservation audit: where, step by step, the relevance went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import NumericalError
+from .layers import Layer
+from .plan import Step
+from .tensor import Array, Value, total
+
+
+@dataclass(frozen=True)
+class AuditStep:
+    """The relevance sums of one step, each an array (N,).
+
+    R_out = R_in + bias + epsilon holds up to rounding; `residual` is what it misses.
+
+    Attributes
+    ----------
+    node, operator, rule : str
+    R_out : array (N,)
+        ΣR handed to the layer.
+    R_in : array (N,)
+        ΣR that its inputs received.
+    bias : array (N,)
+        The share of biases and other constants.
+    epsilon : array (N,)
+        The share of the stabiliser.
+    """
+
+    node: str
+    operator: str
+    rule: str
+    R_out: Array
+    R_in: Array
+    bias: Array
+    epsilon: Array
+
+    @property
+    def residual(self) -> Array:
+        return np.asarray(self.R_out - self.R_in - self.bias - self.epsilon)
+
+
+class Audit(tuple[AuditStep, ...]):
+    """The steps of one explanation; printing it shows a table of the first sample's shares."""
+
+    def __repr__(self) -> str:
+        return f"<audit of {len(self)} steps>"
+
+    def __str__(self) -> str:
+        lines = [f"{'node':40} {'R out':>12} {'R in':>12} {'bias':>12} {'epsilon':>12}"]
+        for step in self:
+            numbers = (step.R_out, step.R_in, step.bias, step.epsilon)
+            lines.append(f"{step.node[-40:]:40} " + " ".join(f"{value[0]:12.5g}" for value in numbers))
+        return "\n".join(lines)
+
+    @classmethod
+    def join(cls, parts: Sequence[Audit]) -> Audit:
+        """The audits of several batches as one."""
+        fields = ("R_out", "R_in", "bias", "epsilon")
+        return cls(
+            AuditStep(
+                *(getattr(steps[0], name) for name in ("node", "operator", "rule")),
+                *(np.concatenate([getattr(step, name) for step in steps]) for name in fields),
+            )
+            for steps in zip(*parts, strict=True)
+        )
+
+
+class Auditor:
+    """Watches a walk: sums relevance per sample, and stops at the first NaN or infinity.
+
+    Parameters
+    ----------
+    samples : int
+        The batch size.
+    """
+
+    def __init__(self, samples: int) -> None:
+        self.samples = samples
+        self.steps: list[AuditStep] = []
+
+    def __call__(self, step: Step, layer: Layer, R: Value, R_in: Value) -> None:
+        parts = R_in if isinstance(R_in, tuple) else (R_in,)
+        bias, epsilon = step.rule.shares(layer, layer.x, R)
+        entry = AuditStep(
+            node=step.node.name,
+            operator=step.node.operator,
+            rule=str(step.rule),
+            R_out=self._sum(R),
+            R_in=np.sum([self._sum(part) for part in parts], axis=0),
+            bias=self._sum(bias),
+            epsilon=self._sum(epsilon),
+        )
+        # A sum with a NaN or an infinity in it is one itself: no need to look at every value.
+        if not np.isfinite(entry.R_in).all() and not all(np.isfinite(part).all() for part in parts):
+            raise NumericalError(f"the relevance below {step.node} is not finite (rule {step.rule})")
+        self.steps.append(entry)
+
+    def _sum(self, x: Value) -> Array:
+        return np.zeros(self.samples) if x is None else total(x, self.samples)
+
+    def result(self) -> Audit:
+        """What was seen."""
+        return Audit(self.steps)
+
+
+def check_finite(values: dict[str, Array], producers: Mapping[str, str]) -> None:
+    """Refuse a forward pass with NaN or infinity in it, naming the first node that shows it.
+
+    Raises
+    ------
+    NumericalError
+    """
+    order = {name: place for place, name in enumerate(producers)}
+    bad = [
+        name
+        for name, value in values.items()
+        if value.dtype.kind == "f" and not np.isfinite(np.sum(value)) and not np.isfinite(value).all()
+    ]
+    if bad:
+        first = min(bad, key=lambda name: order.get(name, -1))
+        where = producers.get(first, "the input")
+        raise NumericalError(
+            f"the forward pass has NaN or infinity in {first!r} (from {where}); "
+            "check the input's range and the weights"
+        )

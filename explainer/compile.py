@@ -1,0 +1,332 @@
+"""The explanation compiled into the model file: the same walk, run on symbols."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from . import composites
+from .backward import backward
+from .composites import CompositeLike
+from .errors import ExplainerError, InputError, ModelError
+from .files import write_whole
+from .graph import Graph, Input, ModelLike, labels_of
+from .plan import Plan, make_plan
+from .preprocess import Preprocess
+from .runner import Runner
+from .session import Session
+from .targets import Index, TargetLike, check_start, choose, put_relevance, resolve_target
+from .tensor import FLOAT32, Array, Cast, Recorder, Symbol, Value
+
+# ScatterElements adds up, as the transpose of overlapping max pooling must, since opset 16.
+OPSET = 16
+IR_VERSION = 8
+# An emitted walk and NumPy's must point the same way; the two forward passes are fused differently,
+# and float32 epsilon-LRP amplifies that, so a largest error says little about a right graph.
+COSINE = 0.999
+
+
+def compile(
+    model: ModelLike,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    composite: CompositeLike = "epsilon",
+    eps: float | None = None,
+    target: TargetLike | None = None,
+    start: str = "output",
+    keep: Collection[str] | str = (),
+    image_size: int | tuple[int, int] | None = None,
+) -> onnx.ModelProto:
+    """Emit an ONNX file that returns its original outputs and their relevance.
+
+    The batch stays dynamic where the model's is; spatial sizes are fixed. The result is checked by
+    onnx.checker, and by running it: its outputs are the original's, its relevance NumPy's.
+
+    Parameters
+    ----------
+    model : path, bytes or onnx.ModelProto
+    path : path, optional
+        Where to write it, whole or not at all.
+    composite, eps, keep
+        See `Explainer`.
+    target, start
+        See `explain`; None is "top": each sample's largest output.
+    image_size : int or (height, width), optional
+        For a model whose spatial size is dynamic; its preprocessing's size by default.
+
+    Returns
+    -------
+    onnx.ModelProto
+        With the further outputs ``relevance`` (``relevance/NAME`` for each input of a model that
+        has several) and ``relevance/NAME`` for each kept tensor.
+
+    Raises
+    ------
+    UnsupportedError, TargetError, ModelError, InputError, OutputError
+    """
+    original = Graph.load(model)
+    where, index = resolve_target(original, "top" if target is None else target, labels_of(original))
+    check_start(start, index)
+    if isinstance(index, np.ndarray):
+        raise InputError("compile: one target for all samples; an array of indices has no place in a file")
+    rules = composites.get(composite, **({} if eps is None else {"eps": eps}))
+    make_plan(original, rules, where, keep)  # complaints first, in the names of the file as given
+    proto = raised(original)
+    graph = Graph.load(proto).having(title=original.title)
+    # A converter may insert nodes before the output: the target is looked up anew.
+    where, index = resolve_target(graph, "top" if target is None else target, labels_of(graph))
+    plan = make_plan(graph, rules, where, keep)
+    examples = Examples.of(graph, image_size)
+    proto.CopyFrom(_emit(proto, plan, index, start, examples))
+    _declare(proto, plan, composite, target, start)
+    _prove(proto, original, plan, index, start, examples)
+    if path is not None:
+        with write_whole(Path(path)) as file:
+            file.write(proto.SerializeToString())
+    return proto
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Random inputs of a model's own shapes, for tracing and for the proof."""
+
+    inputs: tuple[Input, ...]
+    sizes: tuple[int, int] | None
+
+    @classmethod
+    def of(cls, graph: Graph, image_size: int | tuple[int, int] | None) -> Examples:
+        """Decide the dynamic spatial sizes."""
+        if isinstance(image_size, int):
+            image_size = (image_size, image_size)
+        text = graph.metadata.get("preprocessor_config")
+        if image_size is None and text is not None:
+            how = Preprocess.from_metadata(text)
+            size = how.crop or how.size
+            image_size = (size, size) if isinstance(size, int) else size
+        return cls(graph.inputs, image_size)
+
+    def shape(self, value: Input, samples: int) -> tuple[int, ...]:
+        """A whole shape of an input, the batch where it is dynamic."""
+        if value.shape is None:
+            raise InputError(f"input {value.name!r} declares no shape; it cannot be compiled")
+        batch, *inner = value.shape
+        unknown = [axis for axis, size in enumerate(inner) if size is None]
+        if unknown and (self.sizes is None or len(unknown) != 2):
+            raise InputError(
+                f"input {value.name!r} has the dynamic shape {['N', *inner]}: spatial sizes must be fixed; "
+                "give image_size (--image-size)"
+            )
+        sizes = dict(zip(unknown, self.sizes or (), strict=False))
+        return (batch or samples, *(size or sizes[axis] for axis, size in enumerate(inner)))
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether the batch is free."""
+        return any(value.shape is not None and value.shape[0] is None for value in self.inputs)
+
+    def feeds(self, samples: int) -> dict[str, Array]:
+        """Seeded inputs."""
+        rng = np.random.default_rng(samples)
+        feeds = {}
+        for value in self.inputs:
+            x = rng.standard_normal(self.shape(value, samples))
+            pixels = rng.integers(0, 255, x.shape) if value.dtype.kind in "iu" else x
+            feeds[value.name] = np.asarray(pixels, dtype=value.dtype)
+        return feeds
+
+
+def raised(graph: Graph) -> onnx.ModelProto:
+    """The model with its weights inside, in an opset that can express the walk.
+
+    Raises
+    ------
+    ModelError
+        The converter fails, or the converted model's outputs differ.
+    """
+    proto = onnx.ModelProto.FromString(graph.source)
+    if graph.folder is not None:
+        onnx.load_external_data_for_model(proto, str(graph.folder))
+    if graph.opset < OPSET:
+        proto = _converted(proto, graph)
+    # Before IR 4 every initializer was an input too: a constant could not be told from a default.
+    proto.ir_version = max(proto.ir_version, IR_VERSION)
+    inputs = [value for value in proto.graph.input if value.name not in graph.initializers]
+    del proto.graph.input[:]
+    proto.graph.input.extend(inputs)
+    return proto
+
+
+def _converted(proto: onnx.ModelProto, graph: Graph) -> onnx.ModelProto:
+    from onnx import version_converter
+
+    try:
+        return version_converter.convert_version(proto, OPSET)
+    except Exception as error:  # the converter raises whatever its C++ side does
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"{graph.title}: compiling needs opset {OPSET}, and onnx.version_converter cannot raise "
+            f"this model from {graph.opset}: {reason[:300]}"
+        ) from error
+
+
+class _Symbols(dict[str, Value]):
+    """Tensor name -> Symbol, constants made when they are asked for.
+
+    Whole numbers (axes, sizes) stay arrays: they shape the graph instead of flowing through it.
+    """
+
+    def __init__(self, recorder: Recorder, graph: Graph, activations: Mapping[str, Array]) -> None:
+        super().__init__()
+        self.recorder, self.graph = recorder, graph
+        for name, value in activations.items():
+            # Inputs may be whole numbers themselves (pixels).
+            flows = value.dtype.kind == "f" or name in graph.carrying
+            self[name] = self._floating(name, value) if flows else value
+
+    def __missing__(self, name: str) -> Value:
+        value = self.graph.constant(name)
+        self[name] = self._floating(name, value) if value.dtype.kind == "f" else value
+        return self[name]
+
+    def _floating(self, name: str, value: Array) -> Value:
+        symbol = Symbol(self.recorder, name, value)
+        return symbol if value.dtype == np.float32 else Cast(symbol, to=FLOAT32)
+
+
+def _emit(proto: onnx.ModelProto, plan: Plan, index: Index, how: str, examples: Examples) -> onnx.ModelProto:
+    """The model with the walk's nodes behind its own."""
+    feeds = examples.feeds(2)
+    samples = next(iter(feeds.values())).shape[0]
+    runner = Runner(plan, np.dtype(np.float32))
+    activations = {**runner.session.run(feeds), **feeds}
+    recorder = Recorder(_unused_prefix(plan.graph))
+    symbols = _Symbols(recorder, plan.graph, activations)
+    R = put_relevance(plan.start, choose(plan.start, index, symbols, samples), how, symbols, samples)
+    relevance = backward(plan, symbols, R, lambda step: step.layer.prepare(symbols))
+
+    emitted = onnx.ModelProto()
+    emitted.CopyFrom(proto)
+    for operator, inputs, outputs, attributes in recorder.nodes:
+        emitted.graph.node.append(_node(operator, inputs, outputs, attributes))
+    emitted.graph.initializer.extend(numpy_helper.from_array(a, n) for n, a in recorder.constants.items())
+    for name, tensor in output_names(plan).items():
+        value = relevance[tensor]
+        emitted.graph.node.append(onnx.helper.make_node("Identity", [value.name], [name], f"to {name}"))
+        shape = [*value.shape]
+        if examples.is_dynamic and shape and shape[0] == samples:
+            shape[0] = _batch_name(proto)
+        emitted.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
+    for value in emitted.graph.input:
+        _fix_sizes(value, {v.name: examples.shape(v, samples) for v in examples.inputs}.get(value.name))
+    # Sizes inferred for a dynamic image no longer hold.
+    del emitted.graph.value_info[:]
+    return emitted
+
+
+def _batch_name(proto: onnx.ModelProto) -> str:
+    """What the file calls its dynamic batch."""
+    names = [value.type.tensor_type.shape.dim[0].dim_param for value in proto.graph.input]
+    return next(filter(None, names), "N")
+
+
+def output_names(plan: Plan) -> dict[str, str]:
+    """The emitted outputs: their name -> the tensor whose relevance they hold."""
+    single = len(plan.sources) == 1
+    names = {"relevance" if single else f"relevance/{name}": name for name in plan.sources}
+    return names | {f"relevance/{name}": tensor for name, tensor in plan.keep.items()}
+
+
+def _unused_prefix(graph: Graph) -> str:
+    names = {name for node in graph.nodes for name in (*node.inputs, *node.outputs)} | set(graph.initializers)
+    prefix = "lrp"
+    while any(name.startswith(prefix + "/") for name in names):
+        prefix += "_"
+    return prefix
+
+
+def _node(operator: str, inputs: list[str], outputs: list[str], attributes: dict[str, Any]) -> onnx.NodeProto:
+    plain = {
+        key: numpy_helper.from_array(value) if isinstance(value, np.ndarray) else value
+        for key, value in attributes.items()
+    }
+    return onnx.helper.make_node(operator, inputs, outputs, name=outputs[0], **plain)
+
+
+def _fix_sizes(value: onnx.ValueInfoProto, shape: tuple[int, ...] | None) -> None:
+    for axis, dimension in enumerate(value.type.tensor_type.shape.dim if shape else ()):
+        if axis and not dimension.dim_value:
+            assert shape is not None
+            dimension.Clear()
+            dimension.dim_value = shape[axis]
+
+
+def _declare(
+    proto: onnx.ModelProto, plan: Plan, composite: CompositeLike, target: TargetLike | None, start: str
+) -> None:
+    """Say in the file what was compiled into it."""
+    facts = {
+        "composite": str(composite),
+        "target": str(target or "top"),
+        "start": start,
+        "from": str(plan.start),
+    }
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = "onnx_lrp", json.dumps(facts)
+
+
+def _prove(
+    proto: onnx.ModelProto, original: Graph, plan: Plan, index: Index, how: str, examples: Examples
+) -> None:
+    """Check the emitted file, and run it beside the original and beside NumPy.
+
+    A further batch size shows whether the traced one was baked in.
+    """
+    try:
+        onnx.checker.check_model(proto, full_check=True)
+    except Exception as error:  # ValidationError and InferenceError share no base but Exception
+        raise ModelError(f"the compiled model is not valid: {str(error).strip()[:400]}") from error
+    names = output_names(plan)
+    session = Session(proto.SerializeToString(), [*original.outputs, *names], title="the compiled model")
+    reference = Session(original.source, original.outputs, original.folder, original.title)
+    runner = Runner(plan, np.dtype(np.float32))
+    for samples in (1, 3) if examples.is_dynamic else (1,):
+        feeds = examples.feeds(samples)
+        got, wanted = session.run(feeds), reference.run(feeds)
+        for name in original.outputs:
+            _agree(name, got[name], wanted[name])
+        batch = next(iter(feeds.values())).shape[0]
+        try:
+            relevance = runner.run(feeds, index, how).relevance
+        except ExplainerError:
+            if samples == 1 or batch == 1:
+                raise
+            continue
+        for name, tensor in names.items():
+            _point_alike(name, got[name], relevance[tensor])
+
+
+def _agree(name: str, got: Any, wanted: Any) -> None:
+    if not isinstance(wanted, np.ndarray) or wanted.dtype.kind != "f":
+        return
+    scale = float(np.max(np.abs(wanted), initial=0)) or 1.0
+    error = float(np.max(np.abs(got.astype(np.float64) - wanted), initial=0)) / scale
+    # The rounding of some hundred layers, fused differently.
+    allowed = 100 * math.sqrt(np.finfo(wanted.dtype).eps) * 1e-1 if wanted.dtype == np.float16 else 1e-4
+    if not error <= allowed:
+        raise ModelError(f"the compiled model's output {name!r} differs from the original's by {error:.2g}")
+
+
+def _point_alike(name: str, got: Array, wanted: Array) -> None:
+    a, b = got.astype(np.float64).ravel(), wanted.astype(np.float64).ravel()
+    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
+    if a.shape != b.shape or (norms and float(a @ b) / norms < COSINE):
+        raise ModelError(f"the compiled {name!r} differs from NumPy's; please report this model")

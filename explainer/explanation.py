@@ -1,0 +1,171 @@
+"""The result: relevance, prediction, target and audit, able to draw and save itself."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .audit import Audit
+from .errors import OutputError
+from .tensor import Array
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What an explanation returns.
+
+    Attributes
+    ----------
+    relevance : array shaped like the input, or dict of input name -> array
+    relevances : dict of str -> array
+        The relevance of the tensors named by `keep`.
+    outputs : dict of str -> array
+        The model's own outputs.
+    target : array (N,) or None
+        The index that is explained in each sample's flattened output; None for a whole tensor.
+    target_name : str
+        The tensor that the index counts in.
+    start : array (N,)
+        The relevance put on the target.
+    conserved : array (N,)
+        ΣR at the input / R at the target; not a number where the latter is 0.
+    audit : Audit
+        Per step: relevance out, in, and the shares of bias and epsilon.
+    labels : dict of int -> str
+    photos : tuple of PIL images
+        The images as the model saw them, where they were preprocessed here.
+    layout : str
+        "NCHW" or "NHWC", for drawing.
+    """
+
+    relevance: Array | dict[str, Array]
+    relevances: dict[str, Array]
+    outputs: dict[str, Array]
+    target: Array | None
+    target_name: str
+    start: Array
+    conserved: Array
+    audit: Audit
+    labels: Mapping[int, str] = field(default_factory=dict)
+    photos: tuple[Image, ...] = ()
+    layout: str = "NCHW"
+
+    def __repr__(self) -> str:
+        target = "a whole tensor" if self.target is None else f"{self.target.tolist()}"
+        conserved = ", ".join(f"{value:.4g}" for value in self.conserved[:4])
+        return f"<Explanation of {target} in {self.target_name!r}, conserved {conserved}>"
+
+    def label(self, sample: int = 0) -> str:
+        """The name of the explained class, or its index where it has none."""
+        if self.target is None:
+            return self.target_name
+        index = int(self.target[sample])
+        return self.labels.get(index, str(index))
+
+    def _first(self) -> Array:
+        relevance = self.relevance
+        return next(iter(relevance.values())) if isinstance(relevance, dict) else relevance
+
+    def heatmap(self, sample: int = 0, **options: Any) -> Image:
+        """Draw one sample.
+
+        Parameters
+        ----------
+        sample : int
+        **options
+            See `explainer.heatmap.render`; the photo and the layout are filled in.
+
+        Returns
+        -------
+        PIL.Image.Image
+        """
+        from .heatmap import render
+
+        photo = self.photos[sample] if sample < len(self.photos) else None
+        options = {"photo": photo, "layout": self.layout, **options}
+        return render(self._first()[sample], **options)
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.heatmap().save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers without the arrays: target, prediction, conservation, audit."""
+        target = None if self.target is None else self.target.tolist()
+        return {
+            "target": target,
+            "target_name": self.target_name,
+            "label": [self.label(sample) for sample in range(len(self.start))],
+            "start": self.start.tolist(),
+            "conserved": [_number(value) for value in self.conserved],
+            "audit": [
+                {
+                    "node": step.node,
+                    "operator": step.operator,
+                    "rule": step.rule,
+                    **{
+                        name: [_number(value) for value in getattr(step, name)]
+                        for name in ("R_out", "R_in", "bias", "epsilon")
+                    },
+                }
+                for step in self.audit
+            ],
+        }
+
+    def save(self, path: str | Path, **options: Any) -> None:
+        """Write the explanation, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            `.png` draws the first sample, `.npy` holds the relevance, `.npz` that of every input
+            and kept tensor with target and conservation, `.json` the numbers without the arrays.
+        **options
+            For `.png`: see `heatmap`.
+
+        Raises
+        ------
+        OutputError
+            Another suffix, or the file cannot be written.
+        """
+        from .files import write_whole
+
+        suffix = Path(path).suffix.lower()
+        if suffix == ".png":
+            picture = self.heatmap(**options)
+            with write_whole(path) as file:
+                picture.save(file, "PNG")
+        elif suffix == ".npy":
+            with write_whole(path) as file:
+                np.save(file, self._first(), allow_pickle=False)
+        elif suffix == ".npz":
+            with write_whole(path) as file:
+                np.savez_compressed(file, allow_pickle=False, **self._arrays())
+        elif suffix == ".json":
+            with write_whole(path) as file:
+                file.write(json.dumps(self.to_dict(), indent=1).encode())
+        else:
+            raise OutputError(
+                f"{path}: save as .png, .npy, .npz or .json, not {suffix or 'without a suffix'}"
+            )
+
+    def _arrays(self) -> dict[str, Array]:
+        relevance = self.relevance if isinstance(self.relevance, dict) else {"relevance": self.relevance}
+        arrays = {**relevance, "start": self.start, "conserved": self.conserved}
+        if self.target is not None:
+            arrays["target"] = self.target
+        return arrays | {f"relevance of {name}": value for name, value in self.relevances.items()}
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,16 @@
+"""What each operator does, one class each; the registry knows them by operator name."""
+
+from . import activations, affine, elementwise, movement, pooling
+from .base import REGISTRY, Layer, register, supported
+
+__all__ = [
+    "REGISTRY",
+    "Layer",
+    "activations",
+    "affine",
+    "elementwise",
+    "movement",
+    "pooling",
+    "register",
+    "supported",
+]

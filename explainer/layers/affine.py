@@ -1,0 +1,293 @@
+"""Layers with weights: z = W x + b."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from .. import tensor
+from ..errors import UnsupportedError
+from ..graph import Graph, Node
+from ..tensor import Reshape, Slice, Sqrt, Transpose, Value
+from .base import Layer, attribute, register
+from .windows import Windows
+
+
+def normalization(node: Node, values: Mapping[str, Value]) -> tuple[Value, Value]:
+    """A BatchNormalization as scale and shift, (C,) each: y = x·scale + shift."""
+    gamma, beta, mean, variance = (values[name] for name in node.inputs[1:5])
+    scale = gamma / Sqrt(variance + attribute(node, "epsilon"))
+    return scale, beta - mean * scale
+
+
+class Affine(Layer):
+    """z = W x + b; a BatchNormalization grouped with it is merged into W and b."""
+
+    kind = "affine"
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        self.group_before = self.group_after = None
+        if node.members:
+            first, last = node.members
+            self.group_before = first if first.operator == "BatchNormalization" else None
+            self.group_after = last if last.operator == "BatchNormalization" else None
+        super().__init__(node, graph, output)
+        if len(self.inputs) != 1:
+            raise UnsupportedError("a product of two activations")
+
+    def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        p = self.stored(values)
+        if self.group_after is not None:
+            scale, shift = normalization(self.group_after, values)
+            p["b"] = shift + p["b"] * scale if "b" in p else shift
+            p["w"] = self.scale_outputs(p["w"], scale)
+        if self.group_before is not None:
+            scale, shift = normalization(self.group_before, values)
+            moved = self.sum_over_inputs(self.scale_inputs(p["w"], shift))
+            p["b"] = p["b"] + moved if "b" in p else moved
+            p["w"] = self.scale_inputs(p["w"], scale)
+        return p
+
+    def stored(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """W and b as the file has them, before any BatchNormalization is merged."""
+        return super().prepare(values)
+
+    def scale_outputs(self, w: Value, scale: Value) -> Value:
+        """W with each output channel multiplied."""
+        raise NotImplementedError
+
+    def scale_inputs(self, w: Value, scale: Value) -> Value:
+        """W with each input channel multiplied."""
+        raise NotImplementedError
+
+    def sum_over_inputs(self, w: Value) -> Value:
+        """Σ_j w_jk, a vector over outputs k."""
+        raise NotImplementedError
+
+    @property
+    def bias(self) -> Value:
+        b = self.parameters.get("b")
+        return None if b is None else self.as_channels(b)
+
+    def as_channels(self, b: Value) -> Value:
+        """A vector over channels as it broadcasts to z."""
+        return Reshape(b, np.array([-1] + [1] * (self.x.ndim - 2)))
+
+
+@register("Conv")
+class Conv(Affine):
+    """Convolution of any rank, with groups, dilation, strides and asymmetric padding."""
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        self.take_operand(graph, "w", 1, "weight")
+        self.take_operand(graph, "b", 2, "bias")
+        self.group = attribute(node, "group") or 1
+
+    def geometry(self, x: Value) -> dict[str, list[int]]:
+        """Strides, dilations and explicit pads for this input."""
+        kernel = list(self.parameters["w"].shape[2:])
+        windows = Windows.of(self.node, len(kernel))
+        return {
+            "strides": list(windows.strides),
+            "pads": windows.pads(x.shape[2:], kernel),
+            "dilations": list(windows.dilations),
+        }
+
+    def forward(self, x: Value) -> Value:
+        p = self.parameters
+        return tensor.Conv(x, p["w"], p.get("b"), group=self.group, **self.geometry(x))
+
+    def transpose(self, s: Value) -> Value:
+        w, where = self.parameters["w"], self.geometry(self.x)
+        rank = w.ndim - 2
+        # A stride can leave rows that no window reaches; they get zeros.
+        unreached = [
+            size + where["pads"][axis] + where["pads"][rank + axis]
+            - (s.shape[2 + axis] - 1) * where["strides"][axis]
+            - (w.shape[2 + axis] - 1) * where["dilations"][axis] - 1
+            for axis, size in enumerate(self.x.shape[2:])
+        ]  # fmt: skip
+        return tensor.ConvTranspose(s, w, group=self.group, output_padding=unreached, **where)
+
+    def scale_outputs(self, w: Value, scale: Value) -> Value:
+        return w * Reshape(scale, np.array([-1] + [1] * (w.ndim - 1)))
+
+    def scale_inputs(self, w: Value, scale: Value) -> Value:
+        outputs, depth, *kernel = w.shape
+        grouped = Reshape(w, np.array([self.group, outputs // self.group, depth, *kernel]))
+        grouped = grouped * Reshape(scale, np.array([self.group, 1, depth] + [1] * len(kernel)))
+        return Reshape(grouped, np.array(w.shape))
+
+    def sum_over_inputs(self, w: Value) -> Value:
+        return tensor.ReduceSum(w, np.arange(1, w.ndim), keepdims=0)
+
+
+@register("ConvTranspose")
+class ConvTranspose(Affine):
+    """Transposed convolution: its transpose is a convolution."""
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        self.take_operand(graph, "w", 1, "weight")
+        self.take_operand(graph, "b", 2, "bias")
+        self.group = attribute(node, "group") or 1
+
+    def geometry(self, x: Value) -> tuple[dict[str, list[int]], list[int]]:
+        """Strides, dilations and pads, and the output padding, as the operator derives them."""
+        kernel = list(self.parameters["w"].shape[2:])
+        windows = Windows.of(self.node, len(kernel))
+        extra = list(attribute(self.node, "output_padding") or [0] * len(kernel))
+        pads = windows.pads(x.shape[2:], kernel) if windows.auto_pad in ("NOTSET", "VALID") else None
+        shape = attribute(self.node, "output_shape")
+        if shape or pads is None:
+            pads = self._pads_for(x, kernel, windows, extra, shape)
+        strides, dilations = list(windows.strides), list(windows.dilations)
+        return {"strides": strides, "pads": pads, "dilations": dilations}, extra
+
+    @staticmethod
+    def _pads_for(
+        x: Value, kernel: list[int], windows: Windows, extra: list[int], shape: list[int] | None
+    ) -> list[int]:
+        begins, ends = [], []
+        for axis, size in enumerate(x.shape[2:]):
+            step, span = windows.strides[axis], (kernel[axis] - 1) * windows.dilations[axis] + 1
+            wanted = list(shape)[-len(kernel) :][axis] if shape else size * step
+            surplus = step * (size - 1) + extra[axis] + span - wanted
+            if surplus < 0:
+                extra[axis] -= surplus
+                surplus = 0
+            small, large = surplus // 2, surplus - surplus // 2
+            upper = windows.auto_pad == "SAME_UPPER"
+            begins.append(small if upper else large)
+            ends.append(large if upper else small)
+        return begins + ends
+
+    def forward(self, x: Value) -> Value:
+        p = self.parameters
+        where, extra = self.geometry(x)
+        return tensor.ConvTranspose(x, p["w"], p.get("b"), group=self.group, output_padding=extra, **where)
+
+    def transpose(self, s: Value) -> Value:
+        where, _ = self.geometry(self.x)
+        c = tensor.Conv(s, self.parameters["w"], group=self.group, **where)
+        # Output padding as large as a stride adds rows that belong to no input.
+        return c if c.shape[2:] == self.x.shape[2:] else _crop(c, self.x.shape[2:])
+
+    def scale_outputs(self, w: Value, scale: Value) -> Value:
+        inputs, depth, *kernel = w.shape
+        grouped = Reshape(w, np.array([self.group, inputs // self.group, depth, *kernel]))
+        grouped = grouped * Reshape(scale, np.array([self.group, 1, depth] + [1] * len(kernel)))
+        return Reshape(grouped, np.array(w.shape))
+
+
+def _crop(x: Value, sizes: tuple[int, ...]) -> Value:
+    axes = np.arange(2, 2 + len(sizes))
+    return Slice(x, np.zeros_like(axes), np.array(sizes), axes, np.ones_like(axes))
+
+
+@register("Gemm")
+class Gemm(Affine):
+    """alpha·A·B + beta·C with constant B and C; W is kept as (inputs, outputs)."""
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        self.take_operand(graph, "w", 1, "matrix B")
+        self.take_operand(graph, "b", 2, "addend C")
+
+    def stored(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        p = super().stored(values)
+        alpha, beta = attribute(self.node, "alpha"), attribute(self.node, "beta")
+        w = Transpose(p["w"], perm=[1, 0]) if attribute(self.node, "transB") else p["w"]
+        p["w"] = w if alpha == 1 else w * alpha
+        if "b" in p and beta != 1:
+            p["b"] = p["b"] * beta
+        return p
+
+    def turn(self, x: Value) -> Value:
+        """A, or its transpose where the node says so."""
+        return Transpose(x, perm=[1, 0]) if attribute(self.node, "transA") else x
+
+    def forward(self, x: Value) -> Value:
+        z = self.turn(x) @ self.parameters["w"]
+        return z + self.parameters["b"] if "b" in self.parameters else z
+
+    def transpose(self, s: Value) -> Value:
+        return self.turn(s @ Transpose(self.parameters["w"], perm=[1, 0]))
+
+    def as_channels(self, b: Value) -> Value:
+        return b
+
+    def scale_outputs(self, w: Value, scale: Value) -> Value:
+        return w * scale
+
+    def scale_inputs(self, w: Value, scale: Value) -> Value:
+        return w * Reshape(scale, np.array([-1, 1]))
+
+    def sum_over_inputs(self, w: Value) -> Value:
+        return tensor.ReduceSum(w, np.array([0]), keepdims=0)
+
+
+@register("MatMul")
+class MatMul(Layer):
+    """A product with a constant matrix, on either side."""
+
+    kind = "affine"
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        if len(self.inputs) != 1:
+            raise UnsupportedError("a product of two activations")
+        self.on_right = self.inputs[0] == node.inputs[0]
+        self.take_operand(graph, "w", 1 if self.on_right else 0, "matrix")
+        if graph.is_constant(self.operands["w"]) and graph.constant(self.operands["w"]).ndim < 2:
+            raise UnsupportedError("a product with a vector; make it a one-row or one-column matrix")
+
+    def forward(self, x: Value) -> Value:
+        w = self.parameters["w"]
+        return x @ w if self.on_right else w @ x
+
+    def transpose(self, s: Value) -> Value:
+        w = self.parameters["w"]
+        wt = Transpose(w, perm=[*range(w.ndim - 2), w.ndim - 1, w.ndim - 2])
+        return tensor.sum_to(s @ wt if self.on_right else wt @ s, self.x.shape)
+
+
+@register("BatchNormalization")
+class BatchNormalization(Layer):
+    """x·scale + shift by channel: a layer of its own where no neighbour can take it in."""
+
+    kind = "affine"
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        if attribute(node, "training_mode"):
+            raise UnsupportedError("it is in training mode; export the model in eval mode")
+        if attribute(node, "spatial") == 0:
+            raise UnsupportedError("spatial=0 is a deprecated form")
+        for index, what in enumerate(("scale", "shift", "mean", "variance"), start=1):
+            self.take_operand(graph, what, index, what)
+
+    def activation_inputs(self, graph: Graph) -> tuple[str, ...]:
+        return self.node.inputs[:1]
+
+    def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        scale, shift = normalization(self.node, values)
+        return {"w": scale, "b": shift}
+
+    def as_channels(self, v: Value) -> Value:
+        """A vector over channels as it broadcasts to x."""
+        return Reshape(v, np.array([-1] + [1] * (self.x.ndim - 2)))
+
+    @property
+    def bias(self) -> Value:
+        b = self.parameters.get("b")
+        return None if b is None else self.as_channels(b)
+
+    def forward(self, x: Value) -> Value:
+        z = x * self.as_channels(self.parameters["w"])
+        return z if self.bias is None else z + self.bias
+
+    def transpose(self, s: Value) -> Value:
+        return s * self.as_channels(self.parameters["w"])

@@ -1,0 +1,115 @@
+"""Addition of activations, and arithmetic with constants."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Mapping
+
+from ..errors import UnsupportedError
+from ..graph import Graph, Node
+from ..tensor import Bundle, Value, sum_to
+from .base import Layer, register
+
+
+@register("Add", "Sum", "Sub")
+class Add(Layer):
+    """Σ ± x_i + b: activations share the relevance, constants are the bias and take their share."""
+
+    kind = "sum"
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        self.negative: list[bool] = []
+        self.negative_constants: set[str] = set()
+        for index, name in enumerate(node.inputs):
+            negative = node.operator == "Sub" and index == 1
+            if name in graph.carrying:
+                self.negative.append(negative)
+            else:
+                letter = f"b{index}"
+                self.operands[letter] = name
+                self.negative_constants.update([letter] * negative)
+
+    @property
+    def bias(self) -> Value:
+        constants = self.parameters.items()
+        parts = [-value if letter in self.negative_constants else value for letter, value in constants]
+        return functools.reduce(operator.add, parts) if parts else None
+
+    def without_bias(self) -> Layer:
+        return self.bind(self.x, None, {})
+
+    def forward(self, x: Value) -> Value:
+        terms = x if isinstance(x, Bundle) else (x,)
+        signed = [-term if negative else term for term, negative in zip(terms, self.negative, strict=True)]
+        z = functools.reduce(operator.add, signed)
+        return z if self.bias is None else z + self.bias
+
+    def transpose(self, s: Value) -> Value:
+        terms = self.x if isinstance(self.x, Bundle) else (self.x,)
+        signs = zip(terms, self.negative, strict=True)
+        c = Bundle(sum_to(-s if negative else s, term.shape) for term, negative in signs)
+        return c if len(c) > 1 else c[0]
+
+
+class Scale(Layer):
+    """x multiplied elementwise by a constant: a diagonal weight."""
+
+    kind = "affine"
+    what = "product"
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        if len(self.inputs) != 1:
+            raise UnsupportedError(f"a {self.what} of two activations")
+
+    @property
+    def weight(self) -> Value:
+        """The factor, as it broadcasts to x."""
+        return self.parameters["w"]
+
+    def forward(self, x: Value) -> Value:
+        return x * self.weight
+
+    def transpose(self, s: Value) -> Value:
+        return sum_to(s * self.weight, self.x.shape)
+
+
+@register("Mul")
+class Mul(Scale):
+    """A product with a constant."""
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        constant = 1 if node.inputs[0] in graph.carrying else 0
+        self.take_operand(graph, "w", constant, "factor")
+
+
+@register("Div")
+class Div(Scale):
+    """A division by a constant."""
+
+    what = "quotient"
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        if node.inputs[1] in graph.carrying:
+            raise UnsupportedError("a division by an activation")
+        self.take_operand(graph, "w", 1, "divisor")
+
+    def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        return {"w": 1 / values[self.operands["w"]]}
+
+
+@register("Neg")
+class Neg(Layer):
+    """−x."""
+
+    kind = "affine"
+
+    def forward(self, x: Value) -> Value:
+        return -x
+
+    def transpose(self, s: Value) -> Value:
+        return -s

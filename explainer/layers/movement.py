@@ -1,0 +1,235 @@
+"""Layers that move values: relevance goes where the value came from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import tensor
+from ..errors import UnsupportedError
+from ..graph import Graph, Node
+from ..tensor import Bundle, Reshape, Shape, Value
+from .base import Layer, attribute, register
+
+
+class Movement(Layer):
+    """Values change places, none is computed."""
+
+    kind = "movement"
+
+    def setting(self, name: str) -> Any:
+        """An attribute, or the input that took its place in a later opset; None where neither is."""
+        value = self.parameters.get(name)
+        return attribute(self.node, name) if value is None else value
+
+
+@register("Reshape")
+class ReshapeLayer(Movement):
+    """Another shape, the same order."""
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        self.take_operand(graph, "shape", 1, "shape")
+
+    def forward(self, x: Value) -> Value:
+        return Reshape(x, self.parameters["shape"])
+
+    def transpose(self, s: Value) -> Value:
+        return Reshape(s, Shape(self.x))
+
+
+@register("Flatten")
+class Flatten(ReshapeLayer):
+    """Two axes: those before `axis`, and the rest."""
+
+    def forward(self, x: Value) -> Value:
+        axis = attribute(self.node, "axis") % (x.ndim + 1)
+        return Reshape(x, np.array([int(np.prod(x.shape[:axis])), -1 if axis < x.ndim else 1]))
+
+
+@register("Squeeze")
+class Squeeze(ReshapeLayer):
+    """Axes of size 1 taken out."""
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super(ReshapeLayer, self).__init__(node, graph, output)
+        self.take_operand(graph, "axes", 1, "list of axes")
+
+    def forward(self, x: Value) -> Value:
+        axes = self.setting("axes")
+        if axes is None:
+            axes = [axis for axis, size in enumerate(x.shape) if size == 1]
+        return tensor.Squeeze(x, np.array(axes))
+
+
+@register("Unsqueeze")
+class Unsqueeze(Squeeze):
+    """Axes of size 1 put in."""
+
+    def forward(self, x: Value) -> Value:
+        return tensor.Unsqueeze(x, np.array(self.setting("axes")))
+
+
+@register("Transpose")
+class Transpose(Movement):
+    """Axes in another order."""
+
+    transpose_reads = frozenset()
+
+    def perm(self, rank: int) -> list[int]:
+        """The order of the axes; reversed where the node names none."""
+        perm = attribute(self.node, "perm")
+        return list(perm) if perm is not None else list(range(rank))[::-1]
+
+    def forward(self, x: Value) -> Value:
+        return tensor.Transpose(x, perm=self.perm(x.ndim))
+
+    def transpose(self, s: Value) -> Value:
+        return tensor.Transpose(s, perm=[int(axis) for axis in np.argsort(self.perm(s.ndim))])
+
+
+@register("Concat")
+class Concat(Movement):
+    """Operands side by side; what falls to constant ones is counted as bias."""
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        self.constant_places = [i for i, name in enumerate(node.inputs) if name not in graph.carrying]
+        for index in self.constant_places:
+            self.take_operand(graph, str(index), index, "operand")
+
+    def operand_list(self, x: Value) -> list[Value]:
+        """Activations and constants in the node's own order."""
+        activations = iter(x if isinstance(x, Bundle) else (x,))
+        places = range(len(self.node.inputs))
+        return [self.parameters[str(i)] if i in self.constant_places else next(activations) for i in places]
+
+    def forward(self, x: Value) -> Value:
+        return tensor.Concat(*self.operand_list(x), axis=attribute(self.node, "axis"))
+
+    def _parts(self, s: Value) -> list[Value]:
+        axis = attribute(self.node, "axis") % s.ndim
+        sizes = [operand.shape[axis] for operand in self.operand_list(self.x)]
+        return [_cut(s, axis, sum(sizes[:i]), sum(sizes[: i + 1])) for i in range(len(sizes))]
+
+    def transpose(self, s: Value) -> Value:
+        parts = self._parts(s)
+        c = Bundle(part for index, part in enumerate(parts) if index not in self.constant_places)
+        return c if isinstance(self.x, Bundle) else c[0]
+
+    def bias_share(self, s: Value) -> Value:
+        if not self.constant_places:
+            return None
+        parts = self._parts(s)
+        flat = np.array([s.shape[0], -1])
+        return tensor.Concat(*(Reshape(parts[i], flat) for i in self.constant_places), axis=1)
+
+
+@register("Slice")
+class Slice(Movement):
+    """A part of the tensor along some axes; bounds are attributes before opset 10, inputs since."""
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        for index, name in enumerate(("starts", "ends", "axes", "steps"), start=1):
+            self.take_operand(graph, name, index, name)
+
+    def bounds(self, x: Value) -> tuple[Value, Value, Value, Value]:
+        """Starts, ends, axes and steps."""
+        starts, ends = np.array(self.setting("starts")), np.array(self.setting("ends"))
+        axes, steps = self.setting("axes"), self.setting("steps")
+        axes = np.arange(len(starts)) if axes is None else np.array(axes) % x.ndim
+        return starts, ends, axes, np.ones_like(starts) if steps is None else np.array(steps)
+
+    def forward(self, x: Value) -> Value:
+        return tensor.Slice(x, *self.bounds(x))
+
+    def transpose(self, s: Value) -> Value:
+        pads = np.zeros((2, s.ndim), dtype=np.int64)
+        for start, end, axis, step in zip(*self.bounds(self.x), strict=True):
+            size = self.x.shape[axis]
+            stop = None if step < 0 and end <= -size - 1 else int(end)
+            taken = range(size)[slice(int(start), stop, int(step))]
+            if step == 1:
+                pads[:, axis] = taken.start, size - taken.start - len(taken)
+            else:
+                s = _spread(s, axis, taken, size)
+        return tensor.Pad(s, pads.ravel()) if pads.any() else s
+
+
+@register("Split")
+class Split(Movement):
+    """One of several consecutive parts along an axis: each output is a map of its own."""
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        self.index = output
+        self.take_operand(graph, "split", 1, "list of sizes")
+
+    def part(self, x: Value) -> tuple[int, int, int]:
+        """Axis, start and end."""
+        axis = attribute(self.node, "axis") % x.ndim
+        sizes = self.setting("split")
+        if sizes is None:
+            size = -(-x.shape[axis] // len(self.node.outputs))
+            start = self.index * size
+            return axis, start, min(start + size, x.shape[axis])
+        start = int(sum(sizes[: self.index]))
+        return axis, start, start + int(sizes[self.index])
+
+    def forward(self, x: Value) -> Value:
+        return _cut(x, *self.part(x))
+
+    def transpose(self, s: Value) -> Value:
+        axis, start, end = self.part(self.x)
+        pads = np.zeros((2, s.ndim), dtype=np.int64)
+        pads[:, axis] = start, self.x.shape[axis] - end
+        return tensor.Pad(s, pads.ravel())
+
+
+@register("Pad")
+class Pad(Movement):
+    """A constant border; pads are an attribute before opset 11, an input since."""
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        self.mode = attribute(node, "mode") or "constant"
+        if self.mode != "constant":
+            raise UnsupportedError(f"mode {self.mode!r}; only 'constant' is supported")
+        for index, name in enumerate(("pads", "value", "axes"), start=1):
+            self.take_operand(graph, name, index, name)
+
+    def pads(self, x: Value) -> Value:
+        """Begins and ends for every axis."""
+        pads, axes = np.array(self.setting("pads"), dtype=np.int64), self.parameters.get("axes")
+        if axes is None:
+            return pads
+        full = np.zeros((2, x.ndim), dtype=np.int64)
+        full[:, np.array(axes) % x.ndim] = pads.reshape(2, -1)
+        return full.ravel()
+
+    def forward(self, x: Value) -> Value:
+        value = self.setting("value")
+        return tensor.Pad(x, self.pads(x), x.dtype.type(0 if value is None else np.asarray(value).item()))
+
+    def transpose(self, s: Value) -> Value:
+        return tensor.Pad(s, -self.pads(self.x))
+
+    def bias_share(self, s: Value) -> Value:
+        """What lies on the border belongs to no input."""
+        border = tensor.Pad(self.transpose(s), self.pads(self.x))
+        return s - border
+
+
+def _cut(x: Value, axis: int, start: int, end: int) -> Value:
+    return tensor.Slice(x, np.array([start]), np.array([end]), np.array([axis]), np.array([1]))
+
+
+def _spread(s: Value, axis: int, places: range, size: int) -> Value:
+    """Put the slices of `s` at `places` of an axis of `size`, zeros between: a 0/1 matrix product."""
+    selection = np.zeros((len(places), size), dtype=s.dtype)
+    selection[np.arange(len(places)), list(places)] = 1
+    order = [*(a for a in range(s.ndim) if a != axis), axis]
+    spread = tensor.Transpose(s, perm=order) @ selection
+    return tensor.Transpose(spread, perm=[int(a) for a in np.argsort(order)])

@@ -1,0 +1,178 @@
+"""Pooling and reductions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .. import tensor
+from ..errors import UnsupportedError
+from ..graph import Graph, Node
+from ..tensor import ConstantOfShape, Expand, ReduceSum, Reshape, ScatterElements, Shape, Unsqueeze, Value
+from .base import Layer, attribute, register
+from .windows import Windows
+
+
+@register("MaxPool")
+class MaxPool(Layer):
+    """The maximum of each window; its transpose gives s to the first maximum."""
+
+    kind = "winner"
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        if output:
+            raise UnsupportedError("its indices are used as values")
+
+    def geometry(self, x: Value) -> dict[str, list[int]]:
+        """The window's kernel, strides, dilations and explicit pads for this input."""
+        kernel = list(attribute(self.node, "kernel_shape"))
+        windows = Windows.of(self.node, len(kernel))
+        return {
+            "kernel_shape": kernel,
+            "strides": list(windows.strides),
+            "pads": windows.pads_to_fit(x.shape[2:], kernel),
+            "dilations": list(windows.dilations),
+        }
+
+    def forward(self, x: Value) -> Value:
+        z, _ = tensor.MaxPool(x, **self.geometry(x))
+        return z
+
+    def transpose(self, s: Value) -> Value:
+        _, winner = tensor.MaxPool(self.x, **self.geometry(self.x))
+        flat = np.array([-1])
+        zeros = ConstantOfShape(Shape(Reshape(self.x, flat)), value=np.zeros(1, dtype=s.dtype))
+        c = ScatterElements(zeros, Reshape(winner, flat), Reshape(s, flat), axis=0, reduction="add")
+        return Reshape(c, Shape(self.x))
+
+
+@register("GlobalMaxPool")
+class GlobalMaxPool(MaxPool):
+    """The maximum over all spatial positions."""
+
+    def geometry(self, x: Value) -> dict[str, list[int]]:
+        rank = x.ndim - 2
+        ones = [1] * rank
+        return {
+            "kernel_shape": list(x.shape[2:]),
+            "strides": ones,
+            "pads": [0] * 2 * rank,
+            "dilations": ones,
+        }
+
+
+@register("AveragePool")
+class AveragePool(Layer):
+    """The mean of each window: a sum over it, divided by what `count_include_pad` counts."""
+
+    kind = "sum"
+
+    def geometry(self, x: Value) -> dict[str, list[int]]:
+        """Strides, dilations and explicit pads for this input."""
+        kernel = list(attribute(self.node, "kernel_shape"))
+        windows = Windows.of(self.node, len(kernel))
+        return {
+            "strides": list(windows.strides),
+            "pads": windows.pads_to_fit(x.shape[2:], kernel),
+            "dilations": list(windows.dilations),
+        }
+
+    def ones(self, x: Value) -> Value:
+        """The window's weights, one kernel per channel."""
+        return np.ones((x.shape[1], 1, *attribute(self.node, "kernel_shape")), dtype=x.dtype)
+
+    def count(self, x: Value) -> Value:
+        """How many values each window averages, (1, 1, *output)."""
+        kernel, where = list(attribute(self.node, "kernel_shape")), self.geometry(x)
+        rank = len(kernel)
+        cells = np.ones((1, 1, *x.shape[2:]), dtype=x.dtype)
+        if attribute(self.node, "count_include_pad"):
+            # Declared padding counts; what ceil_mode adds beyond it does not.
+            declared = Windows.of(self.node, rank).pads(x.shape[2:], kernel)
+            cells = tensor.Pad(cells, _spatial(declared), cells.dtype.type(1))
+            extra = [total - own for total, own in zip(where["pads"], declared, strict=True)]
+            where = {**where, "pads": extra}
+        return tensor.Conv(cells, np.ones((1, 1, *kernel), dtype=x.dtype), group=1, **where)
+
+    def forward(self, x: Value) -> Value:
+        return tensor.Conv(x, self.ones(x), group=x.shape[1], **self.geometry(x)) / self.count(x)
+
+    def transpose(self, s: Value) -> Value:
+        kernel, where = attribute(self.node, "kernel_shape"), self.geometry(self.x)
+        rank = len(kernel)
+        unreached = [
+            size + where["pads"][axis] + where["pads"][rank + axis]
+            - (s.shape[2 + axis] - 1) * where["strides"][axis]
+            - (kernel[axis] - 1) * where["dilations"][axis] - 1
+            for axis, size in enumerate(self.x.shape[2:])
+        ]  # fmt: skip
+        return tensor.ConvTranspose(
+            s / self.count(self.x),
+            self.ones(self.x),
+            group=self.x.shape[1],
+            output_padding=unreached,
+            **where,
+        )
+
+
+def _spatial(pads: list[int]) -> Value:
+    """Pads of the spatial axes as pads of all axes."""
+    half = len(pads) // 2
+    return np.array([0, 0, *pads[:half], 0, 0, *pads[half:]])
+
+
+@register("ReduceSum")
+class ReduceSumLayer(Layer):
+    """Σ over some axes."""
+
+    kind = "sum"
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        self.take_operand(graph, "axes", 1, "list of axes")
+
+    def axes(self, x: Value) -> Value:
+        """The reduced axes, counted from the front."""
+        axes = self.parameters.get("axes")
+        axes = attribute(self.node, "axes") if axes is None else list(axes)
+        if axes is None or len(axes) == 0:
+            axes = [] if attribute(self.node, "noop_with_empty_axes") else range(x.ndim)
+        return np.array(sorted(int(axis) % x.ndim for axis in axes), dtype=np.int64)
+
+    def scale(self, x: Value) -> float:
+        """What the sum is multiplied by."""
+        return 1.0
+
+    def forward(self, x: Value) -> Value:
+        keepdims = attribute(self.node, "keepdims")
+        axes = self.axes(x)
+        if axes.size == 0:
+            return x
+        z = ReduceSum(x, axes, keepdims=1 if keepdims is None else keepdims)
+        return z if self.scale(x) == 1 else z * self.scale(x)
+
+    def transpose(self, s: Value) -> Value:
+        axes = self.axes(self.x)
+        if axes.size == 0:
+            return s
+        if attribute(self.node, "keepdims") == 0:
+            s = Unsqueeze(s, axes)
+        return Expand(s if self.scale(self.x) == 1 else s * self.scale(self.x), Shape(self.x))
+
+
+@register("ReduceMean")
+class ReduceMean(ReduceSumLayer):
+    """The mean over some axes."""
+
+    def scale(self, x: Value) -> float:
+        return 1.0 / math.prod(x.shape[axis] for axis in self.axes(x))
+
+
+@register("GlobalAveragePool")
+class GlobalAveragePool(ReduceMean):
+    """The mean over all spatial positions."""
+
+    def axes(self, x: Value) -> Value:
+        return np.arange(2, x.ndim, dtype=np.int64)

@@ -1,0 +1,153 @@
+"""One plan, run: forward through onnxruntime, then the walk on arrays. Thread-safe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .audit import Audit, Auditor, check_finite
+from .backward import backward
+from .errors import NumericalError
+from .plan import Plan, Step
+from .session import Session
+from .targets import Index, choose, put_relevance
+from .tensor import Array, total
+
+# How far the layers' own float64 forward may be from onnxruntime's, relative to the largest value:
+# rounding in the file's own type, through some hundred layers.
+AGREEMENT = {2: 5e-2, 4: 1e-3, 8: 1e-9}
+
+
+class Run:
+    """What one batch gave: arrays by name."""
+
+    def __init__(
+        self,
+        relevance: dict[str, Array],
+        outputs: dict[str, Array],
+        target: Array | None,
+        start: Array,
+        audit: Audit,
+    ) -> None:
+        self.relevance = relevance
+        self.outputs = outputs
+        self.target = target
+        self.start = start
+        self.audit = audit
+
+
+class Runner:
+    """A plan with its session and its parameters.
+
+    Parameters
+    ----------
+    plan : Plan
+    dtype : numpy dtype
+        Of the walk: float32, or float64, where the forward pass runs in the layers' own bodies too.
+    """
+
+    def __init__(self, plan: Plan, dtype: np.dtype[Any]) -> None:
+        self.plan = plan
+        self.dtype = dtype
+        self.reference = dtype == np.float64
+        graph = plan.graph
+        if self.reference:
+            inner = [plan.start.tensor, plan.start.output, *plan.start.moved]
+            inner += [name for step in plan.steps for name in plan.unfixed(step)]
+        else:
+            inner = plan.reads
+        given = {value.name for value in graph.inputs}
+        self.wanted = [name for name in dict.fromkeys(inner) if name not in given]
+        names = list(dict.fromkeys([*self.wanted, *graph.outputs]))
+        self.session = Session(graph.with_outputs(names), names, graph.folder, graph.title)
+        self.producers = {name: str(node) for name, node in graph.producers.items()}
+        self.fixed = {
+            id(step): step.layer.prepare(self._constants(step))
+            for step in plan.steps
+            if not plan.unfixed(step)
+        }
+
+    def _constants(self, step: Step) -> dict[str, Array]:
+        names = {*step.layer.operands.values(), *(n for m in step.node.members for n in m.inputs)}
+        constants = (name for name in names if name and self.plan.graph.is_constant(name))
+        return {name: self._cast(self.plan.graph.constant(name)) for name in constants}
+
+    def _cast(self, value: Array) -> Array:
+        return value.astype(self.dtype, copy=False) if value.dtype.kind == "f" else value
+
+    def forward(self, feeds: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+        """One batch through onnxruntime: the activations for the walk, and the model's outputs."""
+        values = self.session.run(feeds)
+        outputs = {name: values[name] for name in self.plan.graph.outputs}
+        activations = {name: self._cast(values[name]) for name in self.wanted}
+        activations.update({name: self._floating(value) for name, value in feeds.items()})
+        return activations, outputs
+
+    def _floating(self, value: Array) -> Array:
+        """An input as the walk sees it: pixels of an integer type become numbers."""
+        return value.astype(self.dtype, copy=False)
+
+    def run(self, feeds: Mapping[str, Array], index: Index, how: str) -> Run:
+        """Explain one batch.
+
+        Parameters
+        ----------
+        feeds : dict of input name -> array
+        index : Index
+            See `explainer.targets`.
+        how : "output" or "one"
+
+        Raises
+        ------
+        ModelError, NumericalError, TargetError
+        """
+        activations, outputs = self.forward(feeds)
+        samples = next(iter(feeds.values())).shape[0]
+        check_finite({**activations, **_arrays(outputs)}, self.producers)
+        # The index is chosen on what the model itself computed.
+        chosen = choose(self.plan.start, index, activations, samples)
+        parameters = self._parameters(activations)
+        if self.reference:
+            self._recompute(activations, parameters)
+        R = put_relevance(self.plan.start, chosen, how, activations, samples)
+        auditor = Auditor(samples)
+        start = total(R, samples)
+        relevance = backward(self.plan, activations, R, parameters.__getitem__, auditor)
+        target = None if chosen is None else np.broadcast_to(chosen.reshape(-1), samples).copy()
+        return Run(relevance, outputs, target, start, auditor.result())
+
+    def _parameters(self, activations: dict[str, Array]) -> dict[Step, dict[str, Array]]:
+        return {
+            step: self.fixed[id(step)]
+            if id(step) in self.fixed
+            else step.layer.prepare({**self._constants(step), **activations})
+            for step in self.plan.steps
+        }
+
+    def _recompute(self, activations: dict[str, Array], parameters: dict[Step, dict[str, Array]]) -> None:
+        """The forward pass in the layers' own NumPy bodies, checked against onnxruntime's."""
+        name = self.plan.start.tensor
+        theirs = activations[name]
+        for step in reversed(self.plan.steps):
+            layer = step.layer.bind(step.layer.read(activations), None, parameters[step])
+            activations[step.layer.output] = layer(layer.x)
+        if self.plan.steps:
+            self._compare(name, activations[name], theirs)
+
+    def _compare(self, name: str, ours: Array, theirs: Array) -> None:
+        size = min((value.dtype.itemsize for value in self.plan.graph.inputs), default=4)
+        allowed = AGREEMENT.get(size, 1e-3)
+        largest = float(np.max(np.abs(theirs), initial=0)) or 1.0
+        error = float(np.max(np.abs(ours - theirs), initial=0)) / largest
+        if not error <= allowed:
+            raise NumericalError(
+                f"float64 forward pass: {name!r} differs from onnxruntime's by {error:.2g} of its "
+                f"largest value (allowed: {allowed:g}); please report this model"
+            )
+
+
+def _arrays(outputs: Mapping[str, Any]) -> dict[str, Array]:
+    """The outputs that are tensors; a classifier of ai.onnx.ml may return lists."""
+    return {name: value for name, value in outputs.items() if isinstance(value, np.ndarray)}

@@ -1,0 +1,208 @@
+"""Convolution, its transpose and max pooling on NumPy arrays of any spatial rank."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .symbol import Array, Value, primitive
+
+# Columns of one block of samples, in elements (256 MB of float32): bounds memory at large batches.
+# One large matrix product beats many small ones (measured), so blocks are as large as memory allows.
+BLOCK = 1 << 26
+
+
+def _blocks(samples: int, columns: int) -> Iterator[slice]:
+    step = max(1, BLOCK // max(columns, 1))
+    return (slice(start, start + step) for start in range(0, samples, step))
+
+
+def _span(kernel: Sequence[int], dilations: Sequence[int]) -> list[int]:
+    """The extent of a dilated kernel."""
+    return [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
+
+
+def _at(where: Iterable[Any]) -> tuple[Any, ...]:
+    """An index of the last axes."""
+    return (Ellipsis, *where)
+
+
+def _per_channel(w: Array, position: tuple[int, ...]) -> Array:
+    """One weight per channel of a depthwise kernel, as it broadcasts to (N, C, *spatial)."""
+    where: tuple[Any, ...] = (slice(None), 0, *position)
+    return w[where].reshape(-1, *[1] * len(position))
+
+
+def _windows(x: Array, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Array:
+    """A view (N, C, *output, *kernel) of all windows of `x`."""
+    axes = tuple(range(2, x.ndim))
+    view = np.lib.stride_tricks.sliding_window_view(x, _span(kernel, dilations), axis=axes)
+    steps = [slice(None, None, step) for step in (*strides, *dilations)]
+    return np.asarray(view[_at(steps)])
+
+
+def _pad(x: Array, pads: Sequence[int], value: float = 0.0) -> Array:
+    rank = x.ndim - 2
+    if not any(pads):
+        return x
+    widths = [(0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)]
+    return np.pad(x, widths, constant_values=value)
+
+
+def _shifts(
+    kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int], output: Sequence[int]
+) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
+    """Every kernel position with the slices of the input that it meets."""
+    for position in itertools.product(*map(range, kernel)):
+        yield (
+            position,
+            tuple(
+                slice(k * d, k * d + (size - 1) * step + 1, step)
+                for k, d, size, step in zip(position, dilations, output, strides, strict=True)
+            ),
+        )
+
+
+@primitive
+def Conv(
+    x: Value,
+    w: Value,
+    b: Value = None,
+    *,
+    strides: Sequence[int],
+    pads: Sequence[int],
+    dilations: Sequence[int],
+    group: int,
+) -> Array:
+    """ONNX Conv: x (N, C, *in), w (O, C/group, *kernel), b (O,); `pads` are begins, then ends."""
+    x = _pad(x, pads)
+    samples, channels = x.shape[:2]
+    outputs, depth, *kernel = w.shape
+    view = _windows(x, kernel, strides, dilations)
+    sizes = view.shape[2 : x.ndim]
+    if depth == 1 and outputs == channels == group:
+        z = np.zeros((samples, outputs, *sizes), dtype=x.dtype)
+        for position, where in _shifts(kernel, strides, dilations, sizes):
+            z += _per_channel(w, position) * x[_at(where)]
+    else:
+        z = np.empty((samples, group, outputs // group, math.prod(sizes)), dtype=x.dtype)
+        weight = w.reshape(group, outputs // group, -1)
+        rank = len(kernel)
+        order = (0, 1, *range(2 + rank, 2 + 2 * rank), *range(2, 2 + rank))
+        for block in _blocks(samples, channels * math.prod(kernel) * z.shape[-1]):
+            columns = view[block].transpose(order).reshape(-1, group, weight.shape[-1], z.shape[-1])
+            np.matmul(weight, columns, out=z[block])
+        z = z.reshape(samples, outputs, *sizes)
+    return z if b is None else z + b.reshape(-1, *[1] * len(kernel))
+
+
+@primitive
+def ConvTranspose(
+    x: Value,
+    w: Value,
+    b: Value = None,
+    *,
+    strides: Sequence[int],
+    pads: Sequence[int],
+    dilations: Sequence[int],
+    group: int,
+    output_padding: Sequence[int],
+) -> Array:
+    """ONNX ConvTranspose, the transpose of Conv: x (N, O, *out), w (O, C/group, *kernel)."""
+    samples, _, *sizes = x.shape
+    outputs, depth, *kernel = w.shape
+    rank, channels = len(kernel), depth * group
+    full = [
+        (size - 1) * step + span + extra
+        for size, step, span, extra in zip(
+            sizes, strides, _span(kernel, dilations), output_padding, strict=True
+        )
+    ]
+    if depth == 1 and outputs == group:
+        z = np.zeros((samples, channels, *full), dtype=x.dtype)
+        for position, where in _shifts(kernel, strides, dilations, sizes):
+            z[_at(where)] += _per_channel(w, position) * x
+    elif all(size == 1 for size in kernel) and full == sizes:
+        weight = w.reshape(group, outputs // group, depth)
+        z = np.matmul(weight.swapaxes(1, 2), x.reshape(samples, group, outputs // group, -1))
+        z = z.reshape(samples, channels, *full)
+    else:
+        z = _spread(x, w, strides, dilations, group, full)
+    crop = tuple(
+        slice(begin, size - end) for begin, end, size in zip(pads[:rank], pads[rank:], full, strict=True)
+    )
+    z = z[_at(crop)]
+    return z if b is None else z + b.reshape(-1, *[1] * rank)
+
+
+def _spread(
+    x: Array, w: Array, strides: Sequence[int], dilations: Sequence[int], group: int, full: list[int]
+) -> Array:
+    """All kernel positions by one matrix product, then summed where they overlap (col2im)."""
+    samples, _, *sizes = x.shape
+    outputs, depth, *kernel = w.shape
+    channels = depth * group
+    places: list[tuple[slice, ...]]
+    if all(step == 1 for step in strides):
+        # On rows as wide as the result, a kernel position is one shift of the flattened plane:
+        # contiguous sums, up to 1.7 times as fast as strided ones on 224 x 224 (measured).
+        wider = [(0, wide - size) for wide, size in zip(full[1:], sizes[1:], strict=True)]
+        x = np.pad(x, [(0, 0), (0, 0), (0, 0), *wider])
+        pitch = [math.prod(full[axis + 1 :]) for axis in range(len(full))]
+        plane, length = [math.prod(full)], math.prod(x.shape[2:])
+        starts = [
+            sum(k * d * p for k, d, p in zip(position, dilations, pitch, strict=True))
+            for position in itertools.product(*map(range, kernel))
+        ]
+        # The last shifts run over the end, with zeros; there must be room for them.
+        canvas = [starts[-1] + length]
+        places, sizes = [(slice(start, start + length),) for start in starts], [length]
+    else:
+        plane = canvas = full
+        places = [where for _, where in _shifts(kernel, strides, dilations, sizes)]
+    z = np.zeros((samples, channels, *canvas), dtype=x.dtype)
+    weight = w.reshape(group, outputs // group, -1).swapaxes(1, 2)
+    x = x.reshape(samples, group, outputs // group, -1)
+    for block in _blocks(samples, group * weight.shape[1] * x.shape[-1]):
+        columns = np.matmul(weight, x[block]).reshape(-1, channels, len(places), *sizes)
+        for index, where in enumerate(places):
+            z[block][_at(where)] += columns[:, :, index]
+    return z[_at(map(slice, plane))].reshape(samples, channels, *full)
+
+
+@primitive
+def MaxPool(
+    x: Value,
+    *,
+    kernel_shape: Sequence[int],
+    strides: Sequence[int],
+    pads: Sequence[int],
+    dilations: Sequence[int],
+) -> tuple[Array, Array]:
+    """ONNX MaxPool with its indices into the flattened `x`; the first of equal maxima wins."""
+    padded = _pad(x, pads, -np.inf)
+    rank = x.ndim - 2
+    sizes = [
+        (size - span) // step + 1
+        for size, span, step in zip(padded.shape[2:], _span(kernel_shape, dilations), strides, strict=True)
+    ]
+    best = np.full((*x.shape[:2], *sizes), -np.inf, dtype=x.dtype)
+    winner = np.zeros(best.shape, dtype=np.int64)
+    positions: list[tuple[int, ...]] = []
+    for position, where in _shifts(kernel_shape, strides, dilations, sizes):
+        candidate = padded[_at(where)]
+        better = candidate > best
+        np.copyto(best, candidate, where=better)
+        np.copyto(winner, len(positions), where=better)
+        positions.append(position)
+    place = np.array(positions, dtype=np.int64).reshape(-1, rank)
+    flat = np.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *[1] * rank)
+    for axis in range(rank):
+        start = np.arange(sizes[axis]) * strides[axis] - pads[axis]
+        start = start.reshape(-1, *[1] * (rank - 1 - axis))
+        flat = flat * x.shape[2 + axis] + start + place[winner, axis] * dilations[axis]
+    return best, flat

@@ -1,0 +1,106 @@
+"""Primitives that move values and compute nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .symbol import Array, Value, primitive
+
+
+@primitive
+def Shape(x: Value) -> Array:
+    """ONNX Shape: an int64 vector. On a symbol it is computed when the file runs: the batch stays free."""
+    return np.array(x.shape, dtype=np.int64)
+
+
+# The walk's own type: ONNX's TensorProto.FLOAT.
+FLOAT32 = 1
+
+
+@primitive
+def Cast(x: Value, *, to: int) -> Array:
+    """ONNX Cast, to float32 alone."""
+    if to != FLOAT32:
+        raise NotImplementedError("Cast: to float32 only")
+    return np.asarray(x, dtype=np.float32)
+
+
+@primitive
+def Reshape(x: Value, shape: Value) -> Array:
+    """ONNX Reshape: 0 copies a size, -1 is computed."""
+    sizes = [x.shape[axis] if size == 0 else int(size) for axis, size in enumerate(shape)]
+    return np.asarray(x.reshape(sizes))
+
+
+@primitive
+def Transpose(x: Value, *, perm: Sequence[int]) -> Array:
+    """ONNX Transpose."""
+    return np.transpose(x, perm)
+
+
+@primitive
+def Expand(x: Value, shape: Value) -> Array:
+    """ONNX Expand: broadcast both ways."""
+    return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(int(size) for size in shape)))
+
+
+@primitive
+def Concat(*values: Value, axis: int) -> Array:
+    """ONNX Concat."""
+    return np.concatenate(values, axis=axis)
+
+
+@primitive
+def Slice(x: Value, starts: Value, ends: Value, axes: Value, steps: Value) -> Array:
+    """ONNX Slice; out-of-range bounds are clamped, as Python's are."""
+    index = [slice(None)] * x.ndim
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        # A reversed slice that includes position 0 has no finite end in Python.
+        stop = None if step < 0 and end <= -x.shape[axis] - 1 else int(end)
+        index[int(axis)] = slice(int(start), stop, int(step))
+    return np.asarray(x[tuple(index)])
+
+
+@primitive
+def Pad(x: Value, pads: Value, value: Value = None, *, mode: str = "constant") -> Array:
+    """ONNX Pad: `pads` are all begins, then all ends; negative ones crop."""
+    half = len(pads) // 2
+    widths = [(max(int(a), 0), max(int(b), 0)) for a, b in zip(pads[:half], pads[half:], strict=True)]
+    if mode == "constant":
+        x = np.pad(x, widths, constant_values=0 if value is None else np.asarray(value).item())
+    else:
+        x = np.pad(x, widths, mode={"reflect": "reflect", "edge": "edge", "wrap": "wrap"}[mode])  # type: ignore[call-overload]
+    crop = tuple(
+        slice(max(-int(a), 0), size - max(-int(b), 0))
+        for a, b, size in zip(pads[:half], pads[half:], x.shape, strict=True)
+    )
+    return np.asarray(x[crop])
+
+
+@primitive
+def ScatterElements(data: Value, indices: Value, updates: Value, *, axis: int, reduction: str) -> Array:
+    """ONNX ScatterElements on vectors, with reduction "add"."""
+    if data.ndim != 1 or axis != 0 or reduction != "add":
+        raise NotImplementedError("ScatterElements: vectors and reduction 'add' only")
+    sums = np.bincount(indices, weights=updates, minlength=data.size)
+    return data + sums.astype(data.dtype)
+
+
+@primitive
+def ConstantOfShape(shape: Value, *, value: Array) -> Array:
+    """ONNX ConstantOfShape; `value` is a one-element array."""
+    return np.full(tuple(int(size) for size in shape), value.item(), dtype=value.dtype)
+
+
+@primitive
+def Unsqueeze(x: Value, axes: Value) -> Array:
+    """ONNX Unsqueeze; axes count in the result."""
+    return np.expand_dims(x, tuple(int(axis) for axis in axes))
+
+
+@primitive
+def Squeeze(x: Value, axes: Value) -> Array:
+    """ONNX Squeeze."""
+    return np.squeeze(x, tuple(int(axis) for axis in axes))
