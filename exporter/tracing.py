@@ -1,0 +1,236 @@
+"""A PyTorch module as an ONNX graph, by either of PyTorch's exporters."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import onnx
+import torch
+from torch.overrides import TorchFunctionMode
+
+from exporter.errors import ExportError
+
+INPUT = "input"
+
+
+class BatchNormCounter(TorchFunctionMode):
+    """Counts the batch normalisations that run under it: each becomes one node of the graph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        # The module calls the functional form, which calls the operator with this mode switched off.
+        self.count += func in (torch.nn.functional.batch_norm, torch.batch_norm)
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """Put ``model`` in evaluation mode, and give every submodule its own mode back afterwards."""
+    modes = {module: module.training for module in model.modules()}
+    try:
+        model.eval()
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+def trace(
+    model: torch.nn.Module,
+    x: torch.Tensor,
+    *,
+    outputs: int,
+    exporter: str,
+    keep: bool,
+    opset: int,
+    dynamic: bool,
+) -> onnx.ModelProto:
+    """Export ``model``, already in evaluation mode, at the shape of ``x``.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    x : torch.Tensor
+        Example of shape (N, ...), N > 1 when ``dynamic``: a 1 would be taken for a constant.
+    outputs : int
+        How many tensors the model returns.
+    exporter : {"torchscript", "dynamo"}
+    keep : bool
+        Leave every BatchNormalization a node, rather than fold it into the layer before it.
+    opset : int
+    dynamic : bool
+        Whether the batch axis may have any length.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Without names of source files, which PyTorch writes into its nodes.
+
+    Raises
+    ------
+    ExportError
+        PyTorch cannot export this model, or not to this opset.
+    """
+    names = ["output"] if outputs == 1 else [f"output_{i}" for i in range(outputs)]
+    run: Callable[..., onnx.ModelProto] = {"torchscript": _torchscript, "dynamo": _dynamo}[exporter]
+    try:
+        with _quiet(), _unfused_attention():
+            proto = run(model, x, names, keep, opset, dynamic)
+    except Exception as error:  # their kinds differ between exporters, releases and models
+        raise ExportError(
+            f"PyTorch's {exporter} exporter cannot export this model: {reason(error)}"
+        ) from error
+    written = next(entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx"))
+    if written != opset:
+        raise ExportError(f"PyTorch's {exporter} exporter cannot write opset {opset} (it wrote {written})")
+    _lift_constants(proto.graph)
+    _strip(proto.graph)
+    return proto
+
+
+def _torchscript(
+    model: torch.nn.Module, x: torch.Tensor, names: list[str], keep: bool, opset: int, dynamic: bool
+) -> onnx.ModelProto:
+    file = io.BytesIO()
+    mode = torch.onnx.TrainingMode
+    torch.onnx.export(
+        model,
+        (x,),
+        file,  # type: ignore[arg-type]  # the annotation knows paths only
+        dynamo=False,
+        opset_version=opset,
+        input_names=[INPUT],
+        output_names=names,
+        dynamic_axes={name: {0: "batch"} for name in [INPUT, *names]} if dynamic else None,
+        # EVAL is the mode that folds; PRESERVE takes an evaluated model as it is.
+        training=mode.PRESERVE if keep else mode.EVAL,
+        # Otherwise parameters that happen to be equal become Identity nodes of a single one.
+        keep_initializers_as_inputs=True,
+    )
+    proto = onnx.load_from_string(file.getvalue())
+    parameters = {initializer.name for initializer in proto.graph.initializer}
+    inputs = [value for value in proto.graph.input if value.name not in parameters]
+    del proto.graph.input[:]
+    proto.graph.input.extend(inputs)
+    return proto
+
+
+def _dynamo(
+    model: torch.nn.Module, x: torch.Tensor, names: list[str], keep: bool, opset: int, dynamic: bool
+) -> onnx.ModelProto:
+    shapes = {0: torch.export.Dim("batch")} if dynamic else None
+    program = torch.onnx.export(
+        model,
+        (x,),
+        dynamo=True,
+        opset_version=opset,
+        input_names=[INPUT],
+        output_names=names,
+        dynamic_shapes=(shapes,),
+        optimize=not keep,
+        verbose=False,
+    )
+    assert program is not None  # as it is for the other exporter
+    if keep:
+        _fold_shape_arithmetic(program.model)
+    return program.model_proto
+
+
+def _fold_shape_arithmetic(model: Any) -> None:
+    """The part of PyTorch's own optimisation that leaves BatchNormalization alone, in place."""
+    from onnx_ir.passes import common
+    from onnxscript import optimizer, rewriter
+    from onnxscript.rewriter.rules.common import materialize_reshape_shape_rule
+
+    common.InlinePass()(model)
+    optimizer.fold_constants(model)
+    rewriter.rewrite(model, [materialize_reshape_shape_rule])
+    common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what PyTorch says to every caller of its exporters, and nothing else."""
+    with warnings.catch_warnings():
+        # Both exporters are offered on purpose, the older one for as long as it is there.
+        warnings.filterwarnings("ignore", "You are using the legacy TorchScript", DeprecationWarning)
+        warnings.filterwarnings("ignore", "The feature will be removed", DeprecationWarning)
+        # It fears for parameters that are to be trained on; nobody trains on this graph.
+        warnings.filterwarnings("ignore", "It is recommended that constant folding be", UserWarning)
+        # A trace that holds for one input only is found out by the proof, which runs others.
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
+        # torch's own code uses its own deprecated class.
+        warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
+        yield
+
+
+@contextmanager
+def _unfused_attention() -> Iterator[None]:
+    """Attention in its single steps: PyTorch's fused kernel for evaluation has no ONNX operator."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+
+
+def reason(error: BaseException) -> str:
+    """The first line of what was at the root of ``error``."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _lift_constants(graph: onnx.GraphProto) -> None:
+    """Make every Constant node an initializer: parameters then are in one place, whoever wrote them."""
+    for node in list(graph.node):
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            graph.initializer.add().CopyFrom(node.attribute[0].t)
+            graph.initializer[-1].name = node.output[0]
+            graph.node.remove(node)
+
+
+def _strip(graph: onnx.GraphProto) -> None:
+    for item in [graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer]:
+        item.ClearField("metadata_props")
+        item.ClearField("doc_string")
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                _strip(attribute.g)
+
+
+def check_batch_norms(graph: onnx.GraphProto, ran: int, *, keep: bool) -> int:
+    """The number of BatchNormalization nodes in ``graph``, once it is what was asked for.
+
+    Raises
+    ------
+    ExportError
+        ``keep``: not as many nodes as batch normalisations ran in PyTorch, or one whose parameters
+        are not four initializers. Not ``keep``: a node is left.
+    """
+    nodes = [node for node in graph.node if node.op_type == "BatchNormalization"]
+    if not keep:
+        if nodes:
+            raise ExportError(
+                f"{len(nodes)} of {ran} BatchNormalizations cannot be folded: no layer that could take them "
+                "in stands right before them. Keep them (batchnorm keep)"
+            )
+        return 0
+    if len(nodes) != ran:
+        raise ExportError(f"{ran} batch normalisations ran in PyTorch, but {len(nodes)} nodes were written")
+    initializers = {initializer.name for initializer in graph.initializer}
+    for node in nodes:
+        if not initializers.issuperset(node.input[1:5]):
+            raise ExportError(f"the parameters of BatchNormalization {node.name!r} are not four initializers")
+    return len(nodes)
