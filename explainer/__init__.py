@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from .explanation import Explanation
+    from .heatmap import render, shared_scale
     from .layers import supported
     from .preprocess import Preprocess
 
@@ -42,6 +43,8 @@ _HOMES = {
     "compare": "compare",
     "compile": "compile",
     "explain": "api",
+    "render": "heatmap",
+    "shared_scale": "heatmap",
     "supported": "layers",
     **dict.fromkeys(
         (
@@ -77,6 +80,8 @@ __all__ = [
     "compare",
     "compile",
     "explain",
+    "render",
+    "shared_scale",
     "supported",
 ]
 

@@ -92,6 +92,10 @@ class Explainer:
             Preprocess.from_config(given) if isinstance(given, Mapping) else Preprocess.from_file(Path(given))
         )
 
+    @preprocess.setter
+    def preprocess(self, how: PreprocessLike | None) -> None:
+        self._preprocess = how
+
     @property
     def plan(self) -> Plan:
         """The plan for the model's first output; print it to see node, operator, layer and rule."""

@@ -86,7 +86,7 @@ class Auditor:
 
     def __call__(self, step: Step, layer: Layer, R: Value, R_in: Value) -> None:
         parts = R_in if isinstance(R_in, tuple) else (R_in,)
-        bias, epsilon = step.rule.shares(layer, layer.x, R)
+        bias, epsilon = step.rule.shares(layer, R)
         entry = AuditStep(
             node=step.node.name,
             operator=step.node.operator,

@@ -31,10 +31,11 @@ class Rule:
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
         raise NotImplementedError
 
-    def shares(self, layer: Layer, x: Value, R: Value) -> tuple[Value, Value]:
+    def shares(self, layer: Layer, R: Value) -> tuple[Value, Value]:
         """What no input receives, elementwise over the output: the bias's share, and ε's.
 
-        None stands for nothing. ΣR = ΣR_in + Σ bias share + Σ ε share.
+        Asked for after the rule was called with the same bound layer. None stands for nothing.
+        ΣR = ΣR_in + Σ bias share + Σ ε share.
         """
         return None, None
 
@@ -69,13 +70,12 @@ class Epsilon(Rule):
 
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
         z = layer(x)
-        s = R / stabilize(z, self.eps, signed=layer.signed)
+        s = layer.s = R / stabilize(z, self.eps, signed=layer.signed)
         c = layer.transpose(s)
         return x * c
 
-    def shares(self, layer: Layer, x: Value, R: Value) -> tuple[Value, Value]:
-        z = layer(x)
-        s = R / stabilize(z, self.eps, signed=layer.signed)
+    def shares(self, layer: Layer, R: Value) -> tuple[Value, Value]:
+        s, z = layer.s, layer(layer.x)
         return layer.bias_share(s), s * (signed_epsilon(z, self.eps) if layer.signed else self.eps)
 
     def __str__(self) -> str:
@@ -101,7 +101,7 @@ class Route(Rule):
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
         return layer.transpose(R)
 
-    def shares(self, layer: Layer, x: Value, R: Value) -> tuple[Value, Value]:
+    def shares(self, layer: Layer, R: Value) -> tuple[Value, Value]:
         return layer.bias_share(R), None
 
     def __str__(self) -> str:

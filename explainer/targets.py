@@ -135,8 +135,7 @@ def start_at_output(graph: Graph, output: str) -> Start:
         moves.append(node)
         name = node.inputs[0]
     if node is None or node.operator not in CUT:
-        tensor = view.resolve(output)
-        return Start(tensor, tensor)
+        return Start(view.resolve(output), output)
     return Start(node.inputs[0], output, cut=str(node), moves=tuple(reversed(moves)))
 
 

@@ -156,7 +156,8 @@ class ConvTranspose(Affine):
             wanted = list(shape)[-len(kernel) :][axis] if shape else size * step
             surplus = step * (size - 1) + extra[axis] + span - wanted
             if surplus < 0:
-                extra[axis] -= surplus
+                # A given size is filled up with zeros; SAME takes what there is, as onnxruntime does.
+                extra[axis] -= surplus if shape else 0
                 surplus = 0
             small, large = surplus // 2, surplus - surplus // 2
             upper = windows.auto_pad == "SAME_UPPER"

@@ -45,6 +45,8 @@ class Layer:
         The tensors of the parameters: constants, or values computed from shapes alone.
     x, z : Value
         Input (a Bundle where there are several) and recorded output, once bound.
+    s : Value
+        R / st(z), once a rule has divided: the audit reads it again.
     parameters : dict of letter -> Value
     signed : bool
         Whether the recorded output can be negative.
@@ -68,6 +70,7 @@ class Layer:
         self.signed = True
         self.x: Value = None
         self.z: Value = None
+        self.s: Value = None
 
     def activation_inputs(self, graph: Graph) -> tuple[str, ...]:
         """The inputs that relevance is handed to."""

@@ -38,7 +38,8 @@ class Add(Layer):
         return functools.reduce(operator.add, parts) if parts else None
 
     def without_bias(self) -> Layer:
-        return self.bind(self.x, None, {})
+        # Zeros, not nothing: a constant may be what spreads the activation.
+        return self.with_params(lambda b: b * 0)
 
     def forward(self, x: Value) -> Value:
         terms = x if isinstance(x, Bundle) else (x,)

@@ -44,7 +44,8 @@ class Flatten(ReshapeLayer):
     """Two axes: those before `axis`, and the rest."""
 
     def forward(self, x: Value) -> Value:
-        axis = attribute(self.node, "axis") % (x.ndim + 1)
+        axis = attribute(self.node, "axis")
+        axis = axis + x.ndim if axis < 0 else axis
         return Reshape(x, np.array([int(np.prod(x.shape[:axis])), -1 if axis < x.ndim else 1]))
 
 

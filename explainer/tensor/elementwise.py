@@ -97,9 +97,10 @@ def sum_to(x: Value, shape: tuple[int, ...]) -> Value:
 
 
 def _signed_epsilon(z: Array, eps: float) -> Array:
-    # Adding 0 turns -0 into +0: sign(0) is +1. copysign is six times as fast as where().
-    sign = np.asarray(z + 0.0)
-    return np.copysign(sign.dtype.type(eps), sign, out=sign)
+    # where() takes ten times as long, copysign() twice, and it takes -0 for negative (measured).
+    sign = np.asarray((z >= 0) * z.dtype.type(2 * eps))
+    sign -= z.dtype.type(eps)
+    return sign
 
 
 @with_fast_body(_signed_epsilon)

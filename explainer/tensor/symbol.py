@@ -45,8 +45,9 @@ class Recorder:
             return value
         if id(value) in self._known:
             return self._known[id(value)]
-        plain = like is not None and isinstance(value, int | float) and not isinstance(value, np.generic)
-        symbol = Symbol(self, self.fresh("constant"), np.asarray(value, dtype=like.dtype if plain else None))
+        plain = isinstance(value, int | float) and not isinstance(value, np.generic)
+        dtype = like.dtype if plain and like is not None else None
+        symbol = Symbol(self, self.fresh("constant"), np.asarray(value, dtype=dtype))
         self.constants[symbol.name] = symbol.value
         if isinstance(value, np.ndarray):
             self._known[id(value)] = symbol
@@ -204,6 +205,9 @@ class Bundle(tuple[Value, ...]):
 
     So the epsilon rule's `x * c` reads the same for a convolution and for an addition.
     """
+
+    # NumPy must not stack the members into one array: `array * bundle` is elementwise too, or an error.
+    __array_ufunc__ = None
 
     def _each(self, other: Value, function: Callable[[Any, Any], Any]) -> Bundle:
         others = other if isinstance(other, tuple) else (other,) * len(self)

@@ -1,0 +1,51 @@
+"""The command ``onnx-lrp``: the only part that knows click, prints, and ends the process."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+import explainer
+
+from .commands import check, compile_command, operators
+from .explain import explain
+
+
+class Commands(click.Group):
+    """A group in which whatever goes wrong becomes one message and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except Exception as error:
+            if ctx.meta.get("debug"):
+                raise
+            raise click.ClickException(message(error)) from error
+
+
+def message(error: Exception) -> str:
+    """Return what a user reads about an error."""
+    if isinstance(error, explainer.ExplainerError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {error or 'give smaller or fewer pictures'}"
+    first = (str(error).strip() or "no message").splitlines()[0]
+    return f"internal error ({type(error).__name__}: {first}). Please report it with what --debug prints"
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.version_option(package_name="onnx-lrp", message="%(prog)s %(version)s")
+def main() -> None:
+    """Explain what an ONNX model sees: layer-wise relevance propagation on the file as it is."""
+    # A name in another script must not end a command whose terminal cannot show it.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+for command in (explain, check, operators, compile_command):
+    main.add_command(command)

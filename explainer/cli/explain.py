@@ -1,0 +1,189 @@
+"""The command ``onnx-lrp explain``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from time import perf_counter
+from typing import Any
+
+import click
+
+import explainer
+
+from . import report
+from .labels import LabelFile
+from .options import Numbers, kept, method_options, start_options
+from .pictures import Job, list_jobs
+
+FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
+DRAWING = ("style", "colormap", "percentile")
+
+
+@click.command()
+@click.argument("model")
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.option("-o", "--output", required=True, help="The .png to write; for several images a folder.")
+@method_options
+@start_options
+@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", help="Of the numbers.")
+@click.option("--labels", type=LabelFile(), help="Class names: one a line, or JSON.")
+@click.option("--preprocess", metavar="FILE", help="A Hugging Face preprocessor_config.json.")
+@click.option("--size", type=Numbers(int, 2), metavar="N|H,W", help="Resize: the shorter edge, or both.")
+@click.option("--crop", type=Numbers(int, 2), metavar="N|H,W", help="Then cut out the centre.")
+@click.option("--scale", type=float, help="Then (pixel * SCALE - MEAN) / STD; pixels are 0 to 255.")
+@click.option("--mean", type=Numbers(float, 3), help="One number, or one per channel in the model's order.")
+@click.option("--std", type=Numbers(float, 3), help="As --mean.")
+@click.option("--layout", type=click.Choice(["NCHW", "NHWC"]), help="Where the model has its channels.")
+@click.option("--channels", type=click.Choice(["RGB", "BGR", "gray"]), help="What the model takes.")
+@click.option(
+    "--style",
+    type=click.Choice(["side_by_side", "overlay", "map"]),
+    default="side_by_side",
+    help="The photo beside the map, under it, or not at all.",
+)
+@click.option(
+    "--colormap",
+    type=click.Choice(["bwr", "seismic", "coldnhot"]),
+    default="bwr",
+    help="Blue-white-red, the same with dark ends, or black in the middle.",
+)
+@click.option(
+    "--percentile",
+    type=click.FloatRange(0, 100, min_open=True),
+    default=99.5,
+    help="The share of pixels within the colour scale; the bar says what lies beyond.",
+)
+@click.option("--shared-scale", is_flag=True, help="One colour scale for all images (held in memory).")
+@click.option("--save-relevance", is_flag=True, help="Also write the numbers, as .npz beside the heat map.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per image and line.")
+def explain(
+    model: str, images: tuple[str, ...], output: str, target: Any, start: str, **options: Any
+) -> None:
+    """Draw what in an image made the MODEL's prediction.
+
+    How an image becomes the input is said by the file's own metadata, or by --preprocess; the
+    options from --size to --channels change single fields of it, or say it all.
+    """
+    began = perf_counter()
+    jobs, several = list_jobs(images, output, options["save_relevance"], model)
+    explained = open_model(model, options)
+    cut = explained.plan_for(target).start.cut.partition(" ")[0]
+    loading = perf_counter() - began
+
+    drawing = {name: options[name] for name in DRAWING}
+    waiting: list[tuple[explainer.Explanation, Job, dict[str, Any]]] = []
+    failures = 0
+    with Progress(jobs, several and sys.stderr.isatty()) as progress:
+
+        def deliver(
+            explanation: explainer.Explanation, job: Job, numbers: dict[str, Any], **more: Any
+        ) -> None:
+            explanation.save(job.heatmap, title=f"target: {report.target_of(numbers)}", **drawing, **more)
+            if job.numbers:
+                explanation.save(job.numbers)
+            if options["as_json"]:
+                progress.say(json.dumps({"image": job.picture, "written": job.written, **numbers}))
+            elif several:
+                progress.say(report.in_short(job.picture, numbers, job.written))
+            else:
+                progress.say(report.in_full(job.picture, numbers, job.written, loading))
+
+        for job in progress:
+            began = perf_counter()
+            try:
+                explanation = explained.explain(job.picture, target, start)
+            except (explainer.InputError, explainer.NumericalError) as error:
+                # What ails one picture need not ail the next; anything else ails the model.
+                if not several:
+                    raise
+                failures += 1
+                progress.say(str(error) if job.picture in str(error) else f"{job.picture}: {error}", True)
+                continue
+            output_name = predicted(explanation, target)
+            numbers = report.describe(explanation, output_name, cut, is_inner(explanation, target))
+            check_labels(numbers["prediction"], options["labels"])
+            numbers["seconds"] = perf_counter() - began
+            if options["shared_scale"]:
+                waiting.append((explanation, job, numbers))
+            else:
+                deliver(explanation, job, numbers)
+        if waiting:
+            maps: list[Any] = [explanation.relevance for explanation, _, _ in waiting]
+            layout, percentile = waiting[0][0].layout, drawing["percentile"]
+            scale = explainer.shared_scale([map[0] for map in maps], layout=layout, percentile=percentile)
+            for explanation, job, numbers in waiting:
+                deliver(explanation, job, numbers, scale=scale)
+    if failures:
+        raise click.ClickException(f"{failures} of {len(jobs)} images could not be explained")
+
+
+class Progress:
+    """Steps through the jobs with a bar, if it is seen; what is said meanwhile is printed after it."""
+
+    def __init__(self, jobs: Sequence[Job], visible: bool) -> None:
+        self.jobs = jobs
+        self.visible = visible
+        self.said: list[tuple[str, bool]] = []
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        for text, is_error in self.said:
+            click.echo(text, err=is_error)
+
+    def __iter__(self) -> Iterator[Job]:
+        if not self.visible:
+            yield from self.jobs
+            return
+        with click.progressbar(self.jobs, file=sys.stderr) as bar:
+            yield from bar
+
+    def say(self, text: str, is_error: bool = False) -> None:
+        if self.visible:
+            self.said.append((text, is_error))
+        else:
+            click.echo(text, err=is_error)
+
+
+def open_model(model: str, options: Mapping[str, Any]) -> explainer.Explainer:
+    """Return the explainer, its preprocessing as the options say."""
+    settings = {name: options[name] for name in ("composite", "eps", "dtype", "labels")}
+    settings["keep"] = kept(options["keep"])
+    explained = explainer.Explainer(model, preprocess=options["preprocess"], **settings)
+    changes = {name: options[name] for name in FIELDS if options[name] is not None}
+    if isinstance(changes.get("size"), tuple) and len(changes["size"]) == 1:
+        changes["size"] = changes["size"][0]
+    if len(changes.get("crop", ())) == 1:
+        changes["crop"] *= 2
+    if not changes:
+        return explained
+    preprocess = explained.preprocess
+    if preprocess is None:
+        # Sizes alone do not say what a pixel becomes: then the model's lack of an answer is reported.
+        if not changes.keys() & {"scale", "mean", "std"}:
+            return explained
+        preprocess = explainer.Preprocess()
+    explained.preprocess = preprocess.replace(**changes)
+    return explained
+
+
+def predicted(explanation: explainer.Explanation, target: Any) -> str:
+    """Return the model output that holds the prediction: the one asked about, else the first."""
+    asked = target[0] if isinstance(target, tuple) else explanation.target_name
+    return asked if asked in explanation.outputs else next(iter(explanation.outputs))
+
+
+def is_inner(explanation: explainer.Explanation, target: Any) -> bool:
+    """Return whether the target's index counts in an inner tensor, where class names mean nothing."""
+    return isinstance(target, tuple) and target[0] not in explanation.outputs
+
+
+def check_labels(prediction: Mapping[str, Any], labels: Any) -> None:
+    """Refuse a list of names that would stand beside the wrong numbers."""
+    classes = max(prediction["shape"], default=0)
+    if prediction["top"] and isinstance(labels, list) and len(labels) != classes:
+        names = f"--labels has {len(labels)} names"
+        raise explainer.InputError(f"{names}, but {prediction['output']!r} has {classes} classes")

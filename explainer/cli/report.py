@@ -1,0 +1,123 @@
+"""What `explain` says about an explanation, for people and for programs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import explainer
+
+TOP = 5
+# By the operator that ends the model: what its outputs are.
+ENDINGS = {
+    "Softmax": "probability",
+    "LogSoftmax": "log-probability",
+    "Sigmoid": "probability, each class on its own",
+}
+
+
+def describe(explanation: explainer.Explanation, output: str, cut: str, is_inner: bool) -> dict[str, Any]:
+    """Return the numbers of a one-sample explanation, ready for JSON.
+
+    Parameters
+    ----------
+    explanation : Explanation
+    output : str
+        The model output that holds the prediction.
+    cut : str
+        The operator at the model's end that was cut; "" where none was.
+    is_inner : bool
+        Whether the target is an index in an inner tensor, which has no label.
+    """
+    numbers = explanation.to_dict()
+    audit = numbers["audit"]
+    start = float(explanation.start[0])
+    return {
+        "prediction": prediction(explanation.outputs[output], explanation.labels, output, cut),
+        "target": None if explanation.target is None else int(explanation.target[0]),
+        "target_name": explanation.target_name,
+        "label": None if is_inner else explanation.label(),
+        "explained_before": cut or None,
+        "start": start,
+        "conserved": numbers["conserved"][0],
+        "bias_share": share([step["bias"][0] for step in audit], start),
+        "epsilon_share": share([step["epsilon"][0] for step in audit], start),
+    }
+
+
+def share(amounts: list[float | None], start: float) -> float | None:
+    """Return what all steps together take of the target's relevance."""
+    if start == 0 or None in amounts:
+        return None
+    return math.fsum(amount for amount in amounts if amount is not None) / start
+
+
+def prediction(values: Any, labels: Mapping[int, str], output: str, cut: str) -> dict[str, Any]:
+    """Return the largest values of an output with one value per class; else only its shape."""
+    shape = list(getattr(values, "shape", ()))
+    flat = values.reshape(-1) if math.prod(shape) == max(shape, default=1) and shape else None
+    if flat is None or flat.dtype.kind not in "fiu":
+        return {"output": output, "shape": shape, "kind": None, "top": []}
+    best = flat.argsort(kind="stable")[::-1][:TOP]
+    top = [{"index": int(i), "label": labels.get(int(i)), "value": float(flat[i])} for i in best]
+    return {"output": output, "shape": shape, "kind": kind_of(flat, cut), "top": top}
+
+
+def kind_of(flat: Any, cut: str) -> str:
+    """Return what the values are: by the operator that ends the model, or by the values themselves."""
+    if cut:
+        return ENDINGS.get(cut, cut)
+    if len(flat) > 1 and flat.min() >= 0 and abs(float(flat.sum()) - 1) < 1e-3:
+        return "probability"
+    return "score (logit)"
+
+
+def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], loading: float) -> str:
+    """Return the report on one picture."""
+    found = numbers["prediction"]
+    what = found["kind"] or f"of shape {found['shape']}"
+    lines = [picture, f"  prediction  {what}, in {found['output']!r}"]
+    lines += [f"              {entry['value']:<11.5g} {name_of(entry)}" for entry in found["top"]]
+    before = f", before {numbers['explained_before']}" if numbers["explained_before"] else ""
+    what = "the whole of" if numbers["target"] is None else f"{target_of(numbers)}, in"
+    lines += [
+        f"  target      {what} {numbers['target_name']!r}{before}: relevance {numbers['start']:.6g}",
+        f"  conserved   {conserved(numbers)}",
+        f"  time        {numbers['seconds']:.2f} s, and {loading:.2f} s to load the model",
+        f"  written     {', '.join(written)}",
+    ]
+    return "\n".join(lines)
+
+
+def in_short(picture: str, numbers: Mapping[str, Any], written: Sequence[str]) -> str:
+    """Return the line on one of many pictures."""
+    top = numbers["prediction"]["top"][:1]
+    best = f"{name_of(top[0])} {top[0]['value']:.4g}, " if top else ""
+    kept = "undefined" if numbers["conserved"] is None else f"{numbers['conserved']:.4f}"
+    rest = f"conserved {kept}, {numbers['seconds']:.2f} s, {written[0]}"
+    return f"{picture}: {best}target {target_of(numbers)}, {rest}"
+
+
+def conserved(numbers: Mapping[str, Any]) -> str:
+    """Return the conserved fraction and where the rest went."""
+    if numbers["conserved"] is None:
+        return "undefined: the target's relevance is 0"
+    shares = (
+        f"{name} {numbers[key]:.2g}"
+        for name, key in (("bias", "bias_share"), ("epsilon", "epsilon_share"))
+        if numbers[key] is not None
+    )
+    return f"{numbers['conserved']:.6f} of it reaches the input ({', '.join(shares)})"
+
+
+def target_of(numbers: Mapping[str, Any]) -> str:
+    return name_of({"index": numbers["target"], "label": numbers["label"]})
+
+
+def name_of(entry: Mapping[str, Any]) -> str:
+    index, label = entry["index"], entry["label"]
+    return (
+        f"{label}" if index is None else f"{index}" + (f" {label}" if label not in (None, str(index)) else "")
+    )

@@ -1,0 +1,92 @@
+"""Writing results whole or not at all."""
+
+import os
+import stat
+
+import pytest
+
+from explainer.errors import OutputError
+from explainer.files import write_whole
+
+
+def test_it_writes_what_the_block_wrote_and_nothing_else(tmp_path):
+    path = tmp_path / "result.bin"
+    with write_whole(path) as file:
+        file.write(b"new")
+        assert not path.exists()
+    assert path.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["result.bin"]
+
+
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, BrokenPipeError])
+def test_a_failing_block_leaves_the_older_file_and_no_trace(tmp_path, failure):
+    path = tmp_path / "result.bin"
+    path.write_bytes(b"older")
+    # An OSError while writing is about the file; anything else is the block's own.
+    with pytest.raises(OutputError if issubclass(failure, OSError) else failure), write_whole(path) as file:
+        file.write(b"half")
+        raise failure
+    assert path.read_bytes() == b"older"
+    assert os.listdir(tmp_path) == ["result.bin"]
+
+
+def test_the_permissions_are_those_of_any_new_file(tmp_path):
+    with write_whole(tmp_path / "ours") as file:
+        file.write(b"")
+    (tmp_path / "plain").write_bytes(b"")
+    ours, plain = (stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("ours", "plain"))
+    assert ours == plain
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "real").write_bytes(b"older")
+    (tmp_path / "link").symlink_to("real")
+    with write_whole(tmp_path / "link") as file:
+        file.write(b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"new"
+
+
+def test_a_device_is_written_and_never_replaced():
+    with write_whole(os.devnull) as file:
+        file.write(b"gone")
+    assert not os.path.isfile(os.devnull)
+
+
+def test_the_longest_name_a_folder_takes(tmp_path):
+    path = tmp_path / ("x" * 255)
+    with write_whole(path) as file:
+        file.write(b"new")
+    assert path.read_bytes() == b"new"
+
+
+def test_a_file_for_a_folder_is_refused_with_the_next_step(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    cases = {
+        tmp_path: "is a folder",
+        tmp_path / "missing" / "a.png": "create it",
+        tmp_path / "file" / "a.png": "create it",
+        tmp_path / ("x" * 256): "choose another",
+    }
+    for path, message in cases.items():
+        with pytest.raises(OutputError, match=message) as caught, write_whole(path) as file:
+            file.write(b"")
+        assert str(path) in str(caught.value)
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is read-only for root")
+def test_a_read_only_file_is_kept(tmp_path):
+    path = tmp_path / "kept"
+    path.write_bytes(b"older")
+    path.chmod(0o444)
+    with pytest.raises(OutputError, match="read-only"), write_whole(path) as file:
+        file.write(b"new")
+    assert path.read_bytes() == b"older"
+
+
+def test_a_full_disk_is_an_output_error(tmp_path):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full here")
+    with pytest.raises(OutputError, match="No space left"), write_whole("/dev/full") as file:
+        file.write(b"new")
