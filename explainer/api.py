@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from . import composites
-from .audit import Audit
+from .batches import Run, in_batches
 from .composites import CompositeLike
-from .errors import ExplainerError, InputError, ModelError, PreprocessError, TargetError
+from .errors import InputError, ModelError, PreprocessError, TargetError
 from .explanation import Explanation
-from .graph import Graph, Input, ModelLike, labels_of
+from .graph import Graph, ModelLike, labels_of
+from .inputs import feeds_of, only_input
 from .plan import Plan, make_plan
 from .preprocess import Preprocess, missing_message
-from .runner import Run, Runner
+from .runner import Runner
 from .targets import Index, Labels, Start, TargetLike, check_start, resolve_target
-from .tensor import Array
+from .tensor import Array, total
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -153,9 +154,9 @@ class Explainer:
             x, photos, layout = self.prepare(x)
         elif self._preprocess is not None or "preprocessor_config" in self.graph.metadata:
             layout = getattr(self.preprocess, "layout", layout)
-        feeds = self._feeds(x)
-        runs = self._run(runner, feeds, index, start)
-        return self._explanation(runner.plan, feeds, runs, photos, layout)
+        feeds = feeds_of(self.graph, x)
+        run = self._run(runner, feeds, index, start)
+        return self._explanation(runner.plan, feeds, run, photos, layout)
 
     def prepare(self, image: Any) -> tuple[Array, tuple[Image, ...], str]:
         """An image as the model's input, the image as the model sees it, and the layout.
@@ -173,89 +174,55 @@ class Explainer:
             raise PreprocessError(missing_message(self.graph.title))
         picture = images.open_image(Path(image)) if isinstance(image, str | os.PathLike) else image
         array, photo = images.prepare(picture, how)
-        expected = self._only_input()
+        expected = only_input(self.graph)
         if expected.shape is not None:
             images.check_fits(array.shape, expected.shape, how.layout)
         if expected.dtype.kind in "iu":
             array = np.rint(array)
         return array.astype(expected.dtype), (photo,), how.layout
 
-    def _only_input(self) -> Input:
-        if len(self.graph.inputs) != 1:
-            names = ", ".join(repr(value.name) for value in self.graph.inputs)
-            raise InputError(f"the model has several inputs ({names}); give a dict of input name -> array")
-        return self.graph.inputs[0]
-
-    def _feeds(self, x: Any) -> dict[str, Array]:
-        arrays = dict(x) if isinstance(x, Mapping) else {self._only_input().name: x}
-        known = {value.name: value for value in self.graph.inputs}
-        if arrays.keys() != known.keys():
-            raise InputError(f"the model's inputs are {sorted(known)}, not {sorted(arrays)}")
-        feeds = {name: fit(np.asarray(array), known[name]) for name, array in arrays.items()}
-        sizes = {array.shape[0] for array in feeds.values()}
-        if len(sizes) != 1 or 0 in sizes:
-            raise InputError(
-                f"the inputs hold {sorted(sizes)} samples; they must hold equally many, one or more"
-            )
-        return feeds
-
-    def _run(self, runner: Runner, feeds: dict[str, Array], index: Index, how: str) -> list[Run]:
-        samples = next(iter(feeds.values())).shape[0]
+    def _run(self, runner: Runner, feeds: dict[str, Array], index: Index, how: str) -> Run:
+        samples = len(next(iter(feeds.values())))
         if isinstance(index, np.ndarray) and len(index) != samples:
             raise TargetError(f"target: {len(index)} indices for {samples} sample(s)")
-        fixed = {v.shape[0] for v in self.graph.inputs if v.shape and v.shape[0] is not None}
-        if len(fixed) == 1:
-            return self._chunks(runner, feeds, index, how, fixed.pop())
-        if samples > 1 and not self._one_by_one:
-            try:
-                return [runner.run(feeds, index, how)]
-            except ExplainerError as error:
-                # Some files declare a dynamic batch that they do not have: does one sample pass?
-                if not isinstance(error, ModelError | TargetError):
-                    raise
-                runs = self._chunks(runner, feeds, index, how, 1)
-                self._one_by_one = True
-                warnings.warn(
-                    f"{self.graph.title} declares a dynamic batch but fails on {samples} samples "
-                    f"({error}); they are fed one by one",
-                    stacklevel=3,
-                )
-                return runs
-        return self._chunks(runner, feeds, index, how, 1 if self._one_by_one else samples)
 
-    @staticmethod
-    def _chunks(runner: Runner, feeds: dict[str, Array], index: Index, how: str, size: int) -> list[Run]:
-        """Batches of a fixed size; the last one is padded with its last sample."""
-        samples, runs = next(iter(feeds.values())).shape[0], []
-        for begin in range(0, samples, size):
-            take = np.minimum(np.arange(begin, begin + size), samples - 1)
-            part = feeds if size == samples else {name: array[take] for name, array in feeds.items()}
-            where = index[take] if isinstance(index, np.ndarray) else index
-            runs.append(_first(runner.run(part, where, how), size, min(size, samples - begin)))
-        return runs
+        def run(part: Mapping[str, Array], where: Index) -> Run:
+            return runner.run(part, where, how)
+
+        fixed = {value.shape[0] for value in self.graph.inputs if value.shape and value.shape[0] is not None}
+        if len(fixed) == 1:
+            return in_batches(run, feeds, index, fixed.pop())
+        if samples == 1 or self._one_by_one:
+            return in_batches(run, feeds, index, 1)
+        try:
+            return run(feeds, index)
+        except (ModelError, TargetError) as error:
+            # Some files declare a dynamic batch that they do not have: does one sample pass?
+            result = in_batches(run, feeds, index, 1)
+            self._one_by_one = True
+            warnings.warn(
+                f"{self.graph.title} declares a dynamic batch but fails on {samples} samples "
+                f"({error}); they are fed one by one",
+                stacklevel=3,
+            )
+            return result
 
     def _explanation(
-        self, plan: Plan, feeds: dict[str, Array], runs: list[Run], photos: tuple[Image, ...], layout: str
+        self, plan: Plan, feeds: dict[str, Array], run: Run, photos: tuple[Image, ...], layout: str
     ) -> Explanation:
-        relevance = {name: _join([run.relevance[name] for run in runs]) for name in runs[0].relevance}
-        start = np.concatenate([run.start for run in runs])
-        audit = Audit.join([run.audit for run in runs])
-        arrived = np.sum(
-            [relevance[name].reshape(len(start), -1).sum(1, np.float64) for name in plan.sources], axis=0
-        )
-        targets = [run.target for run in runs if run.target is not None]
+        sources = {name: run.relevance[name] for name in plan.sources}
+        arrived = np.sum([total(R, len(run.start)) for R in sources.values()], axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            conserved = np.where(start == 0, np.nan, arrived / start)
-        sources = {name: relevance[name] for name in plan.sources}
+            conserved = np.where(run.start == 0, np.nan, arrived / run.start)
         return Explanation(
             relevance=next(iter(sources.values())) if len(feeds) == 1 else sources,
-            relevances={name: relevance[tensor] for name, tensor in plan.keep.items()},
-            outputs={name: _join([run.outputs[name] for run in runs]) for name in runs[0].outputs},
-            target=np.concatenate(targets) if targets else None,
+            relevances={name: run.relevance[tensor] for name, tensor in plan.keep.items()},
+            outputs=run.outputs,
+            target=run.target,
             target_name=plan.start.output,
-            start=start,
+            start=run.start,
             conserved=conserved,
-            audit=audit,
+            audit=run.audit,
             labels=self.labels,
             photos=photos,
             layout=layout,
@@ -317,35 +284,6 @@ def _labels(labels: Labels) -> dict[int, str]:
     return {int(index): str(label) for index, label in items}
 
 
-def fit(array: Array, expected: Input) -> Array:
-    """An array as the input wants it: a batch axis added to a single sample, the type cast.
-
-    Raises
-    ------
-    InputError
-        Shape or type do not fit, or there is NaN or infinity in it.
-    """
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"input {expected.name!r} wants numbers, not {array.dtype}")
-    if expected.shape is not None:
-        if array.ndim == len(expected.shape) - 1:
-            array = array[None]
-        inner = list(zip(array.shape[1:], expected.shape[1:], strict=False))
-        if array.ndim != len(expected.shape) or any(
-            want is not None and have != want for have, want in inner
-        ):
-            want = ", ".join("any" if size is None else str(size) for size in ("N", *expected.shape[1:]))
-            raise InputError(f"input {expected.name!r} has shape ({want}), the array {array.shape}")
-    if array.ndim == 0:
-        raise InputError(f"input {expected.name!r} wants an array with a batch axis, not a number")
-    if array.dtype.kind == "f":
-        if not np.isfinite(array).all():
-            raise InputError(f"the array for input {expected.name!r} has NaN or infinity in it")
-        if expected.dtype.kind in "iu":
-            raise InputError(f"input {expected.name!r} wants {expected.dtype}, not {array.dtype}")
-    return np.ascontiguousarray(array, dtype=expected.dtype)
-
-
 def _dtype(dtype: Any) -> np.dtype[Any]:
     try:
         kind = np.dtype(dtype)
@@ -354,32 +292,3 @@ def _dtype(dtype: Any) -> np.dtype[Any]:
     if kind not in (np.float32, np.float64):
         raise InputError(f"dtype is 'float32' or 'float64', not {dtype!r}")
     return kind
-
-
-def _first(run: Run, size: int, count: int) -> Run:
-    """A run without the samples that padded its batch."""
-    if count == size:
-        return run
-    cut = {name: value[:count] if len(value) == size else value for name, value in run.outputs.items()}
-    target = None if run.target is None else run.target[:count]
-    steps = (
-        type(step)(
-            step.node,
-            step.operator,
-            step.rule,
-            *(v[:count] for v in (step.R_out, step.R_in, step.bias, step.epsilon)),
-        )
-        for step in run.audit
-    )
-    relevance = {name: value[:count] for name, value in run.relevance.items()}
-    return Run(relevance, cut, target, run.start[:count], Audit(steps))
-
-
-def _join(parts: list[Any]) -> Any:
-    if len(parts) == 1:
-        return parts[0]
-    return (
-        np.concatenate(parts)
-        if isinstance(parts[0], np.ndarray)
-        else [item for part in parts for item in part]
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from .errors import NumericalError
 from .layers import Layer
 from .plan import Step
 from .tensor import Array, Value, total
+
+SUMS = ("R_out", "R_in", "bias", "epsilon")
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,16 @@ class Audit(tuple[AuditStep, ...]):
     @classmethod
     def join(cls, parts: Sequence[Audit]) -> Audit:
         """The audits of several batches as one."""
-        fields = ("R_out", "R_in", "bias", "epsilon")
         return cls(
-            AuditStep(
-                *(getattr(steps[0], name) for name in ("node", "operator", "rule")),
-                *(np.concatenate([getattr(step, name) for step in steps]) for name in fields),
+            replace(
+                steps[0], **{name: np.concatenate([getattr(step, name) for step in steps]) for name in SUMS}
             )
             for steps in zip(*parts, strict=True)
         )
+
+    def first(self, count: int) -> Audit:
+        """The shares of the first samples."""
+        return Audit(replace(step, **{name: getattr(step, name)[:count] for name in SUMS}) for step in self)
 
 
 class Auditor:

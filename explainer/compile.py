@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +16,18 @@ from onnx import numpy_helper
 from . import composites
 from .backward import backward
 from .composites import CompositeLike
-from .errors import ExplainerError, InputError, ModelError
+from .errors import InputError, ModelError
 from .files import write_whole
-from .graph import Graph, Input, ModelLike, labels_of
+from .graph import Graph, ModelLike, labels_of
 from .plan import Plan, make_plan
-from .preprocess import Preprocess
+from .proof import Examples, prove
 from .runner import Runner
-from .session import Session
 from .targets import Index, TargetLike, check_start, choose, put_relevance, resolve_target
 from .tensor import FLOAT32, Array, Cast, Recorder, Symbol, Value
 
 # ScatterElements adds up, as the transpose of overlapping max pooling must, since opset 16.
 OPSET = 16
 IR_VERSION = 8
-# An emitted walk and NumPy's must point the same way; the two forward passes are fused differently,
-# and float32 epsilon-LRP amplifies that, so a largest error says little about a right graph.
-COSINE = 0.999
 
 
 def compile(
@@ -81,67 +76,19 @@ def compile(
     rules = composites.get(composite, **({} if eps is None else {"eps": eps}))
     make_plan(original, rules, where, keep)  # complaints first, in the names of the file as given
     proto = raised(original)
-    graph = Graph.load(proto).having(title=original.title)
+    graph = Graph.load(proto)
+    graph = graph.having(source=replace(graph.source, title=original.title))
     # A converter may insert nodes before the output: the target is looked up anew.
     where, index = resolve_target(graph, "top" if target is None else target, labels_of(graph))
     plan = make_plan(graph, rules, where, keep)
     examples = Examples.of(graph, image_size)
     proto.CopyFrom(_emit(proto, plan, index, start, examples))
     _declare(proto, plan, composite, target, start)
-    _prove(proto, original, plan, index, start, examples)
+    prove(proto, original, plan, output_names(plan), index, start, examples)
     if path is not None:
         with write_whole(Path(path)) as file:
             file.write(proto.SerializeToString())
     return proto
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Random inputs of a model's own shapes, for tracing and for the proof."""
-
-    inputs: tuple[Input, ...]
-    sizes: tuple[int, int] | None
-
-    @classmethod
-    def of(cls, graph: Graph, image_size: int | tuple[int, int] | None) -> Examples:
-        """Decide the dynamic spatial sizes."""
-        if isinstance(image_size, int):
-            image_size = (image_size, image_size)
-        text = graph.metadata.get("preprocessor_config")
-        if image_size is None and text is not None:
-            how = Preprocess.from_metadata(text)
-            size = how.crop or how.size
-            image_size = (size, size) if isinstance(size, int) else size
-        return cls(graph.inputs, image_size)
-
-    def shape(self, value: Input, samples: int) -> tuple[int, ...]:
-        """A whole shape of an input, the batch where it is dynamic."""
-        if value.shape is None:
-            raise InputError(f"input {value.name!r} declares no shape; it cannot be compiled")
-        batch, *inner = value.shape
-        unknown = [axis for axis, size in enumerate(inner) if size is None]
-        if unknown and (self.sizes is None or len(unknown) != 2):
-            raise InputError(
-                f"input {value.name!r} has the dynamic shape {['N', *inner]}: spatial sizes must be fixed; "
-                "give image_size (--image-size)"
-            )
-        sizes = dict(zip(unknown, self.sizes or (), strict=False))
-        return (batch or samples, *(size or sizes[axis] for axis, size in enumerate(inner)))
-
-    @property
-    def is_dynamic(self) -> bool:
-        """Whether the batch is free."""
-        return any(value.shape is not None and value.shape[0] is None for value in self.inputs)
-
-    def feeds(self, samples: int) -> dict[str, Array]:
-        """Seeded inputs."""
-        rng = np.random.default_rng(samples)
-        feeds = {}
-        for value in self.inputs:
-            x = rng.standard_normal(self.shape(value, samples))
-            pixels = rng.integers(0, 255, x.shape) if value.dtype.kind in "iu" else x
-            feeds[value.name] = np.asarray(pixels, dtype=value.dtype)
-        return feeds
 
 
 def raised(graph: Graph) -> onnx.ModelProto:
@@ -152,9 +99,10 @@ def raised(graph: Graph) -> onnx.ModelProto:
     ModelError
         The converter fails, or the converted model's outputs differ.
     """
-    proto = onnx.ModelProto.FromString(graph.source)
-    if graph.folder is not None:
-        onnx.load_external_data_for_model(proto, str(graph.folder))
+    proto = onnx.ModelProto.FromString(graph.source.data)
+    for tensor in proto.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            tensor.CopyFrom(numpy_helper.from_array(graph.constant(tensor.name), tensor.name))
     if graph.opset < OPSET:
         proto = _converted(proto, graph)
     # Before IR 4 every initializer was an input too: a constant could not be told from a default.
@@ -281,52 +229,3 @@ def _declare(
     }
     entry = proto.metadata_props.add()
     entry.key, entry.value = "onnx_lrp", json.dumps(facts)
-
-
-def _prove(
-    proto: onnx.ModelProto, original: Graph, plan: Plan, index: Index, how: str, examples: Examples
-) -> None:
-    """Check the emitted file, and run it beside the original and beside NumPy.
-
-    A further batch size shows whether the traced one was baked in.
-    """
-    try:
-        onnx.checker.check_model(proto, full_check=True)
-    except Exception as error:  # ValidationError and InferenceError share no base but Exception
-        raise ModelError(f"the compiled model is not valid: {str(error).strip()[:400]}") from error
-    names = output_names(plan)
-    session = Session(proto.SerializeToString(), [*original.outputs, *names], title="the compiled model")
-    reference = Session(original.source, original.outputs, original.folder, original.title)
-    runner = Runner(plan, np.dtype(np.float32))
-    for samples in (1, 3) if examples.is_dynamic else (1,):
-        feeds = examples.feeds(samples)
-        got, wanted = session.run(feeds), reference.run(feeds)
-        for name in original.outputs:
-            _agree(name, got[name], wanted[name])
-        batch = next(iter(feeds.values())).shape[0]
-        try:
-            relevance = runner.run(feeds, index, how).relevance
-        except ExplainerError:
-            if samples == 1 or batch == 1:
-                raise
-            continue
-        for name, tensor in names.items():
-            _point_alike(name, got[name], relevance[tensor])
-
-
-def _agree(name: str, got: Any, wanted: Any) -> None:
-    if not isinstance(wanted, np.ndarray) or wanted.dtype.kind != "f":
-        return
-    scale = float(np.max(np.abs(wanted), initial=0)) or 1.0
-    error = float(np.max(np.abs(got.astype(np.float64) - wanted), initial=0)) / scale
-    # The rounding of some hundred layers, fused differently.
-    allowed = 100 * math.sqrt(np.finfo(wanted.dtype).eps) * 1e-1 if wanted.dtype == np.float16 else 1e-4
-    if not error <= allowed:
-        raise ModelError(f"the compiled model's output {name!r} differs from the original's by {error:.2g}")
-
-
-def _point_alike(name: str, got: Array, wanted: Array) -> None:
-    a, b = got.astype(np.float64).ravel(), wanted.astype(np.float64).ravel()
-    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
-    if a.shape != b.shape or (norms and float(a @ b) / norms < COSINE):
-        raise ModelError(f"the compiled {name!r} differs from NumPy's; please report this model")

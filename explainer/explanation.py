@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .audit import Audit
+from .audit import SUMS, Audit
 from .errors import OutputError
 from .tensor import Array
 
@@ -114,10 +114,7 @@ class Explanation:
                     "node": step.node,
                     "operator": step.operator,
                     "rule": step.rule,
-                    **{
-                        name: [_number(value) for value in getattr(step, name)]
-                        for name in ("R_out", "R_in", "bias", "epsilon")
-                    },
+                    **{name: [_number(value) for value in getattr(step, name)] for name in SUMS},
                 }
                 for step in self.audit
             ],

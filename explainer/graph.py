@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
 from .errors import ModelError
-from .reading import attributes_of, captured_names, constant_part, read_model
+from .reading import Source, attributes_of, captured_names, constant_part, read_model
 from .tensor import Array
+
+if TYPE_CHECKING:
+    from .session import Session
 
 ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | onnx.ModelProto"
 
@@ -77,10 +79,8 @@ class Graph:
     opset : int
     metadata : dict of str -> str
         The file's `metadata_props`.
-    source : bytes
+    source : Source
         The file as it is: what onnxruntime runs.
-    folder : Path or None
-        Where external data lies.
     aliases : dict of str -> str
         Tensors that the view no longer has (behind an Identity, say) and the tensor they equal.
     notes : tuple of str
@@ -93,9 +93,7 @@ class Graph:
     initializers: Mapping[str, onnx.TensorProto]
     opset: int
     metadata: Mapping[str, str]
-    source: bytes
-    folder: Path | None = None
-    title: str = "the model"
+    source: Source
     aliases: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     constants: dict[str, Array] = field(default_factory=dict)
@@ -114,7 +112,8 @@ class Graph:
             The file is missing, empty, truncated, not ONNX, older than opset 7, or its external
             data is missing or lies outside the model's folder.
         """
-        proto, source, folder, title = read_model(model)
+        source = read_model(model)
+        proto, title = source.proto, source.title
         opsets = {entry.domain or "ai.onnx": entry.version for entry in proto.opset_import}
         opset = opsets.get("ai.onnx", 0)
         graph = proto.graph
@@ -131,9 +130,12 @@ class Graph:
             opset=opset,
             metadata={entry.key: entry.value for entry in proto.metadata_props},
             source=source,
-            folder=folder,
-            title=title,
         )
+
+    @property
+    def title(self) -> str:
+        """What to call the model in messages."""
+        return self.source.title
 
     def having(self, **changes: Any) -> Graph:
         """A changed copy; the file and the constants read so far are shared."""
@@ -198,10 +200,13 @@ class Graph:
         return self.constants[name]
 
     def _evaluate(self, name: str) -> dict[str, Array]:
+        source = self.source
+        if name in source.places and source.path is not None:
+            source.check_unchanged()
+            return {name: source.places[name].read(source.path)}
         if name in self.initializers:
-            tensor = self.initializers[name]
             try:
-                return {name: numpy_helper.to_array(tensor, base_dir=str(self.folder or ""))}
+                return {name: numpy_helper.to_array(self.initializers[name], str(source.folder or ""))}
             except Exception as error:  # whatever a malformed tensor raises, its name is the news
                 raise ModelError(f"{self.title}: tensor {name!r} cannot be read: {error}") from error
         producer = self.producers.get(name)
@@ -212,11 +217,19 @@ class Graph:
         # All at once: a session per constant would cost more than the explanation.
         readers = (node for node in self.nodes if not self.fixed.issuperset(filter(None, node.outputs)))
         frontier = {name, *(read for node in readers for read in node.inputs if self._is_computed(read))}
-        part = constant_part(self.source, frontier)
-        return Session(part, sorted(frontier), self.folder, self.title).run({})
+        part = constant_part(source.data, frontier)
+        return Session(part, sorted(frontier), source.folder, title=self.title).run({})
 
     def _is_computed(self, name: str) -> bool:
         return name in self.fixed and name not in self.initializers and name in self.producers
+
+    def session(self, names: Sequence[str]) -> Session:
+        """onnxruntime on the file as it is, returning these tensors; it shares the weights read here."""
+        from .session import Session
+
+        self.source.check_unchanged()
+        weights = {name: self.constant(name) for name in self.source.places}
+        return Session(self.with_outputs(names), names, self.source.folder, weights, self.title)
 
     def with_outputs(self, names: Iterable[str]) -> bytes:
         """The file as it is, with inner tensors added as outputs.
@@ -228,7 +241,7 @@ class Graph:
         suffix = onnx.ModelProto()
         for name in added:
             suffix.graph.output.add().name = name
-        return self.source + suffix.SerializeToString()
+        return self.source.data + suffix.SerializeToString()
 
 
 def labels_of(graph: Graph) -> dict[int, str]:

@@ -3,49 +3,101 @@
 from __future__ import annotations
 
 import functools
+import mmap
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import onnx
+from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 from onnx.external_data_helper import uses_external_data
 
 from .errors import ModelError
+from .weights import Place, split
 
 # A model file above this is refused: a protocol buffer cannot be larger.
 LARGEST = 2**31 - 1
 
 
-def read_model(model: Any) -> tuple[onnx.ModelProto, bytes, Path | None, str]:
-    """The parsed model, its bytes, the folder of its external data, and what to call it in messages.
+@dataclass(frozen=True)
+class Source:
+    """A model as it was read.
+
+    Attributes
+    ----------
+    proto : onnx.ModelProto
+    data : bytes
+        What onnxruntime is given; where the model is a file, its large weights stay in it.
+    path : Path or None
+        The file, links resolved; external data lies in its folder.
+    places : dict of tensor name -> Place
+        The large weights of a file.
+    title : str
+        What to call the model in messages.
+    stamp : tuple of int
+        The file's size and time of change.
+    """
+
+    proto: onnx.ModelProto
+    data: bytes
+    path: Path | None = None
+    places: Mapping[str, Place] = field(default_factory=dict)
+    title: str = "the model"
+    stamp: tuple[int, int] = (0, 0)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where external data lies."""
+        return None if self.path is None else self.path.parent
+
+    def check_unchanged(self) -> None:
+        """Refuse a file that is no longer the one that was read.
+
+        Raises
+        ------
+        ModelError
+        """
+        if self.path is not None and _stamp(self.path) != self.stamp:
+            raise ModelError(f"{self.title}: the file changed after it was read; load it again")
+
+
+def read_model(model: Any) -> Source:
+    """Read a model from a path, bytes or a ModelProto.
 
     Raises
     ------
     ModelError
         See `Graph.load`.
     """
-    folder, title = None, "the model"
     if isinstance(model, onnx.ModelProto):
-        proto, source = model, model.SerializeToString()
+        source = Source(model, model.SerializeToString())
     elif isinstance(model, bytes | bytearray | memoryview):
-        proto, source = _parse(bytes(model), title), bytes(model)
+        source = Source(_parse(bytes(model), "the model"), bytes(model))
     elif isinstance(model, str | os.PathLike):
-        path = Path(model)
-        title = str(path)
-        source = _read(path)
-        proto, folder = _parse(source, title), path.resolve().parent
+        source = _read(Path(model))
     else:
         raise ModelError(f"a model is a path, bytes or an onnx.ModelProto, not {type(model).__name__}")
-    if not proto.graph.node or not proto.ir_version:
-        raise ModelError(f"{title}: not an ONNX model: it has no nodes")
-    for tensor in proto.graph.initializer:
-        if uses_external_data(tensor):
-            _check_external(tensor, folder, title)
-    return proto, source, folder, title
+    if not source.proto.graph.node or not source.proto.ir_version:
+        raise ModelError(f"{source.title}: not an ONNX model: it has no nodes")
+    for tensor in source.proto.graph.initializer:
+        if uses_external_data(tensor) and tensor.name not in source.places:
+            _check_external(tensor, source.folder, source.title)
+    return source
 
 
-def _read(path: Path) -> bytes:
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return (-1, -1)
+    return status.st_size, status.st_mtime_ns
+
+
+def _read(path: Path) -> Source:
+    title = str(path)
     try:
         if path.is_dir():
             raise ModelError(f"{path}: is a folder, not a model file")
@@ -54,17 +106,22 @@ def _read(path: Path) -> bytes:
             raise ModelError(f"{path}: the file is empty")
         if size > LARGEST:
             raise ModelError(f"{path}: larger than 2 GiB; save its weights as external data")
-        return path.read_bytes()
+        file = path.resolve()
+        with open(file, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            light, places = split(data, file.name)
     except FileNotFoundError:
         raise ModelError(f"{path}: no such model file") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, IndexError, KeyError, DecodeError) as error:
+        raise ModelError(f"{title}: not an ONNX model, or a truncated one ({error})") from error
+    return Source(_parse(light, title), light, file, places, title, _stamp(file))
 
 
 def _parse(source: bytes, title: str) -> onnx.ModelProto:
     try:
         return onnx.ModelProto.FromString(source)
-    except Exception as error:  # protobuf's DecodeError has moved between its versions
+    except DecodeError as error:
         raise ModelError(f"{title}: not an ONNX model, or a truncated one ({error})") from error
 
 

@@ -7,35 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from .audit import Audit, Auditor, check_finite
+from .audit import Auditor, check_finite
 from .backward import backward
+from .batches import Run
 from .errors import NumericalError
 from .plan import Plan, Step
-from .session import Session
 from .targets import Index, choose, put_relevance
 from .tensor import Array, total
 
 # How far the layers' own float64 forward may be from onnxruntime's, relative to the largest value:
 # rounding in the file's own type, through some hundred layers.
 AGREEMENT = {2: 5e-2, 4: 1e-3, 8: 1e-9}
-
-
-class Run:
-    """What one batch gave: arrays by name."""
-
-    def __init__(
-        self,
-        relevance: dict[str, Array],
-        outputs: dict[str, Array],
-        target: Array | None,
-        start: Array,
-        audit: Audit,
-    ) -> None:
-        self.relevance = relevance
-        self.outputs = outputs
-        self.target = target
-        self.start = start
-        self.audit = audit
 
 
 class Runner:
@@ -61,7 +43,7 @@ class Runner:
         given = {value.name for value in graph.inputs}
         self.wanted = [name for name in dict.fromkeys(inner) if name not in given]
         names = list(dict.fromkeys([*self.wanted, *graph.outputs]))
-        self.session = Session(graph.with_outputs(names), names, graph.folder, graph.title)
+        self.session = graph.session(names)
         self.producers = {name: str(node) for name, node in graph.producers.items()}
         self.fixed = {
             id(step): step.layer.prepare(self._constants(step))

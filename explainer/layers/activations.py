@@ -17,6 +17,8 @@ class Activation(Layer):
     """z_i = f(x_i)."""
 
     kind = "activation"
+    # It has none: relevance passes, and the walk needs no value of an activation.
+    transpose_reads = frozenset()
 
     def get(self, name: str) -> Any:
         """An attribute, its default filled in."""
