@@ -89,6 +89,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'explainer' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-    globals()[name] = value  # a submodule of the same name must not take its place
-    return value
+    module = importlib.import_module(f".{_HOMES[name]}", __name__)
+    # All that live there: a submodule of the same name (compare, compile) must not take its place.
+    globals().update(
+        {other: getattr(module, other) for other, home in _HOMES.items() if home == _HOMES[name]}
+    )
+    return globals()[name]

@@ -16,12 +16,12 @@ from .batches import Run, in_batches
 from .composites import CompositeLike
 from .errors import InputError, ModelError, PreprocessError, TargetError
 from .explanation import Explanation
-from .graph import Graph, ModelLike, labels_of
+from .graph import Graph, ModelLike
 from .inputs import feeds_of, only_input
 from .plan import Plan, make_plan
 from .preprocess import Preprocess, missing_message
 from .runner import Runner
-from .targets import Index, Labels, Start, TargetLike, check_start, resolve_target
+from .targets import Index, Labels, Start, TargetLike, check_start, labels_of, resolve_target
 from .tensor import Array, total
 
 if TYPE_CHECKING:
@@ -63,14 +63,14 @@ class Explainer:
         model: ModelLike,
         *,
         composite: CompositeLike = "epsilon",
-        eps: float | None = None,
+        eps: float = 1e-6,
         keep: Collection[str] | str = (),
         dtype: Any = "float32",
         preprocess: PreprocessLike | None = None,
         labels: Labels | None = None,
     ) -> None:
         self.graph = Graph.load(model)
-        self.composite = composites.get(composite, **({} if eps is None else {"eps": eps}))
+        self.composite = composites.get(composite, eps=eps)
         self.keep = keep
         self.dtype = _dtype(dtype)
         self.labels = labels_of(self.graph) if labels is None else _labels(labels)
@@ -236,7 +236,7 @@ def explain(
     target: TargetLike = "top",
     start: str = "output",
     composite: CompositeLike = "epsilon",
-    eps: float | None = None,
+    eps: float = 1e-6,
     keep: Collection[str] | str = (),
     dtype: Any = "float32",
     preprocess: PreprocessLike | None = None,

@@ -18,11 +18,11 @@ from .backward import backward
 from .composites import CompositeLike
 from .errors import InputError, ModelError
 from .files import write_whole
-from .graph import Graph, ModelLike, labels_of
+from .graph import Graph, ModelLike
 from .plan import Plan, make_plan
 from .proof import Examples, prove
 from .runner import Runner
-from .targets import Index, TargetLike, check_start, choose, put_relevance, resolve_target
+from .targets import Index, TargetLike, check_start, choose, labels_of, put_relevance, resolve_target
 from .tensor import FLOAT32, Array, Cast, Recorder, Symbol, Value
 
 # ScatterElements adds up, as the transpose of overlapping max pooling must, since opset 16.
@@ -35,7 +35,7 @@ def compile(
     path: str | os.PathLike[str] | None = None,
     *,
     composite: CompositeLike = "epsilon",
-    eps: float | None = None,
+    eps: float = 1e-6,
     target: TargetLike | None = None,
     start: str = "output",
     keep: Collection[str] | str = (),
@@ -73,7 +73,7 @@ def compile(
     check_start(start, index)
     if isinstance(index, np.ndarray):
         raise InputError("compile: one target for all samples; an array of indices has no place in a file")
-    rules = composites.get(composite, **({} if eps is None else {"eps": eps}))
+    rules = composites.get(composite, eps=eps)
     make_plan(original, rules, where, keep)  # complaints first, in the names of the file as given
     proto = raised(original)
     graph = Graph.load(proto)

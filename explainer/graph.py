@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -177,6 +176,15 @@ class Graph:
                 fixed.update(name for name in node.outputs if name)
         return frozenset(fixed)
 
+    @cached_property
+    def precision(self) -> int:
+        """The bytes of the coarsest floating type that the file computes in: 2, 4 or 8."""
+        kinds = {tensor.data_type for tensor in self.initializers.values()}
+        if kinds & {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}:
+            return 2
+        sizes = [value.dtype.itemsize for value in self.inputs if value.dtype.kind == "f"]
+        return min(sizes, default=4)
+
     def is_constant(self, name: str) -> bool:
         """Whether the tensor is the same in every run."""
         return name in self.fixed
@@ -242,23 +250,6 @@ class Graph:
         for name in added:
             suffix.graph.output.add().name = name
         return self.source.data + suffix.SerializeToString()
-
-
-def labels_of(graph: Graph) -> dict[int, str]:
-    """Class names by index, as the file's metadata `id2label` has them; empty where it has none.
-
-    Raises
-    ------
-    ModelError
-        The metadata is no JSON object of index -> name.
-    """
-    text = graph.metadata.get("id2label")
-    if text is None:
-        return {}
-    try:
-        return {int(index): str(label) for index, label in json.loads(text).items()}
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{graph.title}: metadata 'id2label' is not a JSON object of index: name") from error
 
 
 def _node(node: onnx.NodeProto, opsets: Mapping[str, int]) -> Node:

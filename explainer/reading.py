@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import mmap
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,10 +82,22 @@ def read_model(model: Any) -> Source:
         raise ModelError(f"a model is a path, bytes or an onnx.ModelProto, not {type(model).__name__}")
     if not source.proto.graph.node or not source.proto.ir_version:
         raise ModelError(f"{source.title}: not an ONNX model: it has no nodes")
+    if not source.proto.graph.output:
+        raise ModelError(f"{source.title}: the model has no outputs")
+    if not all(isinstance(name, str) for name in _names(source.proto.graph)):
+        raise ModelError(f"{source.title}: damaged: a name in it is no text")
     for tensor in source.proto.graph.initializer:
         if uses_external_data(tensor) and tensor.name not in source.places:
             _check_external(tensor, source.folder, source.title)
     return source
+
+
+def _names(graph: onnx.GraphProto) -> Iterator[str]:
+    """Every name in the graph; protobuf hands out bytes where one is no UTF-8."""
+    for node in graph.node:
+        yield from (node.op_type, node.domain, node.name, *node.input, *node.output)
+    for value in (*graph.input, *graph.output, *graph.initializer):
+        yield value.name
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -45,11 +45,12 @@ class Runner:
         names = list(dict.fromkeys([*self.wanted, *graph.outputs]))
         self.session = graph.session(names)
         self.producers = {name: str(node) for name, node in graph.producers.items()}
-        self.fixed = {
-            id(step): step.layer.prepare(self._constants(step))
-            for step in plan.steps
-            if not plan.unfixed(step)
-        }
+        with np.errstate(all="ignore"):  # a division by 0, say: the forward pass shows it too
+            self.fixed = {
+                id(step): step.layer.prepare(self._constants(step))
+                for step in plan.steps
+                if not plan.unfixed(step)
+            }
 
     def _constants(self, step: Step) -> dict[str, Array]:
         names = {*step.layer.operands.values(), *(n for m in step.node.members for n in m.inputs)}
@@ -90,13 +91,14 @@ class Runner:
         check_finite({**activations, **_arrays(outputs)}, self.producers)
         # The index is chosen on what the model itself computed.
         chosen = choose(self.plan.start, index, activations, samples)
-        parameters = self._parameters(activations)
-        if self.reference:
-            self._recompute(activations, parameters)
-        R = put_relevance(self.plan.start, chosen, how, activations, samples)
         auditor = Auditor(samples)
-        start = total(R, samples)
-        relevance = backward(self.plan, activations, R, parameters.__getitem__, auditor)
+        with np.errstate(all="ignore"):  # the auditor says which node, NumPy only that
+            parameters = self._parameters(activations)
+            if self.reference:
+                self._recompute(activations, parameters)
+            R = put_relevance(self.plan.start, chosen, how, activations, samples)
+            start = total(R, samples)
+            relevance = backward(self.plan, activations, R, parameters.__getitem__, auditor)
         target = None if chosen is None else np.broadcast_to(chosen.reshape(-1), samples).copy()
         return Run(relevance, outputs, target, start, auditor.result())
 
@@ -119,8 +121,7 @@ class Runner:
             self._compare(name, activations[name], theirs)
 
     def _compare(self, name: str, ours: Array, theirs: Array) -> None:
-        size = min((value.dtype.itemsize for value in self.plan.graph.inputs), default=4)
-        allowed = AGREEMENT.get(size, 1e-3)
+        allowed = AGREEMENT[self.plan.graph.precision]
         largest = float(np.max(np.abs(theirs), initial=0)) or 1.0
         error = float(np.max(np.abs(ours - theirs), initial=0)) / largest
         if not error <= allowed:

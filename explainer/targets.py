@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -10,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .canonizers import see_through
-from .errors import TargetError
+from .errors import ModelError, TargetError
 from .graph import Graph, Node
 from .tensor import ArgMax, Array, Equal, Reshape, Shape, Value, Where
 
@@ -124,6 +125,23 @@ def _near(name: str, labels: Labels | None, tensors: Sequence[str] = ()) -> str:
     if near:
         return f"; near: {', '.join(map(repr, near))}"
     return "" if known else "; the model has no labels: give labels, an index or a tensor's name"
+
+
+def labels_of(graph: Graph) -> dict[int, str]:
+    """Class names by index, as the file's metadata `id2label` has them; empty where it has none.
+
+    Raises
+    ------
+    ModelError
+        The metadata is no JSON object of index -> name.
+    """
+    text = graph.metadata.get("id2label")
+    if text is None:
+        return {}
+    try:
+        return {int(index): str(label) for index, label in json.loads(text).items()}
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise ModelError(f"{graph.title}: metadata 'id2label' is not a JSON object of index: name") from error
 
 
 def start_at_output(graph: Graph, output: str) -> Start:

@@ -15,7 +15,7 @@ from .options import Numbers, debug_option, kept, method_options, start_options
 @click.command()
 @click.argument("model")
 @method_options
-def check(model: str, target: Any, composite: str, eps: float | None) -> None:
+def check(model: str, target: Any, composite: str, eps: float) -> None:
     """Print the layer and the rule of every node; exit with 1 if one has none.
 
     Nothing is computed: this reads the MODEL file alone.

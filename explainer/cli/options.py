@@ -73,7 +73,9 @@ def method_options(command: Command) -> Command:
             help="top, a class index, a label, a tensor's name, or an index in one: NAME[3].",
         ),
         click.option("--composite", default="epsilon", metavar="NAME", help="The rules, by a preset's name."),
-        click.option("--eps", type=float, help="The epsilon rule's stabiliser.  [default: 1e-06]"),
+        click.option(
+            "--eps", type=float, default=1e-6, show_default=True, help="The epsilon rule's stabiliser."
+        ),
         debug_option,
     )
     for option in reversed(options):
