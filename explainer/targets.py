@@ -97,7 +97,10 @@ def _index(index: Any, labels: Labels | None) -> Index:
         return found
     if isinstance(index, tuple) and all(isinstance(i, int | np.integer) for i in index):
         return tuple(int(i) for i in index)
-    array = np.asarray(index)
+    try:
+        array = np.asarray(index)
+    except ValueError:  # lists of different lengths
+        array = np.array(None)
     if array.dtype.kind not in "iu" or array.ndim > 1:
         raise TargetError(f"target: an index is a whole number, or one per sample, not {index!r}")
     return int(array) if array.ndim == 0 else array.astype(np.int64)

@@ -1,0 +1,155 @@
+"""Every layer: forward like onnxruntime, transpose the adjoint of forward, rules like the papers."""
+
+import numpy as np
+import oracle
+import pytest
+from building import relative, rng, run
+from examples import EXAMPLES, Example, W
+
+from explainer.composites import epsilon
+from explainer.layers import REGISTRY, Layer, supported
+from explainer.rules import Epsilon
+from explainer.tensor import Bundle
+
+each_example = pytest.mark.parametrize("example", EXAMPLES, ids=str)
+linear = [example for example in EXAMPLES if REGISTRY[example.operator].kind != "activation"]
+each_linear_example = pytest.mark.parametrize("example", linear, ids=str)
+
+
+def flat(x) -> np.ndarray:
+    """A value, or the members of a Bundle, as one vector."""
+    return np.concatenate([np.ravel(part) for part in x]) if isinstance(x, tuple) else np.ravel(x)
+
+
+def like(vector: np.ndarray, x):
+    """The vector in the shape of `x`."""
+    if not isinstance(x, tuple):
+        return vector.reshape(x.shape)
+    parts = np.split(vector, np.cumsum([part.size for part in x])[:-1])
+    return Bundle(part.reshape(own.shape) for part, own in zip(parts, x, strict=True))
+
+
+def bias_of(layer: Layer) -> np.ndarray:
+    """What the map makes of 0."""
+    return layer.forward(like(np.zeros(flat(layer.x).size), layer.x))
+
+
+def matrix(layer: Layer) -> np.ndarray:
+    """W (outputs, inputs): the identity pushed through forward; through transpose for winners."""
+    if layer.kind == "winner":
+        z = layer.forward(layer.x)
+        return np.array([flat(layer.transpose(row.reshape(z.shape))) for row in np.eye(z.size)])
+    b = bias_of(layer).ravel()
+    identity = np.eye(flat(layer.x).size)
+    return np.array([layer.forward(like(row, layer.x)).ravel() - b for row in identity]).T
+
+
+def test_every_operator_has_examples():
+    assert {example.operator for example in EXAMPLES} == set(supported())
+    assert len({str(example) for example in EXAMPLES}) == len(EXAMPLES)
+
+
+def test_the_registry_lists_operators_by_name_with_known_kinds():
+    assert list(supported()) == sorted(supported())
+    kinds = {layer.kind for layer in supported().values()}
+    assert kinds == {"affine", "sum", "activation", "movement", "winner"}
+
+
+@each_example
+def test_forward_is_onnxruntimes(example: Example):
+    wanted = run(example.model(), example.feeds())
+    for layer, theirs in zip(example.layers(np.float32), wanted, strict=True):
+        ours = layer.forward(layer.x)
+        assert ours.dtype == np.float32
+        assert relative(ours, theirs) < 2e-6
+
+
+def check_adjoint(example: Example) -> None:
+    """⟨A x, s⟩ = ⟨x, Aᵀ s⟩."""
+    for layer in example.layers():
+        z = layer.forward(layer.x)
+        winner = layer.kind == "winner"
+        Ax = z if winner else z - bias_of(layer)
+        s = rng(2).standard_normal(z.shape)
+        c = layer.transpose(s)
+        for part, x in zip(c, layer.x, strict=True) if isinstance(c, tuple) else [(c, layer.x)]:
+            assert part.shape == x.shape
+            assert part.dtype == np.float64
+        here, there = np.vdot(Ax, s), flat(layer.x) @ flat(c)
+        assert abs(here - there) <= 1e-12 * np.linalg.norm(Ax) * np.linalg.norm(s)
+
+
+@each_linear_example
+def test_the_transpose_is_the_adjoint_of_the_linear_part(example: Example):
+    check_adjoint(example)
+
+
+@pytest.mark.parametrize("attributes", [{"output_shape": [10, 12]}, {"output_padding": [2, 3]}], ids=str)
+def test_output_rows_that_belong_to_no_input_get_nothing(attributes):
+    # Not every onnxruntime runs these.
+    check_adjoint(
+        Example("ConvTranspose", ((2, 4, 3, 4), W(4, 3, 2, 2), W(3)), {"strides": [2, 2], **attributes})
+    )
+
+
+@each_linear_example
+def test_the_epsilon_composite_is_the_papers_formula(example: Example):
+    for layer in example.layers():
+        rule = epsilon(1e-3).rule_for(layer)
+        A, b = matrix(layer), bias_of(layer).ravel()
+        z = layer.forward(layer.x)
+        assert relative(A @ flat(layer.x) + (0 if layer.kind == "winner" else b), z.ravel()) < 1e-12
+        R = rng(3).standard_normal(z.shape)
+        if isinstance(rule, Epsilon):
+            wanted = oracle.epsilon(A, b, flat(layer.x), R.ravel(), 1e-3)
+        else:
+            wanted = oracle.route(A, R.ravel())
+        assert relative(flat(rule(layer, layer.x, R)), wanted.R_in) < 1e-10
+        bias, eps = rule.shares(layer, R)
+        if isinstance(rule, Epsilon):
+            assert relative(np.zeros(z.size) if bias is None else np.ravel(bias), wanted.bias) < 1e-10
+            assert relative(eps.ravel(), wanted.epsilon) < 1e-10
+        else:
+            assert eps is None
+            total = 0 if bias is None else np.sum(bias)
+            assert abs(total - wanted.bias.sum()) < 1e-10
+
+
+@each_linear_example
+def test_without_bias_is_the_linear_part(example: Example):
+    for layer in example.layers():
+        if layer.kind in ("affine", "sum"):
+            z = layer.forward(layer.x) - bias_of(layer)
+            assert relative(layer.without_bias().forward(layer.x), z) < 1e-12
+            assert not np.any(layer.without_bias().bias)
+
+
+@each_linear_example
+def test_with_params_changes_weights_and_leaves_the_layer_alone(example: Example):
+    for layer in example.layers():
+        z = layer.forward(layer.x)
+        if layer.kind == "affine" and layer.parameters:
+            assert relative(layer.with_params(lambda p: p * 2).forward(layer.x), 2 * z) < 1e-12
+        elif layer.kind in ("movement", "winner"):
+            layer.with_params(lambda p: p * 2).forward(layer.x)  # axes and sizes are no weights
+        np.testing.assert_array_equal(layer.forward(layer.x), z)
+
+
+def test_a_max_pool_gives_all_to_the_first_maximum():
+    example = next(e for e in EXAMPLES if e.operator == "MaxPool" and e.attributes.get("dilations"))
+    (layer,) = example.layers()
+    tied = layer.bind(np.zeros_like(layer.x), None, layer.parameters)
+    A = matrix(tied)
+    assert (A.sum(axis=1) == 1).all()
+    assert set(np.unique(A)) == {0, 1}
+
+
+@each_example
+def test_a_recorded_output_is_not_computed_again(example: Example):
+    for layer in example.layers():
+        recorded = object()
+        bound = layer.bind(layer.x, recorded, layer.parameters)
+        assert bound(bound.x) is recorded
+        if example.operator != "Sum" and not isinstance(layer.x, tuple):
+            other = layer.x + 1
+            assert bound(other) is not recorded

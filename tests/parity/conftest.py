@@ -1,0 +1,68 @@
+"""Networks and their files, made once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nets
+import pytest
+import torch
+
+import explainer
+import exporter
+
+SIZE = 64
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> Iterator[None]:
+    """Networks this small run no faster on more threads, and slower where cores are shared."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def network() -> Callable[[str], Any]:
+    """``network("resnet18")``, in float32."""
+    vggs = {"vgg11": False, "vgg11_bn": True}
+    return functools.cache(
+        lambda name: nets.vgg11(vggs[name]) if name in vggs else nets.resnet(name, size=SIZE)
+    )
+
+
+@pytest.fixture(scope="session")
+def file(network: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """``file("resnet18", exporter="dynamo", batchnorm="fold")``: its path."""
+    folder = tmp_path_factory.mktemp("parity")
+
+    @functools.cache
+    def make(name: str, exporter_name: str = "torchscript", batchnorm: str = "keep") -> Path:
+        path = folder / f"{name}-{exporter_name}-{batchnorm}.onnx"
+        exporter.export(
+            network(name), path, example=(1, 3, SIZE, SIZE), exporter=exporter_name, batchnorm=batchnorm
+        )
+        return path
+
+    return make
+
+
+@pytest.fixture
+def agree(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """``agree(comparison, limit)``: assert it, and print how well they do (``pytest -rP`` shows it)."""
+
+    def check(comparison: explainer.Comparison, limit: float, peer: str = "") -> None:
+        print(f"{request.node.name} {peer}: {comparison.error:.2g}, allowed {limit:g}")
+        assert comparison.error < limit, f"{peer}\n{comparison}"
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def x() -> Any:
+    """Two pictures, a float32 tensor."""
+    return torch.randn(2, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(5))

@@ -1,0 +1,187 @@
+"""Each primitive eager on arrays, and recorded as one node that onnxruntime runs: the same numbers."""
+
+import numpy as np
+import pytest
+from building import parse, relative, rng, run
+from onnx import helper, numpy_helper
+
+from explainer import tensor
+from explainer.tensor import Recorder, Symbol
+
+R = rng(1)
+
+
+def normal(*shape):
+    return R.standard_normal(shape).astype(np.float32)
+
+
+def ints(*values):
+    return np.array(values, dtype=np.int64)
+
+
+def recorded(values, body):
+    """`body` on symbols for the float arrays among `values`, built into a model and run."""
+    recorder = Recorder("lrp")
+    symbols, feeds = [], {}
+    for index, value in enumerate(values):
+        if isinstance(value, np.ndarray) and value.dtype != np.int64:
+            feeds[f"x{index}"] = value
+            symbols.append(Symbol(recorder, f"x{index}", value))
+        else:
+            symbols.append(value)
+    outputs = body(*symbols)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    model = parse("g () => () {}")
+    for operator, inputs, names, attributes in recorder.nodes:
+        plain = {
+            k: numpy_helper.from_array(v) if isinstance(v, np.ndarray) else v for k, v in attributes.items()
+        }
+        model.graph.node.append(helper.make_node(operator, inputs, names, **plain))
+    model.graph.initializer.extend(numpy_helper.from_array(v, k) for k, v in recorder.constants.items())
+    for place, declared in ((model.graph.input, feeds.items()), (model.graph.output, ())):
+        for name, value in declared:
+            kind = helper.np_dtype_to_tensor_dtype(value.dtype)
+            place.append(helper.make_tensor_value_info(name, kind, value.shape))
+    model.graph.output.extend(helper.make_empty_tensor_value_info(output.name) for output in outputs)
+    return recorder, outputs, run(model, feeds)
+
+
+def check(values, body, nodes=1, tolerance=2e-6):
+    """Eager, example and onnxruntime agree; `nodes` were recorded."""
+    eager = body(*values)
+    eager = eager if isinstance(eager, tuple) else (eager,)
+    recorder, outputs, theirs = recorded(values, body)
+    assert nodes is None or len(recorder.nodes) == nodes
+    assert len(eager) == len(outputs) == len(theirs)
+    for ours, symbol, their in zip(eager, outputs, theirs, strict=True):
+        assert ours.dtype == symbol.dtype == their.dtype
+        np.testing.assert_array_equal(ours, symbol.value)
+        if their.dtype.kind == "f":
+            assert relative(ours, their) < tolerance
+        else:
+            np.testing.assert_array_equal(ours, their)
+
+
+SIMPLE = {
+    "Add": ([normal(2, 3), normal(3)], tensor.Add),
+    "Sub": ([normal(2, 3), normal(2, 1)], tensor.Sub),
+    "Mul": ([normal(2, 3), normal(1, 3)], tensor.Mul),
+    "Div": ([normal(2, 3), normal(3)], tensor.Div),
+    "Neg": ([normal(2, 3)], tensor.Neg),
+    "MatMul": ([normal(2, 3), normal(3, 4)], tensor.MatMul),
+    "MatMul batched": ([normal(2, 1, 3, 5), normal(4, 5, 2)], tensor.MatMul),
+    "Less": ([normal(2, 3), normal(2, 3)], tensor.Less),
+    "Greater": ([normal(2, 3), normal(3)], tensor.Greater),
+    "Equal": ([np.float32([1, 2, 3]), np.float32([1, 0, 3])], tensor.Equal),
+    "Abs": ([normal(4)], tensor.Abs),
+    "Sqrt": ([np.abs(normal(4))], tensor.Sqrt),
+    "Exp": ([normal(4)], tensor.Exp),
+    "Log": ([np.abs(normal(4))], tensor.Log),
+    "Tanh": ([normal(4)], tensor.Tanh),
+    "Relu": ([normal(4)], tensor.Relu),
+    "Max": ([normal(2, 3), normal(3)], tensor.Max),
+    "Min": ([normal(2, 3), normal(2, 1)], tensor.Min),
+    "Where": ([normal(2, 3) > 0, normal(2, 3), normal(3)], tensor.Where),
+    "ReduceSum": ([normal(2, 3, 4), ints(0, 2)], tensor.ReduceSum),
+    "ReduceSum negative axis": ([normal(2, 3), ints(-1)], lambda x, a: tensor.ReduceSum(x, a, keepdims=0)),
+    "ArgMax": ([np.float32([[1, 3, 3], [2, 2, 1]])], lambda x: tensor.ArgMax(x, axis=1, keepdims=1)),
+    "ArgMax flat": ([normal(3, 4)], lambda x: tensor.ArgMax(x, axis=0, keepdims=0)),
+    "Shape": ([normal(2, 3)], tensor.Shape),
+    "Cast": ([np.arange(5, dtype=np.uint8)], lambda x: tensor.Cast(x, to=tensor.FLOAT32)),
+    "Reshape": ([normal(2, 3, 4), ints(0, -1)], tensor.Reshape),
+    "Reshape whole": ([normal(2, 3, 4), ints(4, 6)], tensor.Reshape),
+    "Transpose": ([normal(2, 3, 4)], lambda x: tensor.Transpose(x, perm=[2, 0, 1])),
+    "Expand": ([normal(3, 1), ints(2, 1, 4)], tensor.Expand),
+    "Concat": ([normal(2, 3), normal(2, 1), normal(2, 2)], lambda *v: tensor.Concat(*v, axis=1)),
+    "Slice": ([normal(5, 6), ints(1), ints(-1), ints(1), ints(2)], tensor.Slice),
+    "Slice clamped": ([normal(5, 6), ints(-9, 2), ints(99, 4), ints(0, 1), ints(1, 1)], tensor.Slice),
+    "Slice reversed": ([normal(5, 6), ints(-1), ints(-99), ints(0), ints(-1)], tensor.Slice),
+    "Slice reversed, part": ([normal(5, 6), ints(4), ints(1), ints(-1), ints(-2)], tensor.Slice),
+    "Slice reversed, negative end": ([normal(5), ints(3), ints(-5), ints(0), ints(-1)], tensor.Slice),
+    "Pad": ([normal(2, 3), ints(1, 0, 2, 1)], tensor.Pad),
+    "Pad value": ([normal(2, 3), ints(1, 0, 0, 2), np.float32(7)], tensor.Pad),
+    "Pad crops": ([normal(4, 5), ints(-1, 2, 1, -2)], tensor.Pad),
+    "Pad edge": ([normal(4, 5), ints(1, 2, 1, 0)], lambda x, p: tensor.Pad(x, p, mode="edge")),
+    "Pad reflect": ([normal(4, 5), ints(1, 2, 1, 0)], lambda x, p: tensor.Pad(x, p, mode="reflect")),
+    "ScatterElements": (
+        [normal(6), ints(1, 4, 1, 5, 1), normal(5)],
+        lambda d, i, u: tensor.ScatterElements(d, i, u, axis=0, reduction="add"),
+    ),
+    "Unsqueeze": ([normal(2, 3), ints(0, -1)], tensor.Unsqueeze),
+    "Squeeze": ([normal(1, 2, 1, 3), ints(0, 2)], tensor.Squeeze),
+}
+
+
+@pytest.mark.parametrize("name", SIMPLE)
+def test_a_primitive_means_the_same_eager_and_recorded(name):
+    values, body = SIMPLE[name]
+    check(values, body)
+
+
+def test_constant_of_shape_takes_a_recorded_shape():
+    zeros = np.zeros(1, dtype=np.float32)
+    body = lambda x: tensor.ConstantOfShape(tensor.Shape(x), value=zeros)  # noqa: E731
+    check([normal(2, 3)], body, nodes=2)
+
+
+def test_every_primitive_has_a_case_here():
+    from test_convolutions import WINDOWED
+
+    primitives = {n for n in tensor.__all__ if callable(getattr(tensor, n)) and n[0].isupper()}
+    types = {"Bundle", "Recorder", "Symbol", "Value", "Array"}
+    covered = {name.split()[0] for name in SIMPLE} | WINDOWED | {"ConstantOfShape"}
+    assert primitives - types == covered
+
+
+def test_what_scatter_and_cast_cannot_do_is_said():
+    with pytest.raises(NotImplementedError):
+        tensor.ScatterElements(normal(2, 3), ints(0), normal(1), axis=0, reduction="add")
+    with pytest.raises(NotImplementedError):
+        tensor.Cast(normal(2), to=11)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_the_stabiliser_is_the_same_eager_and_recorded(signed):
+    z = np.float32([2, -2, 0.0, -0.0, 1e-30, -1e-30])
+    check([z], lambda z: tensor.stabilize(z, 0.5, signed=signed), nodes=None, tolerance=1e-7)
+    want = [2.5, -2.5, 0.5, 0.5, 0.5, -0.5] if signed else [2.5, -1.5, 0.5, 0.5, 0.5, 0.5]
+    np.testing.assert_allclose(tensor.stabilize(z, 0.5, signed=signed), want, rtol=1e-7)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_the_stabiliser_keeps_the_type_and_its_argument(kind):
+    z = np.array([-0.0, -3.0, 2.0], dtype=kind)
+    before = z.copy()
+    out = tensor.stabilize(z, 1e-6)
+    assert out.dtype == kind
+    np.testing.assert_array_equal(np.signbit(z), np.signbit(before))
+    np.testing.assert_array_equal(np.signbit(tensor.signed_epsilon(z, 1e-6)), [False, True, False])
+
+
+@pytest.mark.parametrize(
+    ("shape", "wide"),
+    [
+        ((3, 4), (2, 3, 4)),
+        ((1, 4), (3, 4)),
+        ((3, 1), (2, 3, 4)),
+        ((1,), (2, 3)),
+        ((), (2, 2)),
+        ((2, 3), (2, 3)),
+    ],
+)
+def test_sum_to_is_the_transpose_of_broadcasting(shape, wide):
+    a, s = R.standard_normal(shape), R.standard_normal(wide)
+    back = tensor.sum_to(s, shape)
+    assert back.shape == shape
+    assert np.isclose(np.sum(np.broadcast_to(a, wide) * s), np.sum(a * back), rtol=1e-12)
+    check([normal(*wide)], lambda x: tensor.sum_to(x, shape) + 0, nodes=None)
+
+
+def test_total_sums_by_sample_and_says_when_it_cannot():
+    x = np.arange(12, dtype=np.float32).reshape(4, 3)
+    np.testing.assert_array_equal(tensor.total(x, 4), [3, 12, 21, 30])
+    np.testing.assert_array_equal(tensor.total(x, 2), [15, 51])
+    assert tensor.total(x, 1).tolist() == [66]
+    assert np.isnan(tensor.total(x, 3)).all()
+    assert tensor.total(np.array(5.0), 1).tolist() == [5]
+    assert tensor.total(x, 4).dtype == np.float64

@@ -1,0 +1,202 @@
+"""The laws of docs/architecture.md, read from the source itself."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TORCH = {"torch", "torchvision", "exporter"}
+
+
+def sources(package: str) -> dict[str, ast.Module]:
+    """Dotted name inside the package -> its syntax tree."""
+    files = sorted((ROOT / package).rglob("*.py"))
+    assert len(files) > 1
+    return {
+        ".".join(file.relative_to(ROOT / package).with_suffix("").parts): ast.parse(file.read_text("utf-8"))
+        for file in files
+    }
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+
+
+def running(tree: ast.AST):
+    """Every node of the tree, without what only a type checker reads."""
+    for child in ast.iter_child_nodes(tree):
+        if not is_type_checking(child):
+            yield child
+            yield from running(child)
+
+
+def imports(name: str, tree: ast.Module, package: str = "explainer") -> set[str]:
+    """Full dotted names that a module imports when it runs, `from` imports with and without the name."""
+    parts = [package, *name.split(".")]
+    parts = parts[:-1] if parts[-1] == "__init__" else parts
+    here = parts if name.endswith("__init__") else parts[:-1]
+    found: set[str] = set()
+    for node in running(tree):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = here[: len(here) - node.level + 1] if node.level else []
+            module = ".".join([*base, *filter(None, [node.module])])
+            found.add(module)
+            found.update(f"{module}.{alias.name}" for alias in node.names)
+    return found
+
+
+def roots(names: set[str]) -> set[str]:
+    return {name.split(".")[0] for name in names}
+
+
+EXPLAINER = sources("explainer")
+
+
+def modules(*prefixes: str) -> dict[str, ast.Module]:
+    chosen = {
+        name: tree
+        for name, tree in EXPLAINER.items()
+        if any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)
+    }
+    assert chosen, prefixes
+    return chosen
+
+
+def users_of(package: str) -> set[str]:
+    """Modules of the explainer that import a package when they run."""
+    return {name for name, tree in EXPLAINER.items() if package in roots(imports(name, tree))}
+
+
+def test_the_reader_of_imports_sees_through_relative_ones():
+    source = """
+from ..rules import Epsilon
+from . import base
+if TYPE_CHECKING:
+    import torch
+def late():
+    import PIL.Image
+"""
+    found = imports("layers.new", ast.parse(source))
+    assert {"explainer.rules", "explainer.rules.Epsilon", "explainer.layers.base", "PIL.Image"} <= found
+    assert "torch" not in roots(found)
+
+
+def test_law_1_the_explainer_never_imports_torch_or_the_exporter():
+    for name, tree in EXPLAINER.items():
+        assert not roots(imports(name, tree)) & TORCH, name
+
+
+def test_law_1_the_exporter_never_imports_the_explainer():
+    for name, tree in sources("exporter").items():
+        assert "explainer" not in roots(imports(name, tree, "exporter")), name
+
+
+def test_law_2_rules_import_only_the_primitives():
+    allowed = ("explainer.tensor", "explainer.errors")
+    for name, tree in modules("rules").items():
+        found = imports(name, tree)
+        assert roots(found) <= {"explainer", "__future__", "dataclasses", "math", "typing"}
+        inside = {entry for entry in found if entry.startswith("explainer")}
+        assert all(entry.startswith(allowed) for entry in inside)
+
+
+def test_law_2_layers_know_no_rules():
+    for name, tree in modules("layers").items():
+        for entry in imports(name, tree):
+            assert entry.split(".")[1:2] not in (["rules"], ["composites"], ["backward"], ["plan"]), name
+
+
+@pytest.mark.parametrize(
+    ("package", "homes"),
+    [
+        ("onnx", {"graph", "reading", "weights", "canonizers", "compile", "proof"}),
+        ("onnxruntime", {"session"}),
+        ("PIL", {"image", "heatmap"}),
+    ],
+)
+def test_law_3_heavy_packages_have_few_homes(package, homes):
+    assert users_of(package) <= homes
+    assert users_of(package)
+
+
+def test_law_4_only_the_tensor_package_asks_for_symbols():
+    for name, tree in EXPLAINER.items():
+        if name.split(".")[0] == "tensor":
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("isinstance", "issubclass"):
+                assert "Symbol" not in ast.dump(node.args[1]), f"{name}:{node.lineno}"
+
+
+def test_law_4_walk_and_targets_do_not_know_their_mode():
+    for name, tree in modules("backward", "targets", "rules", "layers").items():
+        found = imports(name, tree)
+        assert not {entry for entry in found if entry.endswith((".Symbol", ".Recorder"))}, name
+        assert "onnxruntime" not in roots(found)
+
+
+def test_law_5_only_the_cli_imports_click_prints_or_exits():
+    for name, tree in EXPLAINER.items():
+        if name.split(".")[0] == "cli":
+            continue
+        assert "click" not in roots(imports(name, tree)), name
+        assert not {e for e in imports(name, tree) if e.startswith("explainer.cli")}, name
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in ("print", "exit", "quit", "sys.exit", "os._exit"), (
+                    f"{name}:{node.lineno}"
+                )
+            assert not (isinstance(node, ast.Name) and node.id == "SystemExit"), name
+
+
+def test_law_5_the_cli_uses_public_names_only():
+    import explainer
+
+    for name, tree in modules("cli").items():
+        own = {entry for entry in imports(name, tree) if entry.startswith("explainer")}
+        assert all(entry == "explainer" or entry.startswith("explainer.cli") for entry in own), name
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute):
+                assert not node.attr.startswith("_") or node.attr.endswith("__"), f"{name}:{node.lineno}"
+                if getattr(node.value, "id", "") == "explainer":
+                    assert node.attr in (*explainer.__all__, "__version__"), f"{name}: {node.attr}"
+
+
+SCRIPT = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {blocked!r}:
+            raise ImportError("refused: " + name)
+
+sys.meta_path.insert(0, Refuse())
+import explainer
+assert not {{"numpy", "onnx", "onnxruntime"}} & set(sys.modules), "import explainer is not lazy"
+import numpy as np
+explanation = explainer.explain({model!r}, np.ones((1, 3), np.float32), keep="all")
+assert explanation.relevance.shape == (1, 3)
+explanation.heatmap
+compiled = explainer.compile({model!r})
+assert compiled.graph.output[-1].name == "relevance"
+explainer.compare(explanation, explanation)
+assert not {blocked!r} & set(sys.modules)
+"""
+
+
+def test_a_whole_explanation_needs_no_torch():
+    from building import parse, rng
+
+    model = parse(
+        "g (float[N,3] x) => (float[N,2] y) { h = Gemm(x, w) y = Relu(h) }",
+        w=rng(0).standard_normal((3, 2)),
+    ).SerializeToString()
+    script = SCRIPT.format(blocked=TORCH, model=model)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr

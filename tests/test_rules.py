@@ -1,0 +1,155 @@
+"""Rules and composites: arithmetic that knows no operator."""
+
+import dataclasses
+import math
+
+import numpy as np
+import oracle
+import pytest
+from building import parse, relative, rng
+from onnx import numpy_helper
+
+from explainer import Composite, CompositeError, Explainer, UnsupportedError, composites
+from explainer.rules import Epsilon, Pass, Route, Rule
+
+RULES = [rule for rule in Rule.__subclasses__() if rule.__module__.startswith("explainer.")]
+
+
+class Dense:
+    """z = W x + b, all that a rule may know of a layer."""
+
+    signed = True
+
+    def __init__(self, W, b, x):
+        self.W, self.b, self.x = np.asarray(W, dtype=float), np.asarray(b, dtype=float), x
+
+    def __call__(self, x):
+        return self.W @ x + self.b
+
+    def transpose(self, s):
+        return self.W.T @ s
+
+    def bias_share(self, s):
+        return s * self.b
+
+
+@pytest.mark.parametrize("eps", [1e-9, 1e-6, 0.3])
+def test_epsilon_is_equation_58(eps):
+    W, b, x, R = (rng(1).standard_normal(shape) for shape in ((4, 3), (4,), (3,), (4,)))
+    W[0], b[0] = 0, 0  # z = 0: sign(0) is +1
+    layer, rule = Dense(W, b, x), Epsilon(eps)
+    wanted = oracle.epsilon(W, b, x, R, eps)
+    got = rule(layer, x, R)
+    bias, share = rule.shares(layer, R)
+    assert relative(got, wanted.R_in) < 1e-12
+    assert relative(bias, wanted.bias) < 1e-12
+    assert relative(share, wanted.epsilon) < 1e-12
+    assert math.isclose(R.sum(), got.sum() + bias.sum() + share.sum(), rel_tol=1e-9)
+
+
+def test_epsilon_by_hand():
+    # z = 1*2 + 3*1 - 1 = 4, and -1*2 + 0*1 + 1 = -1
+    layer = Dense([[2, 1], [-2, 0]], [-1, 1], np.array([1.0, 3.0]))
+    R_in = Epsilon(1.0)(layer, layer.x, np.array([10.0, 6.0]))
+    np.testing.assert_allclose(R_in, [2 * 10 / 5 - 2 * 6 / -2, 3 * 10 / 5])
+
+
+@pytest.mark.parametrize("eps", [0, -1e-6, math.nan, math.inf])
+def test_epsilon_refuses_what_is_no_stabiliser(eps):
+    with pytest.raises(CompositeError, match="positive"):
+        Epsilon(eps)
+
+
+def test_pass_changes_nothing_and_route_transposes():
+    layer = Dense(np.eye(3)[[2, 0]], [0, 0], np.ones(3))
+    R = np.array([5.0, 7.0])
+    assert Pass()(layer, layer.x, R) is R
+    assert Pass().shares(layer, R) == (None, None)
+    np.testing.assert_array_equal(Route()(layer, layer.x, R), [7, 0, 5])
+    assert Route().shares(layer, R)[1] is None
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rules_are_frozen_and_comparable(rule):
+    assert rule() == rule()
+    assert hash(rule()) == hash(rule())
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        rule().anything = 1
+
+
+def test_what_rules_say_of_themselves():
+    assert [str(rule) for rule in (Epsilon(0.25), Epsilon(), Pass(), Route())] == [
+        "epsilon:0.25",
+        "epsilon:1e-06",
+        "pass",
+        "route",
+    ]
+    assert Epsilon.reads_values
+    assert Epsilon.proportional
+    assert not Pass.reads_values
+
+
+def test_composites_by_name_with_parameters():
+    assert composites.get("epsilon", eps=0.5).rules[0][1] == Epsilon(0.5)
+    assert composites.get(("epsilon", {"eps": 0.25}), eps=0.5).rules[0][1] == Epsilon(0.25)
+    assert composites.get("epsilon").rules[0][1] == Epsilon(1e-6)
+    own = Composite("own", ())
+    assert composites.get(own, eps=3) is own
+
+
+@pytest.mark.parametrize(
+    ("composite", "message"),
+    [
+        ("epsilom", "no composite 'epsilom'.*epsilon"),
+        ("gamma-ray", "there is: "),
+        (("epsilon",), "name or"),
+        (("epsilon", 3), "name or"),
+        (("epsilon", {"alpha": 1}), "alpha"),
+        (("epsilon", {"eps": -1}), "positive"),
+        (7, "no composite 7"),
+    ],
+)
+def test_a_wrong_composite_says_what_there_is(composite, message):
+    with pytest.raises(CompositeError, match=message):
+        composites.get(composite)
+
+
+NET = "g (float[N,3] x) => (float[N,2] y) { h = Gemm(x, w, b) a = Relu(h) y = Gemm(a, v) }"
+
+
+def net():
+    random = rng(4)
+    weights = {"w": (3, 5), "b": (5,), "v": (5, 2)}
+    return parse(NET, **{name: random.standard_normal(shape) for name, shape in weights.items()})
+
+
+def test_the_first_match_wins():
+    def named(name):
+        return lambda layer: layer.node.name == name
+
+    rules = ((named("h"), Epsilon(0.5)), *composites.epsilon(0.25).rules)
+    plan = Explainer(net(), composite=Composite("mine", rules)).plan
+    assert [str(step.rule) for step in plan.steps] == ["epsilon:0.25", "pass", "epsilon:0.5"]
+
+
+def test_a_layer_without_a_rule_is_an_error_before_anything_runs():
+    only_dense = Composite("dense", ((lambda layer: layer.kind == "affine", Epsilon()),))
+    explainer = Explainer(net(), composite=only_dense)
+    with pytest.raises(UnsupportedError, match=r"Relu x1 \(composite 'dense' has no rule for it\): 'a'"):
+        explainer.plan  # noqa: B018
+
+
+def test_a_network_is_the_formula_layer_by_layer():
+    model, x = net(), rng(5).standard_normal((1, 3)).astype(np.float32)
+    weights = {t.name: numpy_helper.to_array(t).astype(float) for t in model.graph.initializer}
+    h = weights["w"].T @ x[0] + weights["b"]
+    a = np.maximum(h, 0)
+    y = weights["v"].T @ a
+    R = np.where(np.arange(2) == y.argmax(), y, 0)
+    above = oracle.epsilon(weights["v"].T, np.zeros(2), a, R, 0.1)
+    below = oracle.epsilon(weights["w"].T, weights["b"], x[0].astype(float), above.R_in, 0.1)
+    explanation = Explainer(model, eps=0.1, dtype="float64").explain(x)
+    assert relative(explanation.relevance[0], below.R_in) < 1e-12
+    audit = {step.node: step for step in explanation.audit}
+    assert math.isclose(audit["y"].epsilon[0], above.epsilon.sum(), rel_tol=1e-12)
+    assert math.isclose(audit["h"].bias[0], below.bias.sum(), rel_tol=1e-12)
