@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import Explainer, explain
-    from .compare import Comparison, compare
-    from .compile import compile
+    from .comparison import Comparison, compare
+    from .compiler import compile
     from .composites import Composite
     from .errors import (
         CompositeError,
@@ -36,12 +36,12 @@ __version__ = "0.1.0"
 # Loaded when first used: a command that only prints its help needs neither onnx nor onnxruntime.
 _HOMES = {
     "Composite": "composites",
-    "Comparison": "compare",
+    "Comparison": "comparison",
     "Explainer": "api",
     "Explanation": "explanation",
     "Preprocess": "preprocess",
-    "compare": "compare",
-    "compile": "compile",
+    "compare": "comparison",
+    "compile": "compiler",
     "explain": "api",
     "render": "heatmap",
     "shared_scale": "heatmap",
@@ -89,9 +89,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'explainer' has no attribute {name!r}")
-    module = importlib.import_module(f".{_HOMES[name]}", __name__)
-    # All that live there: a submodule of the same name (compare, compile) must not take its place.
-    globals().update(
-        {other: getattr(module, other) for other, home in _HOMES.items() if home == _HOMES[name]}
-    )
-    return globals()[name]
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

@@ -289,6 +289,6 @@ def _dtype(dtype: Any) -> np.dtype[Any]:
         kind = np.dtype(dtype)
     except TypeError:
         kind = np.dtype(object)
-    if kind not in (np.float32, np.float64):
+    if dtype is None or kind not in (np.float32, np.float64):
         raise InputError(f"dtype is 'float32' or 'float64', not {dtype!r}")
     return kind

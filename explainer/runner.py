@@ -45,12 +45,18 @@ class Runner:
         names = list(dict.fromkeys([*self.wanted, *graph.outputs]))
         self.session = graph.session(names)
         self.producers = {name: str(node) for name, node in graph.producers.items()}
-        with np.errstate(all="ignore"):  # a division by 0, say: the forward pass shows it too
+        with np.errstate(all="ignore"):  # what comes of it is reported below
             self.fixed = {
                 id(step): step.layer.prepare(self._constants(step))
                 for step in plan.steps
                 if not plan.unfixed(step)
             }
+        for step in plan.steps:
+            for letter, value in self.fixed.get(id(step), {}).items():
+                if value.dtype.kind == "f" and not np.isfinite(value).all():
+                    raise NumericalError(
+                        f"{graph.title}: the parameter {letter!r} of {step.node} has NaN or infinity in it"
+                    )
 
     def _constants(self, step: Step) -> dict[str, Array]:
         names = {*step.layer.operands.values(), *(n for m in step.node.members for n in m.inputs)}

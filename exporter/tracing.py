@@ -165,6 +165,8 @@ def _quiet() -> Iterator[None]:
         warnings.filterwarnings("ignore", "The feature will be removed", DeprecationWarning)
         # It fears for parameters that are to be trained on; nobody trains on this graph.
         warnings.filterwarnings("ignore", "It is recommended that constant folding be", UserWarning)
+        # A slice that it leaves in the graph instead of folding it is no less right.
+        warnings.filterwarnings("ignore", "Constant folding - Only steps=1", UserWarning)
         # A trace that holds for one input only is found out by the proof, which runs others.
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
         # torch's own code uses its own deprecated class.

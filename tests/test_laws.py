@@ -114,7 +114,7 @@ def test_law_2_layers_know_no_rules():
 @pytest.mark.parametrize(
     ("package", "homes"),
     [
-        ("onnx", {"graph", "reading", "weights", "canonizers", "compile", "proof"}),
+        ("onnx", {"graph", "reading", "weights", "canonizers", "compiler", "proof"}),
         ("onnxruntime", {"session"}),
         ("PIL", {"image", "heatmap"}),
     ],

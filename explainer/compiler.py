@@ -81,6 +81,7 @@ def compile(
     # A converter may insert nodes before the output: the target is looked up anew.
     where, index = resolve_target(graph, "top" if target is None else target, labels_of(graph))
     plan = make_plan(graph, rules, where, keep)
+    _refuse_taken_names(plan)
     examples = Examples.of(graph, image_size)
     proto.CopyFrom(_emit(proto, plan, index, start, examples))
     _declare(proto, plan, composite, target, start)
@@ -166,24 +167,43 @@ def _emit(proto: onnx.ModelProto, plan: Plan, index: Index, how: str, examples: 
     for operator, inputs, outputs, attributes in recorder.nodes:
         emitted.graph.node.append(_node(operator, inputs, outputs, attributes))
     emitted.graph.initializer.extend(numpy_helper.from_array(a, n) for n, a in recorder.constants.items())
+    batch = _batch_name(proto) if examples.is_dynamic else samples
     for name, tensor in output_names(plan).items():
-        value = relevance[tensor]
-        emitted.graph.node.append(onnx.helper.make_node("Identity", [value.name], [name], f"to {name}"))
-        shape = [*value.shape]
-        if examples.is_dynamic and shape and shape[0] == samples:
-            shape[0] = _batch_name(proto)
-        emitted.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
+        symbol = relevance[tensor]
+        emitted.graph.node.append(onnx.helper.make_node("Identity", [symbol.name], [name], f"to {name}"))
+        emitted.graph.output.append(_value_info(name, symbol.value, samples, batch))
     for value in emitted.graph.input:
         _fix_sizes(value, {v.name: examples.shape(v, samples) for v in examples.inputs}.get(value.name))
     # Sizes inferred for a dynamic image no longer hold.
     del emitted.graph.value_info[:]
+    for value in emitted.graph.output:
+        if not value.type.tensor_type.HasField("shape") and isinstance(activations[value.name], np.ndarray):
+            value.CopyFrom(_value_info(value.name, activations[value.name], samples, batch))
     return emitted
+
+
+def _refuse_taken_names(plan: Plan) -> None:
+    """Say what onnx.checker would only call a violated single assignment."""
+    taken = set(output_names(plan)) & {name for node in plan.graph.nodes for name in node.outputs}
+    if taken:
+        raise ModelError(
+            f"{plan.graph.title}: it has tensors called {', '.join(map(repr, sorted(taken)))} already; "
+            "was it compiled before? Compile the original"
+        )
 
 
 def _batch_name(proto: onnx.ModelProto) -> str:
     """What the file calls its dynamic batch."""
     names = [value.type.tensor_type.shape.dim[0].dim_param for value in proto.graph.input]
     return next(filter(None, names), "N")
+
+
+def _value_info(name: str, example: Array, samples: int, batch: str | int) -> onnx.ValueInfoProto:
+    """A tensor like `example`, its batch called `batch`."""
+    shape = [batch if axis == 0 and size == samples else size for axis, size in enumerate(example.shape)]
+    return onnx.helper.make_tensor_value_info(
+        name, onnx.helper.np_dtype_to_tensor_dtype(example.dtype), shape
+    )
 
 
 def output_names(plan: Plan) -> dict[str, str]:
