@@ -286,7 +286,7 @@ def _labels(labels: Labels) -> dict[int, str]:
 
 def _dtype(dtype: Any) -> np.dtype[Any]:
     try:
-        kind = np.dtype(dtype)
+        kind: np.dtype[Any] = np.dtype(dtype)
     except TypeError:
         kind = np.dtype(object)
     if dtype is None or kind not in (np.float32, np.float64):

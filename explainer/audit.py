@@ -87,16 +87,22 @@ class Auditor:
     def __init__(self, samples: int) -> None:
         self.samples = samples
         self.steps: list[AuditStep] = []
+        # What one step hands on, the next is often handed: its sum is known.
+        self._handed: list[tuple[Value, Array]] = []
 
     def __call__(self, step: Step, layer: Layer, R: Value, R_in: Value) -> None:
         parts = R_in if isinstance(R_in, tuple) else (R_in,)
         bias, epsilon = step.rule.shares(layer, R)
+        known = next((sums for part, sums in self._handed if part is R), None)
+        self._handed = [
+            (part, known if part is R and known is not None else self._sum(part)) for part in parts
+        ]
         entry = AuditStep(
             node=step.node.name,
             operator=step.node.operator,
             rule=str(step.rule),
-            R_out=self._sum(R),
-            R_in=np.sum([self._sum(part) for part in parts], axis=0),
+            R_out=self._sum(R) if known is None else known,
+            R_in=np.sum([sums for _, sums in self._handed], axis=0),
             bias=self._sum(bias),
             epsilon=self._sum(epsilon),
         )

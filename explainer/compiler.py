@@ -100,7 +100,7 @@ def raised(graph: Graph) -> onnx.ModelProto:
     ModelError
         The converter fails, or the converted model's outputs differ.
     """
-    proto = onnx.ModelProto.FromString(graph.source.data)
+    proto: onnx.ModelProto = onnx.ModelProto.FromString(graph.source.data)
     for tensor in proto.graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             tensor.CopyFrom(numpy_helper.from_array(graph.constant(tensor.name), tensor.name))

@@ -249,7 +249,7 @@ class Graph:
         suffix = onnx.ModelProto()
         for name in added:
             suffix.graph.output.add().name = name
-        return self.source.data + suffix.SerializeToString()
+        return self.source.data + bytes(suffix.SerializeToString())
 
 
 def _node(node: onnx.NodeProto, opsets: Mapping[str, int]) -> Node:

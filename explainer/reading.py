@@ -132,9 +132,10 @@ def _read(path: Path) -> Source:
 
 def _parse(source: bytes, title: str) -> onnx.ModelProto:
     try:
-        return onnx.ModelProto.FromString(source)
+        proto: onnx.ModelProto = onnx.ModelProto.FromString(source)
     except DecodeError as error:
         raise ModelError(f"{title}: not an ONNX model, or a truncated one ({error})") from error
+    return proto
 
 
 def _check_external(tensor: onnx.TensorProto, folder: Path | None, title: str) -> None:
@@ -168,7 +169,7 @@ def constant_part(source: bytes, names: set[str]) -> bytes:
     part.graph.initializer.extend(tensor for tensor in graph.initializer if tensor.name in wanted)
     for name in sorted(names):
         part.graph.output.add().name = name
-    return part.SerializeToString()
+    return bytes(part.SerializeToString())
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from .errors import CompositeError
-from .tensor import Value, signed_epsilon, stabilize
+from .tensor import Value, inner, signed_epsilon, stabilize
 
 if TYPE_CHECKING:
     from .layers import Layer
@@ -32,7 +32,7 @@ class Rule:
         raise NotImplementedError
 
     def shares(self, layer: Layer, R: Value) -> tuple[Value, Value]:
-        """What no input receives, elementwise over the output: the bias's share, and ε's.
+        """What no input receives: the bias's share and ε's, arrays that sum up to them per sample.
 
         Asked for after the rule was called with the same bound layer. None stands for nothing.
         ΣR = ΣR_in + Σ bias share + Σ ε share.
@@ -76,7 +76,9 @@ class Epsilon(Rule):
 
     def shares(self, layer: Layer, R: Value) -> tuple[Value, Value]:
         s, z = layer.s, layer(layer.x)
-        return layer.bias_share(s), s * (signed_epsilon(z, self.eps) if layer.signed else self.eps)
+        if not layer.signed:
+            return layer.bias_share(s), s * self.eps
+        return layer.bias_share(s), inner(s, signed_epsilon(z, self.eps))
 
     def __str__(self) -> str:
         return f"epsilon:{self.eps:g}"

@@ -160,4 +160,4 @@ def _light_tensor(data: Data, tensor: Field, name: str, places: dict[str, Place]
     declared.data_location = onnx.TensorProto.EXTERNAL
     for key, value in {"location": name, "offset": raw.value, "length": raw.end - raw.value}.items():
         declared.external_data.add(key=key, value=str(value))
-    return declared.SerializeToString()
+    return bytes(declared.SerializeToString())

@@ -21,6 +21,11 @@ def normalization(node: Node, values: Mapping[str, Value]) -> tuple[Value, Value
     return scale, beta - mean * scale
 
 
+def per_channel(s: Value) -> Value:
+    """Σ over positions: (N, C)."""
+    return s if s.ndim <= 2 else tensor.ReduceSum(s, np.arange(2, s.ndim), keepdims=0)
+
+
 class Affine(Layer):
     """z = W x + b; a BatchNormalization grouped with it is merged into W and b."""
 
@@ -69,6 +74,11 @@ class Affine(Layer):
     def bias(self) -> Value:
         b = self.parameters.get("b")
         return None if b is None else self.as_channels(b)
+
+    def bias_share(self, s: Value) -> Value:
+        # Summed over positions first: no array of products as large as z.
+        b = self.parameters.get("b")
+        return None if b is None else per_channel(s) * b
 
     def as_channels(self, b: Value) -> Value:
         """A vector over channels as it broadcasts to z."""
@@ -285,6 +295,10 @@ class BatchNormalization(Layer):
     def bias(self) -> Value:
         b = self.parameters.get("b")
         return None if b is None else self.as_channels(b)
+
+    def bias_share(self, s: Value) -> Value:
+        b = self.parameters.get("b")
+        return None if b is None else per_channel(s) * b
 
     def forward(self, x: Value) -> Value:
         z = x * self.as_channels(self.parameters["w"])

@@ -124,7 +124,7 @@ class Layer:
         return None
 
     def bias_share(self, s: Value) -> Value:
-        """What of s·z falls to constants instead of inputs, elementwise; None where nothing does."""
+        """What of s·z falls to constants instead of inputs, to be summed; None where nothing does."""
         return None if self.bias is None else s * self.bias
 
     def read(self, values: Mapping[str, Value]) -> Value:

@@ -167,7 +167,7 @@ class ReduceMean(ReduceSumLayer):
     """The mean over some axes."""
 
     def scale(self, x: Value) -> float:
-        return 1.0 / math.prod(x.shape[axis] for axis in self.axes(x))
+        return 1.0 / math.prod(int(x.shape[axis]) for axis in self.axes(x))
 
 
 @register("GlobalAveragePool")

@@ -8,72 +8,72 @@ from .symbol import Array, Value, primitive, with_fast_body
 
 
 @primitive
-def Where(condition: Value, a: Value, b: Value) -> Array:
+def Where(condition: Value, a: Value, b: Value) -> Value:
     """ONNX Where: `a` where the condition holds, else `b`."""
     return np.asarray(np.where(condition, a, b))
 
 
 @primitive
-def Abs(x: Value) -> Array:
+def Abs(x: Value) -> Value:
     """ONNX Abs."""
     return np.abs(x)
 
 
 @primitive
-def Sqrt(x: Value) -> Array:
+def Sqrt(x: Value) -> Value:
     """ONNX Sqrt."""
     return np.sqrt(x)
 
 
 @primitive
-def Exp(x: Value) -> Array:
+def Exp(x: Value) -> Value:
     """ONNX Exp."""
     return np.exp(x)
 
 
 @primitive
-def Log(x: Value) -> Array:
+def Log(x: Value) -> Value:
     """ONNX Log."""
     return np.log(x)
 
 
 @primitive
-def Tanh(x: Value) -> Array:
+def Tanh(x: Value) -> Value:
     """ONNX Tanh."""
     return np.tanh(x)
 
 
 @primitive
-def Relu(x: Value) -> Array:
+def Relu(x: Value) -> Value:
     """ONNX Relu: max(x, 0)."""
     return np.maximum(x, 0)
 
 
 @primitive
-def Max(a: Value, b: Value) -> Array:
+def Max(a: Value, b: Value) -> Value:
     """ONNX Max of two."""
     return np.maximum(a, b)
 
 
 @primitive
-def Min(a: Value, b: Value) -> Array:
+def Min(a: Value, b: Value) -> Value:
     """ONNX Min of two."""
     return np.minimum(a, b)
 
 
 @primitive
-def ReduceSum(x: Value, axes: Value, *, keepdims: int = 1) -> Array:
+def ReduceSum(x: Value, axes: Value, *, keepdims: int = 1) -> Value:
     """ONNX ReduceSum over `axes`."""
     return np.asarray(np.sum(x, axis=tuple(int(axis) for axis in axes), keepdims=bool(keepdims)))
 
 
 @primitive
-def ArgMax(x: Value, *, axis: int = 0, keepdims: int = 1) -> Array:
+def ArgMax(x: Value, *, axis: int = 0, keepdims: int = 1) -> Value:
     """ONNX ArgMax; the first of equal maxima."""
     return np.argmax(x, axis=axis, keepdims=bool(keepdims)).astype(np.int64)
 
 
-def total(x: Value, samples: int) -> Array:
+def total(x: Value, samples: int) -> Value:
     """Σ over everything but the batch, in float64: an array (N,).
 
     A tensor whose leading axis is not a multiple of the batch cannot be told apart by sample:
@@ -83,6 +83,12 @@ def total(x: Value, samples: int) -> Array:
         return np.full(samples, np.sum(x, dtype=np.float64) if samples == 1 else np.nan)
     # NumPy sums pairwise: float32 partial sums cost half of float64 ones and lose no digit that counts.
     return np.sum(x.reshape(samples, -1), axis=1).astype(np.float64)
+
+
+def inner(a: Array, b: Array) -> Array:
+    """Σ a·b over everything but the first axis, without an array of products: (N, 1)."""
+    rows = a.shape[0] if a.ndim else 1
+    return np.asarray(np.einsum("ni,ni->n", a.reshape(rows, -1), b.reshape(rows, -1))[:, np.newaxis])
 
 
 def sum_to(x: Value, shape: tuple[int, ...]) -> Value:
@@ -110,6 +116,15 @@ def signed_epsilon(z: Value, eps: float) -> Value:
     return Where(z < z.dtype.type(0), -eps, eps)
 
 
+def _stabilize(z: Array, eps: float, *, signed: bool = True) -> Array:
+    if not signed:
+        return np.asarray(z + z.dtype.type(eps))
+    stabilized = _signed_epsilon(z, eps)
+    stabilized += z
+    return stabilized
+
+
+@with_fast_body(_stabilize)
 def stabilize(z: Value, eps: float, *, signed: bool = True) -> Value:
     """st(z) = z + sign(z)·ε with sign(0) = +1 (Bach et al. 2015, eq. 58).
 

@@ -10,7 +10,7 @@ from .symbol import Array, Value, primitive
 
 
 @primitive
-def Shape(x: Value) -> Array:
+def Shape(x: Value) -> Value:
     """ONNX Shape: an int64 vector. On a symbol it is computed when the file runs: the batch stays free."""
     return np.array(x.shape, dtype=np.int64)
 
@@ -20,7 +20,7 @@ FLOAT32 = 1
 
 
 @primitive
-def Cast(x: Value, *, to: int) -> Array:
+def Cast(x: Value, *, to: int) -> Value:
     """ONNX Cast, to float32 alone."""
     if to != FLOAT32:
         raise NotImplementedError("Cast: to float32 only")
@@ -28,32 +28,32 @@ def Cast(x: Value, *, to: int) -> Array:
 
 
 @primitive
-def Reshape(x: Value, shape: Value) -> Array:
+def Reshape(x: Value, shape: Value) -> Value:
     """ONNX Reshape: 0 copies a size, -1 is computed."""
     sizes = [x.shape[axis] if size == 0 else int(size) for axis, size in enumerate(shape)]
     return np.asarray(x.reshape(sizes))
 
 
 @primitive
-def Transpose(x: Value, *, perm: Sequence[int]) -> Array:
+def Transpose(x: Value, *, perm: Sequence[int]) -> Value:
     """ONNX Transpose."""
     return np.transpose(x, perm)
 
 
 @primitive
-def Expand(x: Value, shape: Value) -> Array:
+def Expand(x: Value, shape: Value) -> Value:
     """ONNX Expand: broadcast both ways."""
     return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(int(size) for size in shape)))
 
 
 @primitive
-def Concat(*values: Value, axis: int) -> Array:
+def Concat(*values: Value, axis: int) -> Value:
     """ONNX Concat."""
     return np.concatenate(values, axis=axis)
 
 
 @primitive
-def Slice(x: Value, starts: Value, ends: Value, axes: Value, steps: Value) -> Array:
+def Slice(x: Value, starts: Value, ends: Value, axes: Value, steps: Value) -> Value:
     """ONNX Slice; out-of-range bounds are clamped, as Python's are."""
     index = [slice(None)] * x.ndim
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
@@ -64,7 +64,7 @@ def Slice(x: Value, starts: Value, ends: Value, axes: Value, steps: Value) -> Ar
 
 
 @primitive
-def Pad(x: Value, pads: Value, value: Value = None, *, mode: str = "constant") -> Array:
+def Pad(x: Value, pads: Value, value: Value = None, *, mode: str = "constant") -> Value:
     """ONNX Pad: `pads` are all begins, then all ends; negative ones crop."""
     half = len(pads) // 2
     widths = [(max(int(a), 0), max(int(b), 0)) for a, b in zip(pads[:half], pads[half:], strict=True)]
@@ -80,7 +80,7 @@ def Pad(x: Value, pads: Value, value: Value = None, *, mode: str = "constant") -
 
 
 @primitive
-def ScatterElements(data: Value, indices: Value, updates: Value, *, axis: int, reduction: str) -> Array:
+def ScatterElements(data: Value, indices: Value, updates: Value, *, axis: int, reduction: str) -> Value:
     """ONNX ScatterElements on vectors, with reduction "add"."""
     if data.ndim != 1 or axis != 0 or reduction != "add":
         raise NotImplementedError("ScatterElements: vectors and reduction 'add' only")
@@ -89,18 +89,18 @@ def ScatterElements(data: Value, indices: Value, updates: Value, *, axis: int, r
 
 
 @primitive
-def ConstantOfShape(shape: Value, *, value: Array) -> Array:
+def ConstantOfShape(shape: Value, *, value: Array) -> Value:
     """ONNX ConstantOfShape; `value` is a one-element array."""
     return np.full(tuple(int(size) for size in shape), value.item(), dtype=value.dtype)
 
 
 @primitive
-def Unsqueeze(x: Value, axes: Value) -> Array:
+def Unsqueeze(x: Value, axes: Value) -> Value:
     """ONNX Unsqueeze; axes count in the result."""
     return np.expand_dims(x, tuple(int(axis) for axis in axes))
 
 
 @primitive
-def Squeeze(x: Value, axes: Value) -> Array:
+def Squeeze(x: Value, axes: Value) -> Value:
     """ONNX Squeeze."""
     return np.squeeze(x, tuple(int(axis) for axis in axes))
