@@ -1,0 +1,52 @@
+"""What the README says: its Python runs, and it names every command and option that it should."""
+
+import re
+import shutil
+
+import click
+import pytest
+from conftest import ROOT
+
+from explainer.cli import main
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+
+
+def test_the_python_runs(tmp_path, monkeypatch, capsys):
+    shutil.copytree(ROOT / "models", tmp_path / "models")
+    monkeypatch.chdir(tmp_path)
+    (example,) = blocks("python")
+    names = {}
+    exec(compile(example, "README.md", "exec"), names)
+    assert names["explanation"].relevance.shape == (2, 3, 64, 64)
+    assert (tmp_path / "heatmap.png").exists()
+    assert (tmp_path / "shapes-lrp.onnx").exists()
+    assert "GlobalAveragePool" in capsys.readouterr().out
+
+
+def test_the_first_two_blocks_are_one_line_each_to_copy():
+    explain, tests = blocks("bash")[:2]
+    assert explain.count("\n") == tests.count("\n") == 1
+    assert "onnx-lrp explain models/shapes.onnx models/shapes.png -o heatmap.png" in explain
+    assert tests.rstrip().endswith("pytest")
+
+
+@pytest.mark.parametrize("name", main.commands)
+def test_every_command_is_named_and_has_help(name):
+    command = main.commands[name]
+    assert f"onnx-lrp {name}" in README
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+
+
+def test_every_option_in_the_readme_exists():
+    known = {option for command in main.commands.values() for p in command.params for option in p.opts}
+    exporter = {"--weights", "--labels", "--batchnorm", "--exporter"}
+    named = set(re.findall(r"(?<![-\w])--[a-z][a-z-]+", README))
+    assert named <= known | exporter, named - known
