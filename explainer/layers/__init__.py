@@ -1,6 +1,6 @@
 """What each operator does, one class each; the registry knows them by operator name."""
 
-from . import activations, affine, elementwise, movement, pooling
+from . import activations, affine, elementwise, movement, normalize, pooling
 from .base import REGISTRY, Layer, register, supported
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "affine",
     "elementwise",
     "movement",
+    "normalize",
     "pooling",
     "register",
     "supported",

@@ -9,24 +9,13 @@ import numpy as np
 from .. import tensor
 from ..errors import UnsupportedError
 from ..graph import Graph, Node
-from ..tensor import Reshape, Slice, Sqrt, Transpose, Value
+from ..tensor import Reshape, Slice, Transpose, Value
 from .base import Layer, attribute, register
-from .windows import Windows
+from .normalize import Biased, normalization
+from .windows import Windows, unreached
 
 
-def normalization(node: Node, values: Mapping[str, Value]) -> tuple[Value, Value]:
-    """A BatchNormalization as scale and shift, (C,) each: y = x·scale + shift."""
-    gamma, beta, mean, variance = (values[name] for name in node.inputs[1:5])
-    scale = gamma / Sqrt(variance + attribute(node, "epsilon"))
-    return scale, beta - mean * scale
-
-
-def per_channel(s: Value) -> Value:
-    """Σ over positions: (N, C)."""
-    return s if s.ndim <= 2 else tensor.ReduceSum(s, np.arange(2, s.ndim), keepdims=0)
-
-
-class Affine(Layer):
+class Affine(Biased):
     """z = W x + b; a BatchNormalization grouped with it is merged into W and b."""
 
     kind = "affine"
@@ -70,20 +59,6 @@ class Affine(Layer):
         """Σ_j w_jk, a vector over outputs k."""
         raise NotImplementedError
 
-    @property
-    def bias(self) -> Value:
-        b = self.parameters.get("b")
-        return None if b is None else self.as_channels(b)
-
-    def bias_share(self, s: Value) -> Value:
-        # Summed over positions first: no array of products as large as z.
-        b = self.parameters.get("b")
-        return None if b is None else per_channel(s) * b
-
-    def as_channels(self, b: Value) -> Value:
-        """A vector over channels as it broadcasts to z."""
-        return Reshape(b, np.array([-1] + [1] * (self.x.ndim - 2)))
-
 
 @register("Conv")
 class Conv(Affine):
@@ -111,15 +86,8 @@ class Conv(Affine):
 
     def transpose(self, s: Value) -> Value:
         w, where = self.parameters["w"], self.geometry(self.x)
-        rank = w.ndim - 2
-        # A stride can leave rows that no window reaches; they get zeros.
-        unreached = [
-            size + where["pads"][axis] + where["pads"][rank + axis]
-            - (s.shape[2 + axis] - 1) * where["strides"][axis]
-            - (w.shape[2 + axis] - 1) * where["dilations"][axis] - 1
-            for axis, size in enumerate(self.x.shape[2:])
-        ]  # fmt: skip
-        return tensor.ConvTranspose(s, w, group=self.group, output_padding=unreached, **where)
+        extra = unreached(self.x.shape[2:], s.shape[2:], w.shape[2:], **where)
+        return tensor.ConvTranspose(s, w, group=self.group, output_padding=extra, **where)
 
     def scale_outputs(self, w: Value, scale: Value) -> Value:
         return w * Reshape(scale, np.array([-1] + [1] * (w.ndim - 1)))
@@ -263,46 +231,3 @@ class MatMul(Layer):
         w = self.parameters["w"]
         wt = Transpose(w, perm=[*range(w.ndim - 2), w.ndim - 1, w.ndim - 2])
         return tensor.sum_to(s @ wt if self.on_right else wt @ s, self.x.shape)
-
-
-@register("BatchNormalization")
-class BatchNormalization(Layer):
-    """x·scale + shift by channel: a layer of its own where no neighbour can take it in."""
-
-    kind = "affine"
-
-    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
-        super().__init__(node, graph, output)
-        if attribute(node, "training_mode"):
-            raise UnsupportedError("it is in training mode; export the model in eval mode")
-        if attribute(node, "spatial") == 0:
-            raise UnsupportedError("spatial=0 is a deprecated form")
-        for index, what in enumerate(("scale", "shift", "mean", "variance"), start=1):
-            self.take_operand(graph, what, index, what)
-
-    def activation_inputs(self, graph: Graph) -> tuple[str, ...]:
-        return self.node.inputs[:1]
-
-    def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
-        scale, shift = normalization(self.node, values)
-        return {"w": scale, "b": shift}
-
-    def as_channels(self, v: Value) -> Value:
-        """A vector over channels as it broadcasts to x."""
-        return Reshape(v, np.array([-1] + [1] * (self.x.ndim - 2)))
-
-    @property
-    def bias(self) -> Value:
-        b = self.parameters.get("b")
-        return None if b is None else self.as_channels(b)
-
-    def bias_share(self, s: Value) -> Value:
-        b = self.parameters.get("b")
-        return None if b is None else per_channel(s) * b
-
-    def forward(self, x: Value) -> Value:
-        z = x * self.as_channels(self.parameters["w"])
-        return z if self.bias is None else z + self.bias
-
-    def transpose(self, s: Value) -> Value:
-        return s * self.as_channels(self.parameters["w"])

@@ -11,7 +11,7 @@ from ..errors import UnsupportedError
 from ..graph import Graph, Node
 from ..tensor import ConstantOfShape, Expand, ReduceSum, Reshape, ScatterElements, Shape, Unsqueeze, Value
 from .base import Layer, attribute, register
-from .windows import Windows
+from .windows import Windows, unreached
 
 
 @register("MaxPool")
@@ -101,18 +101,12 @@ class AveragePool(Layer):
 
     def transpose(self, s: Value) -> Value:
         kernel, where = attribute(self.node, "kernel_shape"), self.geometry(self.x)
-        rank = len(kernel)
-        unreached = [
-            size + where["pads"][axis] + where["pads"][rank + axis]
-            - (s.shape[2 + axis] - 1) * where["strides"][axis]
-            - (kernel[axis] - 1) * where["dilations"][axis] - 1
-            for axis, size in enumerate(self.x.shape[2:])
-        ]  # fmt: skip
+        extra = unreached(self.x.shape[2:], s.shape[2:], kernel, **where)
         return tensor.ConvTranspose(
             s / self.count(self.x),
             self.ones(self.x),
             group=self.x.shape[1],
-            output_padding=unreached,
+            output_padding=extra,
             **where,
         )
 

@@ -60,3 +60,20 @@ class Windows:
                 count -= 1
             pads[rank + axis] = max((count - 1) * step + span - size - pads[axis], pads[rank + axis])
         return pads
+
+
+def unreached(
+    sizes: Sequence[int],
+    output: Sequence[int],
+    kernel: Sequence[int],
+    *,
+    strides: Sequence[int],
+    pads: Sequence[int],
+    dilations: Sequence[int],
+) -> list[int]:
+    """The rows at each end that a stride leaves to no window: in the transpose they get zeros."""
+    rank = len(kernel)
+    return [
+        size + pads[axis] + pads[rank + axis] - (count - 1) * strides[axis] - (k - 1) * dilations[axis] - 1
+        for axis, (size, count, k) in enumerate(zip(sizes, output, kernel, strict=True))
+    ]

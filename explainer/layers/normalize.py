@@ -1,0 +1,69 @@
+"""Normalisation by stored statistics, and what layers with one bias per channel have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..errors import UnsupportedError
+from ..graph import Graph, Node
+from ..tensor import ReduceSum, Reshape, Sqrt, Value
+from .base import Layer, attribute, register
+
+
+def normalization(node: Node, values: Mapping[str, Value]) -> tuple[Value, Value]:
+    """A BatchNormalization as scale and shift, (C,) each: y = x·scale + shift."""
+    gamma, beta, mean, variance = (values[name] for name in node.inputs[1:5])
+    scale = gamma / Sqrt(variance + attribute(node, "epsilon"))
+    return scale, beta - mean * scale
+
+
+class Biased(Layer):
+    """A layer with one bias `b` per channel."""
+
+    @property
+    def bias(self) -> Value:
+        b = self.parameters.get("b")
+        return None if b is None else self.as_channels(b)
+
+    def bias_share(self, s: Value) -> Value:
+        b = self.parameters.get("b")
+        if b is None or s.ndim <= 2:
+            return super().bias_share(s)
+        # Summed over positions first: no array of products as large as z.
+        return ReduceSum(s, np.arange(2, s.ndim), keepdims=0) * b
+
+    def as_channels(self, b: Value) -> Value:
+        """A vector over channels as it broadcasts to z."""
+        return Reshape(b, np.array([-1] + [1] * (self.x.ndim - 2)))
+
+
+@register("BatchNormalization")
+class BatchNormalization(Biased):
+    """x·scale + shift by channel: a layer of its own where no neighbour can take it in."""
+
+    kind = "affine"
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        if attribute(node, "training_mode"):
+            raise UnsupportedError("it is in training mode; export the model in eval mode")
+        if attribute(node, "spatial") == 0:
+            raise UnsupportedError("spatial=0 is a deprecated form")
+        for index, what in enumerate(("scale", "shift", "mean", "variance"), start=1):
+            self.take_operand(graph, what, index, what)
+
+    def activation_inputs(self, graph: Graph) -> tuple[str, ...]:
+        return self.node.inputs[:1]
+
+    def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        scale, shift = normalization(self.node, values)
+        return {"w": scale, "b": shift}
+
+    def forward(self, x: Value) -> Value:
+        z = x * self.as_channels(self.parameters["w"])
+        return z if self.bias is None else z + self.bias
+
+    def transpose(self, s: Value) -> Value:
+        return s * self.as_channels(self.parameters["w"])
