@@ -19,12 +19,13 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "parity")]
 
-import nets  # noqa: E402
-import peers  # noqa: E402
-import torch  # noqa: E402
+# ruff: noqa: E402 - the networks and the peers are the parity tests' own, found by the path above
+import nets
+import peers
+import torch
 
-import explainer  # noqa: E402
-import exporter  # noqa: E402
+import explainer
+import exporter
 
 EPS = 1e-6
 
