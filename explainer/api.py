@@ -151,6 +151,11 @@ class Explainer:
         photos: tuple[Image, ...] = ()
         layout = "NCHW"
         if not isinstance(x, Mapping | np.ndarray):
+            if not isinstance(x, str | os.PathLike) and not hasattr(x, "convert"):
+                raise InputError(
+                    "an image is a path, a PIL image, an array or {input name: array}, not "
+                    f"{type(x).__name__}; for several images call explain for each, or stack prepared arrays"
+                )
             x, photos, layout = self.prepare(x)
         elif self._preprocess is not None or "preprocessor_config" in self.graph.metadata:
             layout = getattr(self.preprocess, "layout", layout)

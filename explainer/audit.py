@@ -127,11 +127,12 @@ def check_finite(values: dict[str, Array], producers: Mapping[str, str]) -> None
     NumericalError
     """
     order = {name: place for place, name in enumerate(producers)}
-    bad = [
-        name
-        for name, value in values.items()
-        if value.dtype.kind == "f" and not np.isfinite(np.sum(value)) and not np.isfinite(value).all()
-    ]
+    with np.errstate(over="ignore", invalid="ignore"):
+        bad = [
+            name
+            for name, value in values.items()
+            if value.dtype.kind == "f" and not np.isfinite(np.sum(value)) and not np.isfinite(value).all()
+        ]
     if bad:
         first = min(bad, key=lambda name: order.get(name, -1))
         where = producers.get(first, "the input")

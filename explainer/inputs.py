@@ -69,4 +69,8 @@ def fit(array: Array, expected: Input) -> Array:
             raise InputError(f"the array for input {expected.name!r} has NaN or infinity in it")
         if expected.dtype.kind in "iu":
             raise InputError(f"input {expected.name!r} wants {expected.dtype}, not {array.dtype}")
-    return np.ascontiguousarray(array, dtype=expected.dtype)
+    with np.errstate(over="ignore"):
+        cast = np.ascontiguousarray(array, dtype=expected.dtype)
+    if cast.dtype.kind == "f" and not np.isfinite(cast).all():
+        raise InputError(f"the array for input {expected.name!r} has values beyond {expected.dtype}")
+    return cast

@@ -120,7 +120,7 @@ def make_plan(graph: Graph, composite: Composite, start: Start, keep: Collection
     TargetError
         The target does not depend on the input, or a kept tensor is not on the path.
     """
-    names = [] if keep == "all" else [keep] if isinstance(keep, str) else list(dict.fromkeys(keep))
+    names = [] if keep == "all" else _names(keep)
     view = canonize(graph, {start.tensor, *names})
     if start.tensor not in view.carrying:
         raise TargetError(f"{start.tensor!r} does not depend on the values of the model's input")
@@ -130,6 +130,14 @@ def make_plan(graph: Graph, composite: Composite, start: Start, keep: Collection
     if keep == "all":
         return replace(plan, keep={name: name for name in plan.tensors})
     return replace(plan, keep=_kept(plan, graph, names))
+
+
+def _names(keep: Collection[str] | str) -> list[str]:
+    if isinstance(keep, str):
+        return [keep]
+    if not isinstance(keep, Collection) or not all(isinstance(name, str) for name in keep):
+        raise TargetError(f"keep: tensor names or 'all', not {keep!r}")
+    return list(dict.fromkeys(keep))
 
 
 def _steps(graph: Graph, composite: Composite, start: Start) -> tuple[list[Step], set[str]]:
@@ -174,8 +182,8 @@ def _complaint(graph: Graph, start: Start, complaints: list[tuple[Node, str]]) -
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         lines.append(f"  {operator} x{len(names)} ({reason}): {', '.join(map(repr, names[:3]))}{more}")
     lines.append(
-        "Explain an inner tensor behind them instead (target=NAME), or see `onnx-lrp operators` "
-        "for what is supported."
+        "`onnx-lrp operators` lists what is supported. A tensor between the input and the first of them "
+        "can be explained: target=NAME, or --target NAME."
     )
     return "\n".join(lines)
 

@@ -31,10 +31,12 @@ class Examples:
 
     inputs: tuple[Input, ...]
     sizes: tuple[int, int] | None
+    asked: bool = False
 
     @classmethod
     def of(cls, graph: Graph, image_size: int | tuple[int, int] | None) -> Examples:
         """Decide the dynamic spatial sizes."""
+        asked = image_size is not None
         if isinstance(image_size, int):
             image_size = (image_size, image_size)
         text = graph.metadata.get("preprocessor_config")
@@ -42,7 +44,7 @@ class Examples:
             how = Preprocess.from_metadata(text)
             size = how.crop or how.size
             image_size = (size, size) if isinstance(size, int) else size
-        return cls(graph.inputs, image_size)
+        return cls(graph.inputs, image_size, asked)
 
     def shape(self, value: Input, samples: int) -> tuple[int, ...]:
         """A whole shape of an input, the batch where it is dynamic."""
@@ -50,6 +52,10 @@ class Examples:
             raise InputError(f"input {value.name!r} declares no shape; it cannot be compiled")
         batch, *inner = value.shape
         unknown = [axis for axis, size in enumerate(inner) if size is None]
+        if self.asked and not unknown and self.sizes not in (tuple(inner[:2]), tuple(inner[-2:])):
+            raise InputError(
+                f"input {value.name!r} has the fixed shape {['N', *inner]}; leave image_size out"
+            )
         if unknown and (self.sizes is None or len(unknown) != 2):
             raise InputError(
                 f"input {value.name!r} has the dynamic shape {['N', *inner]}: spatial sizes must be fixed; "

@@ -79,7 +79,7 @@ def resolve_target(graph: Graph, target: TargetLike, labels: Labels | None = Non
         name, index = target
         if name in graph.outputs:
             return start_at_output(graph, name), _index(index, labels)
-        return _start_at_tensor(graph, name), _index(index, labels)
+        return _start_at_tensor(graph, name, labels), _index(index, labels)
     if isinstance(target, str) and target != "top":
         if labels is not None and (index := _label_index(target, labels)) is not None:
             return start_at_output(graph, graph.outputs[0]), index

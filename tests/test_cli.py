@@ -9,72 +9,14 @@ import click
 import numpy as np
 import onnx
 import pytest
-from click.testing import CliRunner, Result
-from onnx import numpy_helper
+from click.testing import CliRunner
+from command_line import FLAGS, NAMES, PREPROCESSING, TINY, fails, folder, run, tiny
 from PIL import Image
 
 import explainer
 from explainer.cli import main
 
-TINY = """
-<ir_version: 8, opset_import: ["": 17]>
-tiny (float[N,3,8,8] image) => (float[N,4] probability) {
-    a = Conv <pads=[1,1,1,1]> (image, w, b)
-    c = Relu (a)
-    d = GlobalAveragePool (c)
-    e = Flatten (d)
-    logits = Gemm (e, v, u)
-    probability = Softmax (logits)
-}
-"""
-PREPROCESSING = {
-    "size": {"shortest_edge": 8},
-    "crop_size": 8,
-    "rescale_factor": 1 / 255,
-    "image_mean": [0.5] * 3,
-    "image_std": [0.25] * 3,
-}
-NAMES = ["cat", "dog", "fox", "Mèo"]
-FLAGS = ["--size", "8", "--crop", "8", "--scale", str(1 / 255), "--mean", "0.5", "--std", "0.25"]
-
-
-def tiny(text: str = TINY, **metadata: object) -> onnx.ModelProto:
-    model = onnx.parser.parse_model(text)
-    generator = np.random.default_rng(0)
-    for name, shape in {"w": (5, 3, 3, 3), "b": (5,), "v": (5, 4), "u": (4,)}.items():
-        values = generator.normal(size=shape).astype(np.float32)
-        model.graph.initializer.append(numpy_helper.from_array(values, name))
-    for key, value in metadata.items():
-        model.metadata_props.add(key=key, value=json.dumps(value))
-    return model
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    """A working folder with a model that says all about itself, one that does not, and photos."""
-    monkeypatch.chdir(tmp_path)
-    labels = {str(index): name for index, name in enumerate(NAMES)}
-    onnx.save(tiny(preprocessor_config=PREPROCESSING, id2label=labels), "full.onnx")
-    onnx.save(tiny(), "bare.onnx")
-    os.mkdir("photos")
-    generator = np.random.default_rng(1)
-    for name in ("one.png", "two.jpg"):
-        Image.fromarray(generator.integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(f"photos/{name}")
-    return tmp_path
-
-
-def run(*arguments: str) -> Result:
-    result = CliRunner().invoke(main, arguments)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
-
-
-def fails(code: int, message: str, *arguments: str) -> None:
-    before = set(os.listdir())
-    result = run(*arguments)
-    assert result.exit_code == code, result.output
-    assert message in " ".join(result.output.split()) and "Traceback" not in result.output, result.output
-    assert set(os.listdir()) == before
+__all__ = ["folder"]  # an automatic fixture: importing it is using it
 
 
 def test_one_photo_needs_no_options():
@@ -202,80 +144,6 @@ def test_labels_from_a_file(folder, content):
     assert "3 owl" in run(*arguments, "--target", "owl").output
 
 
-def test_mistakes_with_files(folder):
-    to = ("-o", "map.png")
-    full = (folder / "full.onnx").read_bytes()
-    contents = {
-        "empty.onnx": b"",
-        "cut.onnx": full[: len(full) // 2],
-        "text.onnx": b"not a model",
-        "text.png": b"not a picture",
-        "empty.png": b"",
-        "names": b"a\nb\n",
-        "bad.json": b"{",
-        "names.json": b'["a", "b"]',
-    }
-    for name, content in contents.items():
-        (folder / name).write_bytes(content)
-    onnx.save(tiny(), "external.onnx", save_as_external_data=True, location="weights", size_threshold=0)
-    os.remove("weights")
-    photo = ("explain", "full.onnx", "photos/one.png")
-    fails(1, "none.onnx", "explain", "none.onnx", "photos/one.png", *to)
-    fails(1, "empty", "explain", "empty.onnx", "photos/one.png", *to)
-    fails(1, "cut.onnx", "explain", "cut.onnx", "photos/one.png", *to)
-    fails(1, "text.onnx", "check", "text.onnx")
-    fails(1, "weights", "explain", "external.onnx", "photos/one.png", *to, *FLAGS)
-    fails(1, "text.png is not a picture", "explain", "full.onnx", "text.png", *to)
-    fails(1, "0 bytes", "explain", "full.onnx", "empty.png", *to)
-    fails(1, "no such file", "explain", "full.onnx", "none.png", *to)
-    fails(1, "nowhere", *photo, "-o", "nowhere/map.png")
-    fails(2, "a heat map is a .png", *photo, "-o", "map.jpg")
-    fails(2, "would overwrite", *photo, "-o", "photos/one.png")
-    fails(2, "would overwrite", "explain", "full.onnx", "photos", "-o", "photos")
-    fails(2, "would overwrite", "compile", "full.onnx", "-o", "full.onnx")
-    fails(2, "several images need a folder", "explain", "full.onnx", "photos", "-o", "full.onnx")
-    fails(2, "not a text file", *photo, *to, "--labels", "photos/one.png")
-    fails(2, "not a JSON list", *photo, *to, "--labels", "bad.json")
-    fails(1, "2 names", *photo, *to, "--labels", "names")
-    fails(1, "2 names", *photo, *to, "--labels", "names.json")
-    fails(1, "bad.json: not JSON", *photo, *to, "--preprocess", "bad.json")
-    os.mkdir("nothing")
-    fails(1, "no picture in the folder", "explain", "full.onnx", "nothing", *to)
-
-
-def test_mistakes_with_values():
-    photo = ("explain", "full.onnx", "photos/one.png", "-o", "map.png")
-    fails(1, "--size 256 --crop 224", "explain", "bare.onnx", "photos/one.png", "-o", "map.png")
-    fails(1, "--size 256", "explain", "bare.onnx", "photos/one.png", "-o", "map.png", "--size", "8")
-    fails(1, "out of range", *photo, "--target", "4")
-    fails(1, "no class and no tensor is called 'wolf'", *photo, "--target", "wolf")
-    fails(1, "keep: 'cc'", *photo, "--keep", "cc")
-    fails(1, "no composite 'magic'", *photo, "--composite", "magic")
-    fails(1, "--size 8 --crop 8,8", *photo, "--size", "9", "--crop", "9")
-    fails(1, "--channels RGB", *photo, "--channels", "gray", "--mean", "0", "--std", "1")
-    fails(1, "--layout NCHW", *photo, "--layout", "NHWC")
-    fails(1, "std is", *photo, "--std", "0")
-    fails(1, "mean has 2 values", *photo, "--mean", "1,2")
-    fails(2, "not 1 to 3 numbers", *photo, "--mean", "1,x,2")
-    fails(2, "not 1 to 2 whole numbers", *photo, "--size", "8.5")
-    fails(2, "'--start'", *photo, "--start", "two")
-    fails(2, "Missing option '-o'", "explain", "full.onnx", "photos/one.png")
-    fails(2, "No such command", "explode")
-
-
-def test_a_picture_of_one_pixel():
-    Image.new("RGB", (1, 1), "red").save("dot.png")
-    result = run("explain", "full.onnx", "dot.png", "-o", "map.png")
-    assert result.exit_code == 0, result.output
-
-
-def test_unsupported_operators_are_listed_before_anything_is_written():
-    text = TINY.replace("c = Relu (a)", "c1 = Sin (a)\n c = Cos (c1)")
-    onnx.save(tiny(text, preprocessor_config=PREPROCESSING), "odd.onnx")
-    fails(1, "Cos x1", "explain", "odd.onnx", "photos/one.png", "-o", "map.png")
-    fails(1, "Sin x1", "check", "odd.onnx")
-
-
 def test_check_prints_the_plan():
     result = run("check", "full.onnx")
     assert result.exit_code == 0
@@ -285,7 +153,7 @@ def test_check_prints_the_plan():
 
 
 def test_operators_are_those_of_the_library():
-    listed = [line.split()[0] for line in run("operators").output.splitlines()]
+    listed = [line.split()[0] for line in run("operators").output.split("\n\n")[0].splitlines()]
     assert listed == list(explainer.supported()) and "Conv" in listed
 
 
@@ -339,3 +207,22 @@ def test_help_is_there_for_everything_and_loads_nothing_heavy():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_what_is_kept_is_written_without_being_asked_twice():
+    assert run("explain", "full.onnx", "photos/one.png", "-o", "map.png", "--keep", "c").exit_code == 0
+    with np.load("map.npz") as numbers:
+        assert "relevance of c" in numbers.files
+
+
+def test_an_inner_target_is_named_in_full():
+    result = run("explain", "full.onnx", "photos/one.png", "-o", "map.png", "--target", "d[3]")
+    assert "target      d[3]: relevance" in result.output
+    result = run("explain", "bare.onnx", "photos/one.png", "-o", "map.png", "--target", "3", *FLAGS)
+    assert "class 3, in 'probability'" in result.output
+
+
+def test_json_says_node_by_node_where_the_relevance_went():
+    result = run("explain", "full.onnx", "photos/one.png", "-o", "map.png", "--json")
+    audit = json.loads(result.stdout)["audit"]
+    assert [step["operator"] for step in audit] == ["Gemm", "Flatten", "GlobalAveragePool", "Relu", "Conv"]

@@ -19,9 +19,9 @@ def blocks(language):
 def test_the_python_runs(tmp_path, monkeypatch, capsys):
     shutil.copytree(ROOT / "models", tmp_path / "models")
     monkeypatch.chdir(tmp_path)
-    (example,) = blocks("python")
     names = {}
-    exec(compile(example, "README.md", "exec"), names)
+    for example in blocks("python"):
+        exec(compile(example, "README.md", "exec"), names)
     assert names["explanation"].relevance.shape == (2, 3, 64, 64)
     assert (tmp_path / "heatmap.png").exists()
     assert (tmp_path / "shapes-lrp.onnx").exists()
@@ -50,3 +50,7 @@ def test_every_option_in_the_readme_exists():
     exporter = {"--weights", "--labels", "--batchnorm", "--exporter"}
     named = set(re.findall(r"(?<![-\w])--[a-z][a-z-]+", README))
     assert named <= known | exporter, named - known
+
+
+def test_no_number_was_left_out():
+    assert not re.findall(r"^[A-Z]{3,}$", README, re.M)

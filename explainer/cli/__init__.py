@@ -33,6 +33,8 @@ def message(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return f"not enough memory: {error or 'give smaller or fewer pictures'}"
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the output'} cannot be read or written: {error.strerror or error}"
     first = (str(error).strip() or "no message").splitlines()[0]
     return f"internal error ({type(error).__name__}: {first}). Please report it with what --debug prints"
 

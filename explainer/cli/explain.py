@@ -67,7 +67,8 @@ def explain(
     options from --size to --channels change single fields of it, or say it all.
     """
     began = perf_counter()
-    jobs, several = list_jobs(images, output, options["save_relevance"], model)
+    # What is kept is asked for: it goes where numbers go.
+    jobs, several = list_jobs(images, output, options["save_relevance"] or bool(options["keep"]), model)
     explained = open_model(model, options)
     cut = explained.plan_for(target).start.cut.partition(" ")[0]
     loading = perf_counter() - began

@@ -42,6 +42,8 @@ def list_jobs(images: Sequence[str], output: str, with_numbers: bool, model: str
     if to_folder:
         if os.path.exists(output) and not os.path.isdir(output):
             raise click.UsageError(f"several images need a folder, but -o {output} is a file")
+        if Path(output).suffix.lower() == ".png" and not os.path.isdir(output):
+            raise click.UsageError(f"several images need a folder: -o {output} names a picture")
         names = [os.path.join(output, f"{stem}.png") for stem in distinct_stems(pictures)]
     else:
         if Path(output).suffix.lower() != ".png":

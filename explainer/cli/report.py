@@ -44,6 +44,7 @@ def describe(explanation: explainer.Explanation, output: str, cut: str, is_inner
         "conserved": numbers["conserved"][0],
         "bias_share": share([step["bias"][0] for step in audit], start),
         "epsilon_share": share([step["epsilon"][0] for step in audit], start),
+        "audit": audit,
     }
 
 
@@ -81,9 +82,11 @@ def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], lo
     lines = [picture, f"  prediction  {what}, in {found['output']!r}"]
     lines += [f"              {entry['value']:<11.5g} {name_of(entry)}" for entry in found["top"]]
     before = f", before {numbers['explained_before']}" if numbers["explained_before"] else ""
-    what = "the whole of" if numbers["target"] is None else f"{target_of(numbers)}, in"
+    what = "the whole of " if numbers["target"] is None else target_of(numbers)
+    if numbers["target"] is None or numbers["label"] is not None:
+        what += f"{'' if numbers['target'] is None else ', in '}{numbers['target_name']!r}"
     lines += [
-        f"  target      {what} {numbers['target_name']!r}{before}: relevance {numbers['start']:.6g}",
+        f"  target      {what}{before}: relevance {numbers['start']:.6g}",
         f"  conserved   {conserved(numbers)}",
         f"  time        {numbers['seconds']:.2f} s, and {loading:.2f} s to load the model",
         f"  written     {', '.join(written)}",
@@ -113,7 +116,11 @@ def conserved(numbers: Mapping[str, Any]) -> str:
 
 
 def target_of(numbers: Mapping[str, Any]) -> str:
-    return name_of({"index": numbers["target"], "label": numbers["label"]})
+    """Return what is explained, as a title has it."""
+    index, label = numbers["target"], numbers["label"]
+    if index is not None and label is None:
+        return f"{numbers['target_name']}[{index}]"
+    return f"class {index}" if label == str(index) else name_of({"index": index, "label": label})
 
 
 def name_of(entry: Mapping[str, Any]) -> str:
