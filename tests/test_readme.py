@@ -2,13 +2,14 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import click
 import pytest
-from conftest import ROOT
 
 from explainer.cli import main
 
+ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
