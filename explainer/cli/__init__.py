@@ -21,7 +21,7 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
             raise
-        except Exception as error:
+        except Exception as error:  # a user reads one line even of our own mistakes; --debug shows the rest
             if ctx.meta.get("debug"):
                 raise
             raise click.ClickException(message(error)) from error

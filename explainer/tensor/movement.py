@@ -71,7 +71,8 @@ def Pad(x: Value, pads: Value, value: Value = None, *, mode: str = "constant") -
     if mode == "constant":
         x = np.pad(x, widths, constant_values=0 if value is None else np.asarray(value).item())
     else:
-        x = np.pad(x, widths, mode={"reflect": "reflect", "edge": "edge", "wrap": "wrap"}[mode])  # type: ignore[call-overload]
+        # ONNX and NumPy call reflect, edge and wrap alike; NumPy's annotation wants them spelt out.
+        x = np.pad(x, widths, mode=mode)  # type: ignore[call-overload]
     crop = tuple(
         slice(max(-int(a), 0), size - max(-int(b), 0))
         for a, b, size in zip(pads[:half], pads[half:], x.shape, strict=True)
