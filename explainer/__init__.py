@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import composites, rules
     from .api import Explainer, explain
     from .comparison import Comparison, compare
     from .compiler import compile
@@ -62,6 +63,8 @@ _HOMES = {
     ),
 }
 
+_MODULES = ("composites", "rules")
+
 __all__ = [
     "Comparison",
     "Composite",
@@ -79,8 +82,10 @@ __all__ = [
     "UnsupportedError",
     "compare",
     "compile",
+    "composites",
     "explain",
     "render",
+    "rules",
     "shared_scale",
     "supported",
 ]
@@ -91,6 +96,8 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module 'explainer' has no attribute {name!r}")
     return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

@@ -13,13 +13,13 @@ import numpy as np
 
 from . import composites
 from .batches import Run, in_batches
-from .composites import CompositeLike
+from .composites import CompositeLike, RulesLike
 from .errors import InputError, ModelError, PreprocessError, TargetError
 from .explanation import Explanation
 from .graph import Graph, ModelLike
 from .inputs import feeds_of, only_input
 from .plan import Plan, make_plan
-from .preprocess import Preprocess, missing_message
+from .preprocess import Preprocess, defaults_from, missing_message, of_metadata
 from .runner import Runner
 from .targets import Index, Labels, Start, TargetLike, check_start, labels_of, resolve_target
 from .tensor import Array, total
@@ -38,10 +38,14 @@ class Explainer:
     ----------
     model : path, bytes or onnx.ModelProto
         Any file that onnxruntime runs.
-    composite : str, (str, dict) or Composite
-        Which rule at which node; "epsilon" by default.
-    eps : float
-        Short for ``composite=("epsilon", {"eps": eps})``.
+    composite : str, (str, dict), dict, path or Composite
+        Which rule at which node; "epsilon" by default. See `explainer.composites.get`.
+    rules : dict of str -> str or Rule
+        Rules of one's own, tried before the composite's: ``{"Conv": "zplus", "/layer1/*": "gamma:0.1"}``.
+    dialect : str, optional
+        "zennit", "captum", "innvestigate" or "attnlrp": whose form of the rules is meant.
+    eps : float, optional
+        The composite's stabiliser: short for ``composite=(name, {"eps": eps})``.
     keep : collection of str, or "all"
         Tensors whose relevance is returned too.
     dtype : "float32" or "float64"
@@ -63,18 +67,21 @@ class Explainer:
         model: ModelLike,
         *,
         composite: CompositeLike = "epsilon",
-        eps: float = 1e-6,
+        rules: RulesLike = (),
+        dialect: str | None = None,
+        eps: float | None = None,
         keep: Collection[str] | str = (),
         dtype: Any = "float32",
         preprocess: PreprocessLike | None = None,
         labels: Labels | None = None,
     ) -> None:
         self.graph = Graph.load(model)
-        self.composite = composites.get(composite, eps=eps)
+        self._preprocess = preprocess
+        bounds = defaults_from(lambda: self.preprocess)
+        self.composite = composites.get(composite, rules=rules, dialect=dialect, eps=eps, defaults=bounds)
         self.keep = keep
         self.dtype = _dtype(dtype)
         self.labels = labels_of(self.graph) if labels is None else _labels(labels)
-        self._preprocess = preprocess
         self._runners: dict[Start, Runner] = {}
         self._plans: dict[Start, Plan] = {}
         self._lock = threading.Lock()
@@ -85,8 +92,7 @@ class Explainer:
         """How an image becomes the input: as given, or as the file's metadata has it, or None."""
         given = self._preprocess
         if given is None:
-            text = self.graph.metadata.get("preprocessor_config")
-            return None if text is None else Preprocess.from_metadata(text)
+            return of_metadata(self.graph.metadata)
         if isinstance(given, Preprocess):
             return given
         return (
@@ -218,7 +224,7 @@ class Explainer:
         sources = {name: run.relevance[name] for name in plan.sources}
         arrived = np.sum([total(R, len(run.start)) for R in sources.values()], axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            conserved = np.where(run.start == 0, np.nan, arrived / run.start)
+            conserved = np.where((run.start == 0) | plan.gradient, np.nan, arrived / run.start)
         return Explanation(
             relevance=next(iter(sources.values())) if len(feeds) == 1 else sources,
             relevances={name: run.relevance[tensor] for name, tensor in plan.keep.items()},
@@ -241,7 +247,9 @@ def explain(
     target: TargetLike = "top",
     start: str = "output",
     composite: CompositeLike = "epsilon",
-    eps: float = 1e-6,
+    rules: RulesLike = (),
+    dialect: str | None = None,
+    eps: float | None = None,
     keep: Collection[str] | str = (),
     dtype: Any = "float32",
     preprocess: PreprocessLike | None = None,
@@ -262,7 +270,7 @@ def explain(
         relevance.
     start : "output" or "one"
         The relevance put on the target: its own value, or 1.
-    composite, eps, keep, dtype, preprocess, labels
+    composite, rules, dialect, eps, keep, dtype, preprocess, labels
         See `Explainer`.
 
     Returns
@@ -279,7 +287,15 @@ def explain(
     Bach et al. 2015, PLOS ONE 10(7): e0130140.
     """
     explainer = Explainer(
-        model, composite=composite, eps=eps, keep=keep, dtype=dtype, preprocess=preprocess, labels=labels
+        model,
+        composite=composite,
+        rules=rules,
+        dialect=dialect,
+        eps=eps,
+        keep=keep,
+        dtype=dtype,
+        preprocess=preprocess,
+        labels=labels,
     )
     return explainer.explain(image, target, start)
 

@@ -15,11 +15,12 @@ from onnx import numpy_helper
 
 from . import composites
 from .backward import backward
-from .composites import CompositeLike
+from .composites import CompositeLike, RulesLike
 from .errors import InputError, ModelError
 from .files import write_whole
 from .graph import Graph, ModelLike
 from .plan import Plan, make_plan
+from .preprocess import defaults_from, of_metadata
 from .proof import Examples, prove
 from .runner import Runner
 from .targets import Index, TargetLike, check_start, choose, labels_of, put_relevance, resolve_target
@@ -35,7 +36,9 @@ def compile(
     path: str | os.PathLike[str] | None = None,
     *,
     composite: CompositeLike = "epsilon",
-    eps: float = 1e-6,
+    rules: RulesLike = (),
+    dialect: str | None = None,
+    eps: float | None = None,
     target: TargetLike | None = None,
     start: str = "output",
     keep: Collection[str] | str = (),
@@ -51,7 +54,7 @@ def compile(
     model : path, bytes or onnx.ModelProto
     path : path, optional
         Where to write it, whole or not at all.
-    composite, eps, keep
+    composite, rules, dialect, eps, keep
         See `Explainer`.
     target, start
         See `explain`; None is "top": each sample's largest output.
@@ -73,14 +76,15 @@ def compile(
     check_start(start, index)
     if isinstance(index, np.ndarray):
         raise InputError("compile: one target for all samples; an array of indices has no place in a file")
-    rules = composites.get(composite, eps=eps)
-    make_plan(original, rules, where, keep)  # complaints first, in the names of the file as given
+    bounds = defaults_from(lambda: of_metadata(original.metadata))
+    chosen = composites.get(composite, rules=rules, dialect=dialect, eps=eps, defaults=bounds)
+    make_plan(original, chosen, where, keep)  # complaints first, in the names of the file as given
     proto = raised(original)
     graph = Graph.load(proto)
     graph = graph.having(source=replace(graph.source, title=original.title))
     # A converter may insert nodes before the output: the target is looked up anew.
     where, index = resolve_target(graph, "top" if target is None else target, labels_of(graph))
-    plan = make_plan(graph, rules, where, keep)
+    plan = make_plan(graph, chosen, where, keep)
     _refuse_taken_names(plan)
     examples = Examples.of(graph, image_size)
     proto.CopyFrom(_emit(proto, plan, index, start, examples))

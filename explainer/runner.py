@@ -97,7 +97,8 @@ class Runner:
         check_finite({**activations, **_arrays(outputs)}, self.producers)
         # The index is chosen on what the model itself computed.
         chosen = choose(self.plan.start, index, activations, samples)
-        auditor = Auditor(samples)
+        auditor = Auditor(samples, conserving=not self.plan.gradient)
+        how = "one" if self.plan.gradient else how
         with np.errstate(all="ignore"):  # the auditor says which node, NumPy only that
             parameters = self._parameters(activations)
             if self.reference:

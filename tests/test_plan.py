@@ -55,7 +55,7 @@ def test_behind_a_relu_the_relevance_is_the_same(name, start, monkeypatch):
     assert behind(text)
     options = {"dtype": "float64", "keep": "all", "eps": 1e-2}
     short = Explainer(net(text), **options).explain(x_for(), start=start)
-    monkeypatch.setattr(plan, "_behind_relu", lambda graph, steps, start: steps)
+    monkeypatch.setattr(plan, "behind_relu", lambda graph, steps, start: steps)
     long = Explainer(net(text), **options).explain(x_for(), start=start)
     assert relative(short.relevance, long.relevance) < 1e-12
     for name, value in long.relevances.items():
@@ -102,7 +102,7 @@ def test_where_the_shortcut_must_not_be_taken(text, target):
 def test_relevance_that_starts_at_a_closed_relu_is_divided_by_z(start, monkeypatch):
     text = body("c = Conv (x, w, b) y = Relu (c)")
     found = Explainer(net(text), dtype="float64").explain(x_for(), target=("y", 5), start=start)
-    monkeypatch.setattr(plan, "_behind_relu", lambda graph, steps, start: steps)
+    monkeypatch.setattr(plan, "behind_relu", lambda graph, steps, start: steps)
     wanted = Explainer(net(text), dtype="float64").explain(x_for(), target=("y", 5), start=start)
     np.testing.assert_array_equal(found.relevance, wanted.relevance)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from .symbol import Array, Value, primitive, with_fast_body
+from .symbol import Array, Bundle, Value, primitive, with_fast_body
 
 
 @primitive
@@ -100,6 +102,34 @@ def sum_to(x: Value, shape: tuple[int, ...]) -> Value:
     if lead:
         x = ReduceSum(x, np.arange(lead, dtype=np.int64), keepdims=0)
     return x
+
+
+def positive(x: Value) -> Value:
+    """x⁺ = max(x, 0); of a Bundle, each member's."""
+    return Bundle(map(positive, x)) if isinstance(x, Bundle) else Relu(x)
+
+
+def negative(x: Value) -> Value:
+    """x⁻ = min(x, 0); of a Bundle, each member's."""
+    return Bundle(map(negative, x)) if isinstance(x, Bundle) else Min(x, 0)
+
+
+def ones_like(x: Value) -> Value:
+    """1 in the shape of x; of a Bundle, each member's."""
+    return Bundle(map(ones_like, x)) if isinstance(x, Bundle) else x * 0 + 1
+
+
+def per_channel(values: float | tuple[float, ...], x: Value) -> Value:
+    """A number as it is; one per channel as they broadcast to x, channels on axis 1."""
+    if not isinstance(values, tuple):
+        return values
+    return np.array(values, dtype=x.dtype).reshape(-1, *[1] * (x.ndim - 2))
+
+
+def root_mean_square(z: Value) -> Value:
+    """√(mean z²) of each sample, as it broadcasts to z."""
+    axes = np.arange(1, z.ndim)
+    return Sqrt(ReduceSum(z * z, axes, keepdims=1) / math.prod(z.shape[1:]))
 
 
 def _signed_epsilon(z: Array, eps: float) -> Array:
