@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .symbol import Array, Value, primitive, with_fast_body
@@ -41,6 +43,23 @@ def Log(x: Value) -> Value:
 def Tanh(x: Value) -> Value:
     """ONNX Tanh."""
     return np.tanh(x)
+
+
+@primitive
+def Sigmoid(x: Value) -> Value:
+    """ONNX Sigmoid: 1 / (1 + e⁻ˣ)."""
+    # e^-|x| never overflows, and small results keep all their digits.
+    small = np.exp(-np.abs(x))
+    return np.asarray(np.maximum(small, x >= 0) / (1 + small))
+
+
+@primitive
+def Erf(x: Value) -> Value:
+    """ONNX Erf: 2/√π ∫₀ˣ e^(−t²) dt."""
+    return np.asarray(_erf(x), dtype=x.dtype)  # NumPy has none: one value at a time, in float64
+
+
+_erf = np.frompyfunc(math.erf, 1, 1)
 
 
 @primitive
@@ -100,6 +119,17 @@ def sum_to(x: Value, shape: tuple[int, ...]) -> Value:
     if lead:
         x = ReduceSum(x, np.arange(lead, dtype=np.int64), keepdims=0)
     return x
+
+
+def _step(x: Array, at: Value) -> Array:
+    # where() takes ten times as long (measured).
+    return np.asarray(x > at).astype(x.dtype)
+
+
+@with_fast_body(_step)
+def step(x: Value, at: Value) -> Value:
+    """1 where x exceeds `at`, else 0, in the type of x: the derivative of max(x, at)."""
+    return Where(x > at, x.dtype.type(1), x.dtype.type(0))
 
 
 def _signed_epsilon(z: Array, eps: float) -> Array:
