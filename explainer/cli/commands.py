@@ -37,11 +37,11 @@ def operators() -> None:
     width = max(map(len, supported))
     for operator, layer in supported.items():
         click.echo(f"{operator:{width}}  {layer.kind}")
+    click.echo("\nconvolution, dense, scale and sum: relevance is shared by the rule; activation: it passes")
+    click.echo("unchanged; movement and winner: it goes where the value came from. Seen through: Identity,")
     click.echo(
-        "\nconvolution, dense, scale and sum: relevance is shared by the rule; activation: it passes unchanged;"
+        "Dropout, Cast, Constant, shape arithmetic. Cut before an output: Softmax, LogSoftmax, Sigmoid."
     )
-    click.echo("movement and winner: it goes where the value came from. Seen through: Identity, Dropout,")
-    click.echo("Cast, Constant, shape arithmetic. Cut before an output: Softmax, LogSoftmax, Sigmoid.")
 
 
 @click.command("compile")

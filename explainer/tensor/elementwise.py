@@ -46,6 +46,23 @@ def Tanh(x: Value) -> Value:
 
 
 @primitive
+def Sigmoid(x: Value) -> Value:
+    """ONNX Sigmoid: 1 / (1 + e⁻ˣ)."""
+    # e^-|x| never overflows, and small results keep all their digits.
+    small = np.exp(-np.abs(x))
+    return np.asarray(np.maximum(small, x >= 0) / (1 + small))
+
+
+@primitive
+def Erf(x: Value) -> Value:
+    """ONNX Erf: 2/√π ∫₀ˣ e^(−t²) dt."""
+    return np.asarray(_erf(x), dtype=x.dtype)  # NumPy has none: one value at a time, in float64
+
+
+_erf = np.frompyfunc(math.erf, 1, 1)
+
+
+@primitive
 def Relu(x: Value) -> Value:
     """ONNX Relu: max(x, 0)."""
     return np.maximum(x, 0)
@@ -130,6 +147,17 @@ def root_mean_square(z: Value) -> Value:
     """√(mean z²) of each sample, as it broadcasts to z."""
     axes = np.arange(1, z.ndim)
     return Sqrt(ReduceSum(z * z, axes, keepdims=1) / math.prod(z.shape[1:]))
+
+
+def _step(x: Array, at: Value) -> Array:
+    # where() takes ten times as long (measured).
+    return np.asarray(x > at).astype(x.dtype)
+
+
+@with_fast_body(_step)
+def step(x: Value, at: Value) -> Value:
+    """1 where x exceeds `at`, else 0, in the type of x: the derivative of max(x, at)."""
+    return Where(x > at, x.dtype.type(1), x.dtype.type(0))
 
 
 def _signed_epsilon(z: Array, eps: float) -> Array:
