@@ -24,6 +24,7 @@ from explainer.rules import (
     Pass,
     PlainGamma,
     PlainZPlus,
+    Rescale,
     Route,
     Winner,
     WSquare,
@@ -35,7 +36,7 @@ from explainer.rules import (
 RULES = [
     *(Zero(), Epsilon(), ZPlus(), AlphaBeta(), Gamma(), ZBox(-1, 1), WSquare(), Flat(), Norm()),
     *(Pass(), Route(), Winner(), Average(), Gradient(), GuidedBackprop(), Deconvnet(), BetaSmooth()),
-    *(PlainGamma(), PlainZPlus()),
+    *(PlainGamma(), PlainZPlus(), Rescale()),
 ]
 
 

@@ -59,6 +59,7 @@ COMPOSITES: dict[str, Callable[..., Composite]] = {
         presets.guided_backprop,
         presets.deconvnet,
         presets.beta_smooth,
+        presets.deeplift,
     )
 }
 
