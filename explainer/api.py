@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from . import composites
-from .batches import Run, in_batches
+from .batches import Batches, Run
 from .composites import CompositeLike
-from .errors import InputError, ModelError, PreprocessError, TargetError
+from .errors import InputError, PreprocessError
 from .explanation import Explanation
 from .graph import Graph, ModelLike
 from .inputs import feeds_of, only_input
 from .plan import Plan, make_plan
 from .preprocess import Preprocess, missing_message
 from .runner import Runner
-from .targets import Index, Labels, Start, TargetLike, check_start, labels_of, resolve_target
+from .targets import Labels, Start, Target, TargetLike, labels_of, resolve_target
 from .tensor import Array, total
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ class Explainer:
         self._runners: dict[Start, Runner] = {}
         self._plans: dict[Start, Plan] = {}
         self._lock = threading.Lock()
-        self._one_by_one = False
+        self._batches = Batches(self.graph)
 
     @property
     def preprocess(self) -> Preprocess | None:
@@ -109,7 +108,7 @@ class Explainer:
         ------
         TargetError, UnsupportedError
         """
-        return self._plan(resolve_target(self.graph, target, self.labels)[0])
+        return self._plan(resolve_target(self.graph, target, self.labels).where)
 
     def _plan(self, start: Start) -> Plan:
         with self._lock:
@@ -124,16 +123,20 @@ class Explainer:
                 self._runners[start] = Runner(plan, self.dtype)
             return self._runners[start]
 
-    def explain(self, x: ImageLike, target: TargetLike = "top", start: str = "output") -> Explanation:
+    def explain(
+        self,
+        x: ImageLike,
+        target: TargetLike = "top",
+        start: str = "output",
+        against: TargetLike | None = None,
+    ) -> Explanation:
         """Explain a batch.
 
         Parameters
         ----------
         x : array (N, ...), dict of input name -> array, PIL image or path
             Arrays are taken as already preprocessed, images are preprocessed here.
-        target : see `explain`
-        start : "output" or "one"
-            The relevance put on the target: its own value, or 1.
+        target, start, against : see `explain`
 
         Returns
         -------
@@ -145,9 +148,36 @@ class Explainer:
             The input does not fit the model.
         TargetError, UnsupportedError, ModelError, NumericalError, PreprocessError
         """
-        where, index = resolve_target(self.graph, target, self.labels)
-        check_start(start, index)
-        runner = self._runner(where)
+        return self.explain_targets(x, [target], start, against)[0]
+
+    def explain_targets(
+        self,
+        x: ImageLike,
+        targets: Sequence[TargetLike],
+        start: str = "output",
+        against: TargetLike | None = None,
+    ) -> list[Explanation]:
+        """Explain a batch for several targets of any kind, one after the other.
+
+        Targets in the same tensor share one forward pass; those in another have their own, which
+        returns other inner values.
+
+        Parameters
+        ----------
+        x, start, against : see `explain`
+        targets : sequence of targets
+            Each whatever `explain` takes.
+
+        Returns
+        -------
+        list of Explanation, in the order of `targets`
+
+        Raises
+        ------
+        As `explain` does, before anything is computed where a target cannot be explained.
+        """
+        asked = [resolve_target(self.graph, target, self.labels, start, against) for target in targets]
+        runners = {target.where: self._runner(target.where) for target in asked}
         photos: tuple[Image, ...] = ()
         layout = "NCHW"
         if not isinstance(x, Mapping | np.ndarray):
@@ -160,8 +190,12 @@ class Explainer:
         elif self._preprocess is not None or "preprocessor_config" in self.graph.metadata:
             layout = getattr(self.preprocess, "layout", layout)
         feeds = feeds_of(self.graph, x)
-        run = self._run(runner, feeds, index, start)
-        return self._explanation(runner.plan, feeds, run, photos, layout)
+        found: dict[Target, Explanation] = {}
+        for where, runner in runners.items():
+            here = [target for target in asked if target.where == where]
+            for target, run in zip(here, self._batches.run(runner.run, feeds, here), strict=True):
+                found[target] = self._explanation(runner.plan, target, feeds, run, photos, layout)
+        return [found[target] for target in asked]
 
     def prepare(self, image: Any) -> tuple[Array, tuple[Image, ...], str]:
         """An image as the model's input, the image as the model sees it, and the layout.
@@ -186,37 +220,18 @@ class Explainer:
             array = np.rint(array)
         return array.astype(expected.dtype), (photo,), how.layout
 
-    def _run(self, runner: Runner, feeds: dict[str, Array], index: Index, how: str) -> Run:
-        samples = len(next(iter(feeds.values())))
-        if isinstance(index, np.ndarray) and len(index) != samples:
-            raise TargetError(f"target: {len(index)} indices for {samples} sample(s)")
-
-        def run(part: Mapping[str, Array], where: Index) -> Run:
-            return runner.run(part, where, how)
-
-        fixed = {value.shape[0] for value in self.graph.inputs if value.shape and value.shape[0] is not None}
-        if len(fixed) == 1:
-            return in_batches(run, feeds, index, fixed.pop())
-        if samples == 1 or self._one_by_one:
-            return in_batches(run, feeds, index, 1)
-        try:
-            return run(feeds, index)
-        except (ModelError, TargetError) as error:
-            # Some files declare a dynamic batch that they do not have: does one sample pass?
-            result = in_batches(run, feeds, index, 1)
-            self._one_by_one = True
-            warnings.warn(
-                f"{self.graph.title} declares a dynamic batch but fails on {samples} samples "
-                f"({error}); they are fed one by one",
-                stacklevel=3,
-            )
-            return result
-
     def _explanation(
-        self, plan: Plan, feeds: dict[str, Array], run: Run, photos: tuple[Image, ...], layout: str
+        self,
+        plan: Plan,
+        target: Target,
+        feeds: dict[str, Array],
+        run: Run,
+        photos: tuple[Image, ...],
+        layout: str,
     ) -> Explanation:
+        samples = len(run.start)
         sources = {name: run.relevance[name] for name in plan.sources}
-        arrived = np.sum([total(R, len(run.start)) for R in sources.values()], axis=0)
+        arrived = np.sum([total(R, samples) for R in sources.values()], axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
             conserved = np.where(run.start == 0, np.nan, arrived / run.start)
         return Explanation(
@@ -228,8 +243,12 @@ class Explainer:
             start=run.start,
             conserved=conserved,
             audit=run.audit,
+            kind=target.how,
+            score=run.score,
+            against=run.against,
+            region=target.region if run.target is None else "",
             labels=self.labels,
-            photos=photos,
+            photos=photos * samples,
             layout=layout,
         )
 
@@ -240,6 +259,7 @@ def explain(
     *,
     target: TargetLike = "top",
     start: str = "output",
+    against: TargetLike | None = None,
     composite: CompositeLike = "epsilon",
     eps: float = 1e-6,
     keep: Collection[str] | str = (),
@@ -257,11 +277,17 @@ def explain(
         is taken as already preprocessed.
     target : "top", int, str, array, tuple or dict
         "top" is each sample's largest output; an int or a label is a class; an array gives one
-        index per sample; ``(output or tensor name, index)`` and ``{output name: index}`` choose
-        among several outputs; a tensor's name starts from that whole tensor, every value its own
-        relevance.
-    start : "output" or "one"
-        The relevance put on the target: its own value, or 1.
+        index per sample, or explains one sample several times; ``(output or tensor name, index)``
+        and ``{output name: index}`` choose among several outputs; a tensor's name starts from that
+        whole tensor, every value its own relevance. An index may be NumPy's, of the whole tensor
+        or, one entry shorter, of each sample: ``("masks", np.s_[0, 17])``, as text ``"masks[0, 17]"``;
+        or an array of bool. One whole number alone counts through the flattened sample.
+    start : str
+        What is put on the target: "output" or "logit", its own value; "one"; "probability", its
+        softmax or sigmoid; "margin", its value and minus that of `against`; "clrp" and "sglrp",
+        contrasts with all other classes: see `explainer.targets.put_relevance`.
+    against : as target
+        The other side of a margin, in the same tensor; each sample's best other class by default.
     composite, eps, keep, dtype, preprocess, labels
         See `Explainer`.
 
@@ -281,7 +307,7 @@ def explain(
     explainer = Explainer(
         model, composite=composite, eps=eps, keep=keep, dtype=dtype, preprocess=preprocess, labels=labels
     )
-    return explainer.explain(image, target, start)
+    return explainer.explain(image, target, start, against)
 
 
 def _labels(labels: Labels) -> dict[int, str]:

@@ -44,6 +44,20 @@ def Tanh(x: Value) -> Value:
 
 
 @primitive
+def Sigmoid(x: Value) -> Value:
+    """ONNX Sigmoid: 1 / (1 + exp(−x))."""
+    e = np.exp(-np.abs(x))  # never overflows
+    return np.asarray(np.where(x < 0, e, 1) / (1 + e), dtype=x.dtype)
+
+
+@primitive
+def Softmax(x: Value, *, axis: int) -> Value:
+    """ONNX Softmax along one axis."""
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return e / np.sum(e, axis=axis, keepdims=True)
+
+
+@primitive
 def Relu(x: Value) -> Value:
     """ONNX Relu: max(x, 0)."""
     return np.maximum(x, 0)
