@@ -131,7 +131,7 @@ class Batches:
             warnings.warn(
                 f"{self.graph.title} declares a dynamic batch but fails on {samples} samples "
                 f"({error}); they are fed one by one",
-                stacklevel=5,
+                stacklevel=6,
             )
             return result
 
