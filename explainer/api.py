@@ -246,7 +246,7 @@ class Explainer:
             kind=target.how,
             score=run.score,
             against=run.against,
-            region=target.region if run.target is None else "",
+            region=str(target) if run.is_region else "",
             labels=self.labels,
             photos=photos * samples,
             layout=layout,

@@ -31,6 +31,8 @@ class Run:
     score : array (N,)
         What is explained: see `explainer.targets.score`.
     audit : Audit
+    is_region : bool
+        Whether one side of the target is a region.
     """
 
     relevance: dict[str, Array]
@@ -40,6 +42,7 @@ class Run:
     start: Array
     score: Array
     audit: Audit
+    is_region: bool = False
 
     def first(self, count: int) -> Run:
         """Without the samples that padded the batch."""
@@ -54,6 +57,7 @@ class Run:
             self.start[:count],
             self.score[:count],
             self.audit.first(count),
+            self.is_region,
         )
 
     @classmethod
@@ -69,6 +73,7 @@ class Run:
             np.concatenate([run.start for run in runs]),
             np.concatenate([run.score for run in runs]),
             Audit.join([run.audit for run in runs]),
+            runs[0].is_region,
         )
 
 

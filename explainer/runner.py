@@ -130,6 +130,7 @@ class Runner:
             start=start,
             score=explained,
             audit=auditor.result(),
+            is_region=any(side.is_region for side in (chosen, chosen.rival) if side is not None),
         )
 
     def _parameters(self, activations: dict[str, Array]) -> dict[Step, dict[str, Array]]:
