@@ -141,7 +141,7 @@ def resolve_target(
     if how != "margin":
         raise TargetError(f"against: it belongs to start 'margin', not {how!r}")
     other = _resolve_against(graph, where, against, labels)
-    if isinstance(other, int) and other == index:
+    if isinstance(other, int) and isinstance(index, int) and other == index:
         raise TargetError(f"against: it is the target itself, index {other}")
     return Target(where, index, how, other)
 
