@@ -31,6 +31,8 @@ class Run:
     score : array (N,)
         What is explained: see `explainer.targets.score`.
     audit : Audit
+    is_region : bool
+        Whether one side of the target is a region.
     values : dict of tensor name -> array
         The activations that the plan shows.
     delta : array (N,) or None
@@ -44,6 +46,7 @@ class Run:
     start: Array
     score: Array
     audit: Audit
+    is_region: bool = False
     values: dict[str, Array] = field(default_factory=dict)
     delta: Array | None = None
 
@@ -60,6 +63,7 @@ class Run:
             self.start[:count],
             self.score[:count],
             self.audit.first(count),
+            self.is_region,
             {name: value[:count] for name, value in self.values.items()},
         )
 
@@ -76,6 +80,7 @@ class Run:
             np.concatenate([run.start for run in runs]),
             np.concatenate([run.score for run in runs]),
             Audit.join([run.audit for run in runs]),
+            runs[0].is_region,
             {name: np.concatenate([run.values[name] for run in runs]) for name in runs[0].values},
         )
 

@@ -74,8 +74,7 @@ def names_samples(chosen: Chosen | None) -> bool:
     """Whether a region differs from sample to sample."""
     if chosen is None:
         return False
-    region = chosen.index is None and chosen.hit is not None
-    return (region and len(chosen.hit) > 1) or names_samples(chosen.rival)
+    return (chosen.is_region and len(chosen.hit) > 1) or names_samples(chosen.rival)
 
 
 def _free(name: str, taken: Collection[str]) -> str:

@@ -179,7 +179,7 @@ def _emit(
     symbols = _Symbols(recorder, plan.graph, activations)
     found = choose(target, activations, samples)
     if examples.is_dynamic and names_samples(found):
-        raise InputError(f"compile: {target.region} names samples, and the file's batch is free")
+        raise InputError(f"compile: {target} names samples, and the file's batch is free")
     choices = choices_of(target, found, _names(plan.graph))
     target = given(target, choices, recorder)
     begin = seed if plan.gradient else put_relevance

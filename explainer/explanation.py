@@ -50,7 +50,7 @@ class Explanation:
     against : array (N,) or None
         The other side of a margin, counted as `target` is.
     region : str
-        The region that is explained, ``output[0, :, 17]``; "" where it is none.
+        The elements that are explained, ``output[0, :, 17]``; "" for an index and a whole tensor.
     labels : dict of int -> str
     photos : tuple of PIL images
         The images as the model saw them, where they were preprocessed here.
@@ -76,13 +76,15 @@ class Explanation:
     layout: str = "NCHW"
 
     def __repr__(self) -> str:
-        target = self.region or "a whole tensor" if self.target is None else f"{self.target.tolist()}"
+        target = self.region or ("a whole tensor" if self.target is None else f"{self.target.tolist()}")
         conserved = ", ".join(f"{value:.4g}" for value in self.conserved[:4])
         return f"<Explanation of {target} in {self.target_name!r}, conserved {conserved}>"
 
     def label(self, sample: int = 0) -> str:
         """The name of the explained class, or its index where it has none; or the region's text."""
-        return self.region or self.target_name if self.target is None else self._name(self.target[sample])
+        if self.region or self.target is None:
+            return self.region or self.target_name
+        return self._name(self.target[sample])
 
     def rival(self, sample: int = 0) -> str:
         """The name of a margin's other side, or its index; "" where there is none."""

@@ -53,7 +53,8 @@ class Scorer:
             chosen = choose(target, values, samples)
             found = score(target, chosen, values, samples)
             index, against = (indices_of(side, samples) for side in (chosen, chosen.rival))
-            runs.append(Run({}, outputs, index, against, start=found, score=found, audit=Audit()))
+            is_region = chosen.is_region or (chosen.rival is not None and chosen.rival.is_region)
+            runs.append(Run({}, outputs, index, against, found, found, Audit(), is_region))
         return runs
 
 
@@ -178,7 +179,7 @@ def explanation_of(
         score=run.score,
         delta=run.delta,
         against=run.against,
-        region=target.region if run.target is None else "",
+        region=str(target) if run.is_region else "",
         labels=labels,
         photos=given.photos * samples,
         layout=given.layout,

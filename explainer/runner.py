@@ -142,6 +142,7 @@ class Runner:
             start=start,
             score=explained,
             audit=auditor.result(),
+            is_region=any(side.is_region for side in (chosen, chosen.rival) if side is not None),
             values=shown,
         )
 

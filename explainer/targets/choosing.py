@@ -32,6 +32,11 @@ class Chosen:
     hit: Value
     rival: Chosen | None = None
 
+    @property
+    def is_region(self) -> bool:
+        """Whether several values are chosen, but not all of the tensor."""
+        return self.index is None and self.hit is not None
+
 
 def choose(target: Target, values: Mapping[str, Value], samples: int) -> Chosen:
     """Choose on the values that the model computed.

@@ -64,10 +64,11 @@ class Target:
     how: str = "output"
     against: Index = None
 
-    @property
-    def region(self) -> str:
-        """The region as text: ``NAME[0, :, 17]``; "" where it is none."""
-        return str(self.index) if isinstance(self.index, Region) else ""
+    def __str__(self) -> str:
+        sides = [self.index] + ([] if self.against is None else [self.against])
+        return " − ".join(
+            str(side) if isinstance(side, Region) else f"{self.where.output}[{side}]" for side in sides
+        )
 
     def taking(self, take: Array, samples: int) -> Target:
         """The target of a batch that holds these of all `samples`."""
@@ -140,7 +141,7 @@ def resolve_target(
     if how != "margin":
         raise TargetError(f"against: it belongs to start 'margin', not {how!r}")
     other = _resolve_against(graph, where, against, labels)
-    if isinstance(other, int) and other == index:
+    if isinstance(other, int) and isinstance(index, int) and other == index:
         raise TargetError(f"against: it is the target itself, index {other}")
     return Target(where, index, how, other)
 
