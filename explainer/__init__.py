@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from .explanation import Explanation
-    from .heatmap import render, shared_scale
+    from .heatmap import ColorMap, colormaps, grid, imgify, normalize, render, shared_scale
     from .layers import supported
     from .preprocess import Preprocess
 
@@ -43,9 +43,10 @@ _HOMES = {
     "compare": "comparison",
     "compile": "compiler",
     "explain": "api",
-    "render": "heatmap",
-    "shared_scale": "heatmap",
     "supported": "layers",
+    **dict.fromkeys(
+        ("ColorMap", "colormaps", "grid", "imgify", "normalize", "render", "shared_scale"), "heatmap"
+    ),
     **dict.fromkeys(
         (
             "CompositeError",
@@ -63,6 +64,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ColorMap",
     "Comparison",
     "Composite",
     "CompositeError",
@@ -77,9 +79,13 @@ __all__ = [
     "PreprocessError",
     "TargetError",
     "UnsupportedError",
+    "colormaps",
     "compare",
     "compile",
     "explain",
+    "grid",
+    "imgify",
+    "normalize",
     "render",
     "shared_scale",
     "supported",
