@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from .explanation import Explanation
-    from .heatmap import ColorMap, colormaps, grid, imgify, normalize, render, shared_scale
+    from .heatmap import ColorMap, colormaps, grid, imgify, normalize_relevance, render, shared_scale
     from .layers import supported
     from .preprocess import Preprocess
 
@@ -45,7 +45,8 @@ _HOMES = {
     "explain": "api",
     "supported": "layers",
     **dict.fromkeys(
-        ("ColorMap", "colormaps", "grid", "imgify", "normalize", "render", "shared_scale"), "heatmap"
+        ("ColorMap", "colormaps", "grid", "imgify", "normalize_relevance", "render", "shared_scale"),
+        "heatmap",
     ),
     **dict.fromkeys(
         (
@@ -85,7 +86,7 @@ __all__ = [
     "explain",
     "grid",
     "imgify",
-    "normalize",
+    "normalize_relevance",
     "render",
     "shared_scale",
     "supported",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .amounts import normalize, shared_scale
+from .amounts import normalize_relevance, shared_scale
 from .colours import ColorMap, colormaps
 from .drawing import render
 from .grids import grid
 from .paletted import imgify
 
-__all__ = ["ColorMap", "colormaps", "grid", "imgify", "normalize", "render", "shared_scale"]
+__all__ = ["ColorMap", "colormaps", "grid", "imgify", "normalize_relevance", "render", "shared_scale"]

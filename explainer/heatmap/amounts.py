@@ -82,7 +82,7 @@ def shared_scale(
     return max((measure.limit(measure.amounts(relevance)) for relevance in relevances), default=0.0)
 
 
-def normalize(
+def normalize_relevance(
     relevance: ArrayLike,
     sign: str = "absolute_value",
     outlier_perc: float = 2,

@@ -26,7 +26,7 @@ STYLES = (
     "original_image",
 )
 WITHOUT_PHOTO = ("side_by_side", "map", "heat_map")
-# Blue and red are as far apart for the colour-blind as for others, which no other pair here is.
+# Of the zero-centred maps that have names, blue and red stay furthest apart for the colour-blind.
 DEFAULTS = {"all": "bwr", "positive": "wred", "negative": "wblue", "absolute_value": "fff,000"}
 LARGEST_MIN_SIZE = 8192
 THINNEST = 24  # pixels of a strip's short edge

@@ -106,7 +106,7 @@ class Writing:
             return picture
         paper = Image.new("RGB", (picture.width, picture.height + self.heading), PAPER)
         text = fitting(title, self.font, picture.width)
-        ImageDraw.Draw(paper).text((0, 0), text, fill=INK, font=self.font, anchor="lt")
+        ImageDraw.Draw(paper).text((0, 0), text, fill=INK, font=self.font, anchor="la")
         paper.paste(picture, (0, self.heading))
         return paper
 
