@@ -130,13 +130,19 @@ def test_the_photo_is_beside_or_under_the_map():
     assert render(relevance, colorbar=False).size == alone.size
 
 
-def test_an_overlay_without_relevance_is_a_grey_photo():
+@pytest.mark.parametrize("sign", ["all", "positive"])
+@pytest.mark.parametrize("colormap", DIVERGING)
+def test_an_overlay_without_relevance_is_a_grey_photo(colormap, sign):
     photo = Image.fromarray(GENERATOR.integers(0, 256, (64, 64, 3), dtype=np.uint8))
-    for colormap in DIVERGING:
-        shown = np.asarray(
-            render(np.zeros((64, 64)), photo, style="overlay", colormap=colormap, colorbar=False)
-        )
-        assert (shown.max(-1) == shown.min(-1)).all() and np.ptp(shown) > 100
+    options = {"colormap": colormap, "sign": sign, "colorbar": False, "min_size": 64}
+    page = np.asarray(render(np.zeros((64, 64)), photo, style="overlay", **options))
+    margin = (page.shape[0] - 64) // 2
+    shown = page[margin : margin + 64, margin : margin + 64].astype(float)
+    assert sign != "all" or ((shown.max(-1) == shown.min(-1)).all() and np.ptp(shown) > 100)
+    # Seven tenths of the photo in grey, the rest the colour of zero, which the colour bar explains.
+    zero = ColorMap.of(colormap)(np.zeros(1), sign == "all")
+    grey = np.asarray(photo.convert("L"), dtype=float)[:, :, None]
+    assert np.abs(shown - (0.7 * grey + 0.3 * zero)).max() < 0.501  # rounded
 
 
 @pytest.mark.parametrize("colormap", DIVERGING)

@@ -55,7 +55,8 @@ class Look(Measure):
             raise InputError(f"alpha_overlay is {self.alpha_overlay}; expected 0 to 1")
         if not 1 <= self.min_size <= LARGEST_MIN_SIZE:
             raise InputError(f"min_size is {self.min_size}; expected 1 to {LARGEST_MIN_SIZE} pixels")
-        object.__setattr__(self, "colormap", ColorMap.of(self.colormap or DEFAULTS[self.sign]))
+        asked = DEFAULTS[self.sign] if self.colormap is None else self.colormap
+        object.__setattr__(self, "colormap", ColorMap.of(asked))
 
     @property
     def centred(self) -> bool:
