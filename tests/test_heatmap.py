@@ -232,6 +232,8 @@ def test_a_title_is_written_in_the_letters_there_are():
         ([[1.0]], {"colormap": 7}, "colormap is 7"),
         ([[1.0]], {"pool": 0}, "pool is 0"),
         ([[1.0]], {"pool": 1.5}, "pool is 1.5"),
+        ([[1.0]], {"pool": float("inf")}, "pool is inf"),
+        ([[1.0]], {"scale": "shared"}, "scale is shared"),
         ([[1.0]], {"outlier_perc": 100}, "outlier_perc is 100"),
         ([[1.0]], {"outlier_perc": -1}, "outlier_perc is -1"),
         ([[1.0]], {"alpha_overlay": 2}, "alpha_overlay is 2"),

@@ -32,7 +32,7 @@ class Measure:
             raise InputError(f"layout is {self.layout!r}; expected NCHW or NHWC")
         if self.sign not in SIGNS:
             raise InputError(f"sign is {self.sign!r}; expected one of {', '.join(SIGNS)}")
-        if self.pool != int(self.pool) or self.pool < 1:
+        if not (self.pool >= 1 and self.pool % 1 == 0):
             raise InputError(f"pool is {self.pool}; expected a whole number of pixels from 1 on")
         if not 0 < self.percentile <= 100:
             raise InputError(f"percentile is {self.percentile}; expected above 0 and up to 100")

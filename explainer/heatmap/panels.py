@@ -130,7 +130,7 @@ def fitted(photo: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 def checked(scale: float) -> float:
     """Return the amount that gets the full colour."""
-    if not 0 <= scale < np.inf:
+    if isinstance(scale, str) or not 0 <= scale < np.inf:
         raise InputError(f"scale is {scale}; expected a positive number")
     return float(scale)
 
