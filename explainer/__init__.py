@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import composites, rules
     from .api import Explainer, explain
     from .comparison import Comparison, compare
     from .compiler import compile
@@ -64,6 +65,8 @@ _HOMES = {
     ),
 }
 
+_MODULES = ("composites", "rules")
+
 __all__ = [
     "ColorMap",
     "Comparison",
@@ -83,11 +86,13 @@ __all__ = [
     "colormaps",
     "compare",
     "compile",
+    "composites",
     "explain",
     "grid",
     "imgify",
     "normalize_relevance",
     "render",
+    "rules",
     "shared_scale",
     "supported",
 ]
@@ -98,6 +103,8 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module 'explainer' has no attribute {name!r}")
     return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

@@ -82,16 +82,22 @@ class Auditor:
     ----------
     samples : int
         The batch size.
+    conserving : bool
+        False: of a gradient, whose sums mean nothing, only NaN and infinity are looked for.
     """
 
-    def __init__(self, samples: int) -> None:
+    def __init__(self, samples: int, conserving: bool = True) -> None:
         self.samples = samples
+        self.conserving = conserving
         self.steps: list[AuditStep] = []
         # What one step hands on, the next is often handed: its sum is known.
         self._handed: list[tuple[Value, Array]] = []
 
     def __call__(self, step: Step, layer: Layer, R: Value, R_in: Value) -> None:
         parts = R_in if isinstance(R_in, tuple) else (R_in,)
+        if not self.conserving:
+            self._check(step, np.array([np.sum(part) for part in parts]), parts)
+            return
         bias, epsilon = step.rule.shares(layer, R)
         known = next((sums for part, sums in self._handed if part is R), None)
         self._handed = [
@@ -106,10 +112,17 @@ class Auditor:
             bias=self._sum(bias),
             epsilon=self._sum(epsilon),
         )
-        # A sum with a NaN or an infinity in it is one itself: no need to look at every value.
-        if not np.isfinite(entry.R_in).all() and not all(np.isfinite(part).all() for part in parts):
-            raise NumericalError(f"the relevance below {step.node} is not finite (rule {step.rule})")
+        self._check(step, entry.R_in, parts)
         self.steps.append(entry)
+
+    @staticmethod
+    def _check(step: Step, sums: Array, parts: tuple[Value, ...]) -> None:
+        # A sum with a NaN or an infinity in it is one itself: no need to look at every value.
+        if not np.isfinite(sums).all() and not all(np.isfinite(part).all() for part in parts):
+            raise NumericalError(
+                f"the relevance below {step.node} is not finite (rule {step.rule}); "
+                "a rule with a stabiliser, such as epsilon, has no such limit"
+            )
 
     def _sum(self, x: Value) -> Array:
         return np.zeros(self.samples) if x is None else total(x, self.samples)

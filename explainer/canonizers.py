@@ -23,7 +23,7 @@ TAKES_AFTER = frozenset({"Conv", "ConvTranspose", "Gemm"})
 TAKES_BEFORE = frozenset({"Conv", "Gemm"})
 
 
-def canonize(graph: Graph, boundaries: Collection[str] = ()) -> Graph:
+def canonize(graph: Graph, boundaries: Collection[str] = (), merge: bool = True) -> Graph:
     """Every canonizer in turn.
 
     Parameters
@@ -31,8 +31,11 @@ def canonize(graph: Graph, boundaries: Collection[str] = ()) -> Graph:
     graph : Graph
     boundaries : collection of str
         Tensors that must stay visible: the target and kept ones.
+    merge : bool
+        Whether a BatchNormalization and its linear neighbour become one layer.
     """
-    return merge_batchnorm(see_through(graph), {graph.resolve(name) for name in boundaries})
+    view = see_through(graph)
+    return merge_batchnorm(view, {graph.resolve(name) for name in boundaries}) if merge else view
 
 
 def see_through(graph: Graph) -> Graph:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -12,7 +11,9 @@ from .composites import Composite
 from .errors import TargetError, UnsupportedError
 from .graph import Graph, Node
 from .layers import REGISTRY, Layer
-from .rules import Epsilon, Rule
+from .places import place
+from .rules import Rule
+from .shortcuts import behind_relu
 from .targets import Start
 
 
@@ -42,7 +43,7 @@ class Step:
     @property
     def reads(self) -> frozenset[str]:
         """The inner tensors that the forward pass must hand to this step."""
-        reads = {"x", "z"} if self.rule.reads_values else self.layer.transpose_reads
+        reads = self.layer.transpose_reads if self.rule.reads is None else self.rule.reads
         names = set(self.layer.inputs) if "x" in reads else set()
         return frozenset(names | ({self.record} if "z" in reads else set()))
 
@@ -60,6 +61,10 @@ class Plan:
         The model inputs that relevance reaches.
     keep : dict of str -> str
         Tensors whose relevance is returned: the user's name -> the view's.
+    shows : tuple of str
+        Tensors whose values are returned too.
+    gradient : bool
+        Whether a gradient is handed back, which is not conserved.
     """
 
     graph: Graph
@@ -67,6 +72,8 @@ class Plan:
     steps: tuple[Step, ...]
     sources: tuple[str, ...]
     keep: dict[str, str] = field(default_factory=dict)
+    shows: tuple[str, ...] = ()
+    gradient: bool = False
 
     @property
     def reads(self) -> list[str]:
@@ -75,6 +82,7 @@ class Plan:
         for step in self.steps:
             names.update(dict.fromkeys(sorted(step.reads)))
             names.update(dict.fromkeys(self.unfixed(step)))
+        names.update(dict.fromkeys(self.shows))
         return list(names)
 
     def unfixed(self, step: Step) -> list[str]:
@@ -117,16 +125,19 @@ def make_plan(graph: Graph, composite: Composite, start: Start, keep: Collection
     ------
     UnsupportedError
         Lists every node that has no layer or no rule.
+    CompositeError
+        A rule cannot be put on a layer that was named for it, or names none.
     TargetError
         The target does not depend on the input, or a kept tensor is not on the path.
     """
     names = [] if keep == "all" else _names(keep)
-    view = canonize(graph, {start.tensor, *names})
+    view = canonize(graph, {start.tensor, *names}, composite.merge_batchnorm)
     if start.tensor not in view.carrying:
         raise TargetError(f"{start.tensor!r} does not depend on the values of the model's input")
     steps, reached = _steps(view, composite, start)
     sources = tuple(value.name for value in view.inputs if value.name in reached)
-    plan = Plan(view, start, _with_frees(_behind_relu(view, steps, start)), sources)
+    steps = list(_with_frees(behind_relu(view, steps, start)))
+    plan = Plan(view, start, tuple(steps), sources, gradient=composite.gradient)
     if keep == "all":
         return replace(plan, keep={name: name for name in plan.tensors})
     return replace(plan, keep=_kept(plan, graph, names))
@@ -142,8 +153,25 @@ def _names(keep: Collection[str] | str) -> list[str]:
 
 def _steps(graph: Graph, composite: Composite, start: Start) -> tuple[list[Step], set[str]]:
     """The steps, and every tensor on the path; complaints are gathered and raised together."""
+    layers, reached, complaints = _layers(graph, start)
+    place(graph, layers, start.tensor)
+    rules = composite.rules_for(layers)
+    complaints += [
+        (layer.node, f"composite {composite.name!r} has no rule for it")
+        for layer, rule in zip(layers, rules, strict=True)
+        if rule is None
+    ]
+    if complaints:
+        raise UnsupportedError(_complaint(graph, start, complaints))
+    return [
+        Step(layer, rule, layer.output) for layer, rule in zip(layers, rules, strict=True) if rule
+    ], reached
+
+
+def _layers(graph: Graph, start: Start) -> tuple[list[Layer], set[str], list[tuple[Node, str]]]:
+    """The layers between target and input in the order of the walk, the tensors, and complaints."""
     reached = {start.tensor}
-    steps: list[Step] = []
+    layers: list[Layer] = []
     complaints: list[tuple[Node, str]] = []
     for node in reversed(graph.nodes):
         for index, output in enumerate(node.outputs):
@@ -151,18 +179,13 @@ def _steps(graph: Graph, composite: Composite, start: Start) -> tuple[list[Step]
                 continue
             try:
                 layer = _layer(node, graph, index)
-                rule = composite.rule_for(layer)
-                if rule is None:
-                    raise UnsupportedError(f"composite {composite.name!r} has no rule for it")
             except UnsupportedError as error:
                 complaints.append((node, str(error)))
                 reached.update(name for name in (*node.inputs, *node.captures) if name in graph.carrying)
             else:
-                steps.append(Step(layer, rule, layer.output))
+                layers.append(layer)
                 reached.update(layer.inputs)
-    if complaints:
-        raise UnsupportedError(_complaint(graph, start, complaints))
-    return steps, reached
+    return layers, reached, complaints
 
 
 def _layer(node: Node, graph: Graph, output: int) -> Layer:
@@ -186,45 +209,6 @@ def _complaint(graph: Graph, start: Start, complaints: list[tuple[Node, str]]) -
         "can be explained: target=NAME, or --target NAME."
     )
     return "\n".join(lines)
-
-
-def _behind_relu(graph: Graph, steps: list[Step], start: Start) -> list[Step]:
-    """Let a layer that only a Relu reads take the Relu's output for its own.
-
-    With the epsilon rule, R / st(z) = R / (relu(z) + ε) wherever R is not 0, and R is 0 where the
-    Relu is closed if all its readers return x·(…). So z is neither an output of the forward pass
-    nor does its sign matter: a third less to read and divide (measured on ResNet-50).
-    """
-    readers: dict[str, list[Step]] = {}
-    for step in steps:
-        for name in set(step.layer.inputs):
-            readers.setdefault(name, []).append(step)
-
-    def gets_nothing_where_zero(name: str) -> bool:
-        return name != start.tensor and all(
-            step.rule.proportional
-            or (
-                (step.layer.kind in ("movement", "winner") or step.node.operator == "Relu")
-                and gets_nothing_where_zero(step.layer.output)
-            )
-            for step in readers.get(name, ())
-        )
-
-    changed = []
-    for step in steps:
-        own = readers.get(step.layer.output, [])
-        if (
-            isinstance(step.rule, Epsilon)
-            and step.layer.output != start.tensor
-            and len(graph.readers.get(step.layer.output, ())) == len(own) == 1
-            and own[0].node.operator == "Relu"
-            and gets_nothing_where_zero(own[0].layer.output)
-        ):
-            layer = copy.copy(step.layer)
-            layer.signed = False
-            step = replace(step, layer=layer, record=own[0].layer.output)
-        changed.append(step)
-    return changed
 
 
 def _with_frees(steps: Iterable[Step]) -> tuple[Step, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,13 @@ class Preprocess:
         mean, std = (values * (count // len(values)) for values in (self.mean, self.std))
         return list(zip(mean, std, strict=True))
 
+    def bounds(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return the least and the largest value that each channel of an input can have."""
+        channels = self.per_channel()
+        ends = [sorted((pixel * self.scale - mean) / std for pixel in (0, 255)) for mean, std in channels]
+        low, high = zip(*ends, strict=True)
+        return low, high
+
     def replace(self, **changes: Any) -> Preprocess:
         """Return a copy with some fields changed, checked as a whole (`PreprocessError`)."""
         for name in changes:
@@ -183,6 +190,22 @@ class Preprocess:
             "do_grayscale": self.channels == "gray",
             "data_format": LAYOUTS[self.layout],
         }
+
+
+def of_metadata(metadata: Mapping[str, str]) -> Preprocess | None:
+    """Return what a model file says of its preprocessing; None where it says nothing."""
+    text = metadata.get("preprocessor_config")
+    return None if text is None else Preprocess.from_metadata(text)
+
+
+def defaults_from(preprocess: Callable[[], Preprocess | None]) -> dict[str, Callable[[], Any]]:
+    """Return what a composite may ask for that follows from preprocessing: the input's bounds."""
+
+    def bound(index: int) -> tuple[float, ...] | None:
+        how = preprocess()
+        return None if how is None else how.bounds()[index]
+
+    return {"low": lambda: bound(0), "high": lambda: bound(1)}
 
 
 def missing_message(model_name: str) -> str:

@@ -164,7 +164,9 @@ for operator in ("Elu", "Celu", "Selu", "ThresholdedRelu"):
     add(operator, X2)
     add(operator, X2, alpha=0.4)
 add("Selu", X2, gamma=1.5)
-for operator in ("Tanh", "Softplus", "Softsign", "HardSwish", "Mish", "Gelu"):
+add("HardSigmoid", X2)
+add("HardSigmoid", X2, alpha=0.5, beta=0.3)
+for operator in ("Sigmoid", "Tanh", "Softplus", "Softsign", "HardSwish", "Mish", "Gelu"):
     add(operator, X2)
 add("Gelu", X2, approximate="tanh")
 

@@ -80,10 +80,12 @@ def test_all_images_in_one_picture(monkeypatch):
     result = run(*BOTH, "--grid", "all.png")
     assert result.exit_code == 0, result.output
     assert sorted(os.listdir("maps")) == ["one.png", "two.png"]
-    assert result.output.splitlines()[-1] == "all images: all.png"
+    assert result.output.splitlines()[-1] == "all of them: all.png"
     assert pixels("all.png").shape[1] > 1.2 * pixels("maps/one.png").shape[1]
     run(*BOTH, "--grid", "all.png", "--fixed-scale", "2", "--json", "--style", "map")
-    (_, first, titles), (_, second, _) = grids
+    run(*ONE, "--grid", "all.png", "--target", "cat", "--target", "2")
+    (_, first, titles), (_, second, _), (several, _, targets) = grids
+    assert several == 2 and targets == ["one.png: 0 cat", "one.png: 2 fox"]
     assert (first, second) == ("shared", 2)
     assert [title.partition(":")[0] for title in titles] == ["one.png", "two.jpg"]
 

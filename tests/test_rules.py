@@ -9,19 +9,45 @@ import pytest
 from building import parse, relative, rng
 from onnx import numpy_helper
 
-from explainer import Composite, CompositeError, Explainer, UnsupportedError, composites
-from explainer.rules import Epsilon, Pass, Route, Rule
+from explainer import Composite, CompositeError, Explainer, UnsupportedError, composites, rules
+from explainer.rules import (
+    AlphaBeta,
+    Average,
+    BetaSmooth,
+    Deconvnet,
+    Epsilon,
+    Flat,
+    Gamma,
+    Gradient,
+    GuidedBackprop,
+    Norm,
+    Pass,
+    PlainGamma,
+    PlainZPlus,
+    Route,
+    Winner,
+    WSquare,
+    ZBox,
+    Zero,
+    ZPlus,
+)
 
-RULES = [rule for rule in Rule.__subclasses__() if rule.__module__.startswith("explainer.")]
+RULES = [
+    *(Zero(), Epsilon(), ZPlus(), AlphaBeta(), Gamma(), ZBox(-1, 1), WSquare(), Flat(), Norm()),
+    *(Pass(), Route(), Winner(), Average(), Gradient(), GuidedBackprop(), Deconvnet(), BetaSmooth()),
+    *(PlainGamma(), PlainZPlus()),
+]
 
 
 class Dense:
     """z = W x + b, all that a rule may know of a layer."""
 
     signed = True
+    nonnegative = False
 
     def __init__(self, W, b, x):
         self.W, self.b, self.x = np.asarray(W, dtype=float), np.asarray(b, dtype=float), x
+        self.divisions = []
 
     def __call__(self, x):
         return self.W @ x + self.b
@@ -69,12 +95,17 @@ def test_pass_changes_nothing_and_route_transposes():
     assert Route().shares(layer, R)[1] is None
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_rules_are_frozen_and_comparable(rule):
-    assert rule() == rule()
-    assert hash(rule()) == hash(rule())
+def test_every_rule_is_here():
+    assert {type(rule) for rule in RULES} == set(rules.RULES.values())
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_rules_are_frozen_comparable_and_read_back_from_their_text(rule):
+    again = rules.parse(str(rule))
+    assert again == rule
+    assert hash(again) == hash(rule)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        rule().anything = 1
+        rule.anything = 1
 
 
 def test_what_rules_say_of_themselves():
@@ -84,9 +115,9 @@ def test_what_rules_say_of_themselves():
         "pass",
         "route",
     ]
-    assert Epsilon.reads_values
+    assert Epsilon.reads == {"x", "z"}
     assert Epsilon.proportional
-    assert not Pass.reads_values
+    assert not Pass.reads
 
 
 def test_composites_by_name_with_parameters():
@@ -127,13 +158,13 @@ def test_the_first_match_wins():
     def named(name):
         return lambda layer: layer.node.name == name
 
-    rules = ((named("h"), Epsilon(0.5)), *composites.epsilon(0.25).rules)
+    rules = ((named("h"), Epsilon(0.5)), *composites.get("epsilon", eps=0.25).rules)
     plan = Explainer(net(), composite=Composite("mine", rules)).plan
     assert [str(step.rule) for step in plan.steps] == ["epsilon:0.25", "pass", "epsilon:0.5"]
 
 
 def test_a_layer_without_a_rule_is_an_error_before_anything_runs():
-    only_dense = Composite("dense", ((lambda layer: layer.kind == "affine", Epsilon()),))
+    only_dense = Composite("dense", ((lambda layer: layer.kind == "dense", Epsilon()),))
     explainer = Explainer(net(), composite=only_dense)
     with pytest.raises(UnsupportedError, match=r"Relu x1 \(composite 'dense' has no rule for it\): 'a'"):
         explainer.plan  # noqa: B018

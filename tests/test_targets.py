@@ -149,8 +149,8 @@ def test_start_one_scales_the_relevance_of_start_output(explainer):
         (("q", 1), "output", "no class and no tensor is called 'q'"),
         ({"y": 1, "z": 2}, "output", "names one output"),
         ({}, "output", "names one output"),
-        ("a", "one", "'one' needs an index"),
-        (1, "two", "neither 'output'"),
+        ("a", "margin", "'margin' needs an index"),
+        (1, "two", "start: 'two' is none of output, one, probability, margin, clrp, sglrp, logit"),
         ("w", "output", "no class and no tensor is called 'w'"),
     ],
 )
@@ -236,17 +236,34 @@ def test_naming_the_output_with_an_index_cuts_and_alone_does_not():
     "rest",
     [
         "s = Softmax (l) y = Gemm (s, q)",  # attention-like
-        "s = Sigmoid (l) y = Mul (s, l)",  # a gate
         "s = Softmax (l) y = Relu (s)",
         "s = Softmax (l) t = Softmax (s) y = Identity (t)",
-        "s = Sigmoid (a) l2 = Gemm (s, u) y = Softmax (l2)",
     ],
 )
-def test_any_other_softmax_or_sigmoid_on_the_path_is_unsupported(rest):
+def test_any_other_softmax_on_the_path_is_unsupported(rest):
     text = f"g (float[N,3] x) => (float[N,4] y) {{ {HIDDEN} l = Gemm (a, u) {rest} }}"
     weights = {name: rng(11, *shape).standard_normal(shape) for name, shape in SHAPES.items()}
-    with pytest.raises(UnsupportedError, match=r"Softmax|Sigmoid"):
+    with pytest.raises(UnsupportedError, match="Softmax"):
         Explainer(parse(text, q=rng(1).standard_normal((4, 4)), **weights)).plan  # noqa: B018
+
+
+def test_an_inner_sigmoid_is_an_activation_and_the_last_one_is_cut():
+    text = f"""g (float[N,3] x) => (float[N,4] y) {{
+        {HIDDEN} s = Sigmoid (a) l = Gemm (s, u) p = Sigmoid (l) y = Identity (p)
+    }}"""
+    weights = {name: rng(11, *shape).standard_normal(shape) for name, shape in SHAPES.items()}
+    explainer = Explainer(parse(text, **weights), dtype="float64", keep=["s", "a"])
+    assert explainer.plan.start.tensor == "l"
+    found = explainer.explain(x_for())
+    assert np.any(found.relevances["s"])
+    np.testing.assert_array_equal(found.relevances["a"], found.relevances["s"])
+
+
+def test_a_gate_is_a_product_of_two_activations_still():
+    text = f"g (float[N,3] x) => (float[N,4] y) {{ {HIDDEN} l = Gemm (a, u) s = Sigmoid (l) y = Mul (s, l) }}"
+    weights = {name: rng(11, *shape).standard_normal(shape) for name, shape in SHAPES.items()}
+    with pytest.raises(UnsupportedError, match="a product of two activations"):
+        Explainer(parse(text, **weights)).plan  # noqa: B018
 
 
 def test_plan_and_session_are_cached_by_tensor_and_the_index_varies(explainer, monkeypatch):

@@ -9,11 +9,12 @@ import click
 
 import explainer
 
-from .options import Numbers, debug_option, kept, method_options, start_options
+from .options import Numbers, debug_option, kept, method_options, start_options, target_option
 
 
 @click.command()
 @click.argument("model")
+@target_option()
 @method_options
 def check(model: str, target: Any, composite: str, eps: float) -> None:
     """Print the layer and the rule of every node; exit with 1 if one has none.
@@ -37,14 +38,17 @@ def operators() -> None:
     width = max(map(len, supported))
     for operator, layer in supported.items():
         click.echo(f"{operator:{width}}  {layer.kind}")
-    click.echo("\naffine and sum: relevance is shared by the rule; activation: it passes unchanged;")
-    click.echo("movement and winner: it goes where the value came from. Seen through: Identity, Dropout,")
-    click.echo("Cast, Constant, shape arithmetic. Cut before an output: Softmax, LogSoftmax, Sigmoid.")
+    click.echo("\nconvolution, dense, scale and sum: relevance is shared by the rule; activation: it passes")
+    click.echo("unchanged; movement and winner: it goes where the value came from. Seen through: Identity,")
+    click.echo(
+        "Dropout, Cast, Constant, shape arithmetic. Cut before an output: Softmax, LogSoftmax, Sigmoid."
+    )
 
 
 @click.command("compile")
 @click.argument("model")
 @click.option("-o", "--output", required=True, help="The .onnx file to write.")
+@target_option()
 @method_options
 @start_options
 @click.option(

@@ -89,7 +89,7 @@ def drawing_options(command: Command) -> Command:
         click.option(
             "--grid",
             metavar="FILE",
-            help="Also draw all images in one .png, under one scale (held in memory).",
+            help="Also draw all images and targets in one .png, under one scale (held in memory).",
         ),
     )
     for option in reversed(options):
@@ -110,7 +110,7 @@ def drawing_of(options: Mapping[str, Any]) -> dict[str, Any]:
     if options["shared_scale"] and options["fixed_scale"] is not None:
         raise click.UsageError("--shared-scale and --fixed-scale exclude each other")
     if options["grid"] and Path(options["grid"]).suffix.lower() != ".png":
-        raise click.UsageError(f"--grid {options['grid']}: the picture of all images is a .png")
+        raise click.UsageError(f"--grid {options['grid']}: a picture is a .png")
     return {name: options[name] for name in FIELDS} | {"scale": options["fixed_scale"]}
 
 

@@ -1,28 +1,41 @@
-"""Elementwise activations: relevance passes them unchanged."""
+"""Elementwise activations and their derivatives.
+
+At a kink the derivative is PyTorch's: the negative side's (Relu'(0) = 0, LeakyRelu'(0) = alpha) or, where
+a function is flat beyond both ends, the flat side's. PyTorch has two answers for Clip: hardtanh's and
+relu6's 0 at the bounds, which is taken here since a Clip at 0 is a Relu, and clamp's 1.
+"""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-import numpy as np
-
 from ..graph import Graph, Node
-from ..tensor import Exp, Log, Max, Min, Tanh, Value, Where
+from ..tensor import Erf, Exp, Log, Max, Min, Sigmoid, Tanh, Value, Where, step
 from ..tensor import Relu as relu
 from .base import Layer, attribute, register
 
 
 class Activation(Layer):
-    """z_i = f(x_i)."""
+    """z_i = f(x_i): a diagonal Jacobian, f'(x_i)."""
 
     kind = "activation"
-    # It has none: relevance passes, and the walk needs no value of an activation.
-    transpose_reads = frozenset()
 
     def get(self, name: str) -> Any:
         """An attribute, its default filled in."""
         return attribute(self.node, name)
+
+    def derivative(self, x: Value) -> Value:
+        """f'(x), shaped like x."""
+        raise NotImplementedError
+
+    def transpose(self, s: Value) -> Value:
+        return s * self.derivative(self.x)
+
+
+def inside(x: Value, low: Value, high: Value) -> Value:
+    """1 where low < x < high, else 0."""
+    return step(x, low) * step(-x, -high)
 
 
 @register("Relu")
@@ -32,25 +45,38 @@ class Relu(Activation):
     def forward(self, x: Value) -> Value:
         return relu(x)
 
+    def derivative(self, x: Value) -> Value:
+        return step(x, 0)
+
 
 @register("LeakyRelu")
 class LeakyRelu(Activation):
     """x, or alpha·x where x is negative."""
 
+    @property
+    def slope(self) -> Value:
+        """What negative values are multiplied by."""
+        return self.get("alpha")
+
     def forward(self, x: Value) -> Value:
-        return Where(x < 0, x * self.get("alpha"), x)
+        return Where(x < 0, x * self.slope, x)
+
+    def derivative(self, x: Value) -> Value:
+        positive = step(x, 0)
+        return positive + (1 - positive) * self.slope
 
 
 @register("PRelu")
-class PRelu(Activation):
+class PRelu(LeakyRelu):
     """x, or slope·x where x is negative."""
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
         self.take_operand(graph, "w", 1, "slope")
 
-    def forward(self, x: Value) -> Value:
-        return Where(x < 0, x * self.parameters["w"], x)
+    @property
+    def slope(self) -> Value:
+        return self.parameters["w"]
 
 
 @register("Clip")
@@ -62,11 +88,18 @@ class Clip(Activation):
         self.take_operand(graph, "min", 1, "lower bound")
         self.take_operand(graph, "max", 2, "upper bound")
 
+    def bounds(self) -> tuple[Value, Value]:
+        """The least and the largest value; None where there is no limit."""
+        return self.parameters.get("min", self.get("min")), self.parameters.get("max", self.get("max"))
+
     def forward(self, x: Value) -> Value:
-        low = self.parameters.get("min", self.get("min"))
-        high = self.parameters.get("max", self.get("max"))
+        low, high = self.bounds()
         x = x if low is None else Max(x, low)
         return x if high is None else Min(x, high)
+
+    def derivative(self, x: Value) -> Value:
+        low, high = self.bounds()
+        return inside(x, -math.inf if low is None else low, math.inf if high is None else high)
 
 
 @register("Elu")
@@ -75,6 +108,10 @@ class Elu(Activation):
 
     def forward(self, x: Value) -> Value:
         return Where(x < 0, (Exp(Min(x, 0)) - 1) * self.get("alpha"), x)
+
+    def derivative(self, x: Value) -> Value:
+        positive = step(x, 0)
+        return positive + (1 - positive) * Exp(Min(x, 0)) * self.get("alpha")
 
 
 @register("Celu")
@@ -85,14 +122,19 @@ class Celu(Activation):
         alpha = self.get("alpha")
         return Where(x < 0, (Exp(Min(x, 0) / alpha) - 1) * alpha, x)
 
+    def derivative(self, x: Value) -> Value:
+        return Exp(Min(x, 0) / self.get("alpha"))
+
 
 @register("Selu")
-class Selu(Activation):
+class Selu(Elu):
     """gamma·x, or gamma·alpha·(eˣ − 1) where x is negative."""
 
     def forward(self, x: Value) -> Value:
-        negative = (Exp(Min(x, 0)) - 1) * self.get("alpha")
-        return Where(x < 0, negative, x) * self.get("gamma")
+        return super().forward(x) * self.get("gamma")
+
+    def derivative(self, x: Value) -> Value:
+        return super().derivative(x) * self.get("gamma")
 
 
 @register("ThresholdedRelu")
@@ -102,6 +144,36 @@ class ThresholdedRelu(Activation):
     def forward(self, x: Value) -> Value:
         return Where(x > self.get("alpha"), x, x * 0)
 
+    def derivative(self, x: Value) -> Value:
+        return step(x, self.get("alpha"))
+
+
+@register("Sigmoid")
+class SigmoidLayer(Activation):
+    """1 / (1 + e⁻ˣ)."""
+
+    def forward(self, x: Value) -> Value:
+        return Sigmoid(x)
+
+    def derivative(self, x: Value) -> Value:
+        # σ(−x) = 1 − σ(x), without the loss of digits
+        return Sigmoid(x) * Sigmoid(-x)
+
+
+@register("HardSigmoid")
+class HardSigmoid(Activation):
+    """max(0, min(1, alpha·x + beta))."""
+
+    def line(self, x: Value) -> Value:
+        """alpha·x + beta."""
+        return x * self.get("alpha") + self.get("beta")
+
+    def forward(self, x: Value) -> Value:
+        return Min(relu(self.line(x)), 1)
+
+    def derivative(self, x: Value) -> Value:
+        return inside(self.line(x), 0, 1) * self.get("alpha")
+
 
 @register("Tanh")
 class TanhLayer(Activation):
@@ -109,6 +181,10 @@ class TanhLayer(Activation):
 
     def forward(self, x: Value) -> Value:
         return Tanh(x)
+
+    def derivative(self, x: Value) -> Value:
+        t = Tanh(x)
+        return 1 - t * t
 
 
 @register("Softplus")
@@ -119,6 +195,9 @@ class Softplus(Activation):
         # log(1 + e^x) = max(x, 0) + log(1 + e^-|x|): no overflow
         return relu(x) + Log(Exp(Min(x, -x)) + 1)
 
+    def derivative(self, x: Value) -> Value:
+        return Sigmoid(x)
+
 
 @register("Softsign")
 class Softsign(Activation):
@@ -127,13 +206,24 @@ class Softsign(Activation):
     def forward(self, x: Value) -> Value:
         return x / (Max(x, -x) + 1)
 
+    def derivative(self, x: Value) -> Value:
+        size = Max(x, -x) + 1
+        return 1 / (size * size)
+
 
 @register("HardSwish")
 class HardSwish(Activation):
     """x·max(0, min(1, x/6 + 1/2))."""
 
+    def gate(self, x: Value) -> Value:
+        """What x is multiplied by."""
+        return Min(relu(x / 6 + 0.5), 1)
+
     def forward(self, x: Value) -> Value:
-        return x * Min(relu(x / 6 + 0.5), 1)
+        return x * self.gate(x)
+
+    def derivative(self, x: Value) -> Value:
+        return self.gate(x) + x * inside(x, -3, 3) / 6
 
 
 @register("Mish")
@@ -143,14 +233,29 @@ class Mish(Softplus):
     def forward(self, x: Value) -> Value:
         return x * Tanh(super().forward(x))
 
+    def derivative(self, x: Value) -> Value:
+        t = Tanh(super().forward(x))
+        return t + x * (1 - t * t) * super().derivative(x)
+
 
 @register("Gelu")
 class Gelu(Activation):
     """x·Φ(x), or its tanh approximation."""
 
-    def forward(self, x: Value) -> Value:
+    def gate(self, x: Value) -> Value:
+        """Φ(x): what x is multiplied by."""
         if self.get("approximate") == "tanh":
-            return x * 0.5 * (Tanh((x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)) + 1)
-        # NumPy has no erf; the layer computes its output in the float64 reference mode alone.
-        erf = np.frompyfunc(math.erf, 1, 1)
-        return x * 0.5 * (1 + erf(x / math.sqrt(2)).astype(x.dtype))
+            return (Tanh((x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)) + 1) * 0.5
+        return (Erf(x / math.sqrt(2)) + 1) * 0.5
+
+    def forward(self, x: Value) -> Value:
+        return x * self.gate(x)
+
+    def derivative(self, x: Value) -> Value:
+        gate = self.gate(x)
+        if self.get("approximate") == "tanh":
+            # (1 + t)/2 = g, so t' / 2 = 2g(1 − g)·u'
+            density = gate * (1 - gate) * (x * x * (3 * 0.044715) + 1) * (2 * math.sqrt(2 / math.pi))
+        else:
+            density = Exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
+        return gate + x * density

@@ -18,8 +18,6 @@ from .windows import Windows, unreached
 class Affine(Biased):
     """z = W x + b; a BatchNormalization grouped with it is merged into W and b."""
 
-    kind = "affine"
-
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         self.group_before = self.group_after = None
         if node.members:
@@ -64,6 +62,8 @@ class Affine(Biased):
 class Conv(Affine):
     """Convolution of any rank, with groups, dilation, strides and asymmetric padding."""
 
+    kind = "convolution"
+
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
         self.take_operand(graph, "w", 1, "weight")
@@ -105,6 +105,8 @@ class Conv(Affine):
 @register("ConvTranspose")
 class ConvTranspose(Affine):
     """Transposed convolution: its transpose is a convolution."""
+
+    kind = "convolution"
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
@@ -170,6 +172,8 @@ def _crop(x: Value, sizes: tuple[int, ...]) -> Value:
 class Gemm(Affine):
     """alpha·A·B + beta·C with constant B and C; W is kept as (inputs, outputs)."""
 
+    kind = "dense"
+
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
         self.take_operand(graph, "w", 1, "matrix B")
@@ -212,7 +216,7 @@ class Gemm(Affine):
 class MatMul(Layer):
     """A product with a constant matrix, on either side."""
 
-    kind = "affine"
+    kind = "dense"
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
 from ..errors import UnsupportedError
@@ -22,6 +23,27 @@ def register(*operators: str) -> Callable[[LayerType], LayerType]:
         return layer
 
     return declare
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a layer lies on the way from the input to the target.
+
+    Attributes
+    ----------
+    first, last : bool
+        Whether it is a convolution or dense layer reached from the input, or from the target,
+        without passing another.
+    at_input : bool
+        Whether it reads the model's input itself, at most moved.
+    ancestors : callable
+        Name of a node -> the names of the nodes that it depends on, itself included.
+    """
+
+    first: bool = False
+    last: bool = False
+    at_input: bool = False
+    ancestors: Callable[[str], frozenset[str]] = field(default=lambda name: frozenset(), compare=False)
 
 
 class Layer:
@@ -45,11 +67,17 @@ class Layer:
         The tensors of the parameters: constants, or values computed from shapes alone.
     x, z : Value
         Input (a Bundle where there are several) and recorded output, once bound.
-    s : Value
-        R / st(z), once a rule has divided: the audit reads it again.
     parameters : dict of letter -> Value
     signed : bool
         Whether the recorded output can be negative.
+    nonnegative : bool
+        Whether the input is known not to be negative, by the operators that made it.
+    place : Place
+        Where the layer lies between input and target, for composites.
+    change : callable or None
+        What `with_params` does to weights that no file names: the 1/n of a mean, the signs of a sum.
+    divisions : list
+        What a rule divided, for the audit.
 
     Raises
     ------
@@ -68,9 +96,12 @@ class Layer:
         self.operands: dict[str, str] = {}
         self.parameters: dict[str, Value] = {}
         self.signed = True
+        self.nonnegative = False
+        self.place = Place()
+        self.change: Callable[[Value], Value] | None = None
+        self.divisions: list[Any] = []
         self.x: Value = None
         self.z: Value = None
-        self.s: Value = None
 
     def activation_inputs(self, graph: Graph) -> tuple[str, ...]:
         """The inputs that relevance is handed to."""
@@ -91,16 +122,22 @@ class Layer:
     def bind(self, x: Value, z: Value, parameters: dict[str, Value]) -> Layer:
         """This layer with the values of one call."""
         bound = copy.copy(self)
-        bound.x, bound.z, bound.parameters = x, z, parameters
+        bound.x, bound.z, bound.parameters, bound.divisions = x, z, parameters, []
         return bound
 
     def with_params(self, change: Callable[[Value], Value]) -> Layer:
-        """The same map with changed weights: W⁺, say; it computes its output anew."""
+        """The same map with each weight, and the bias, changed: W⁺, say; it computes its output anew."""
         changed = {
             letter: change(value) if value.dtype.kind == "f" else value  # axes and sizes are no weights
             for letter, value in self.parameters.items()
         }
-        return self.bind(self.x, None, changed)
+        layer, before = self.bind(self.x, None, changed), self.change
+        layer.change = change if before is None else lambda w: change(before(w))
+        return layer
+
+    def implied(self, w: Value) -> Value:
+        """A weight that the operator has of itself, after `with_params`."""
+        return w if self.change is None else self.change(w)
 
     def without_bias(self) -> Layer:
         """The linear part of the map."""
@@ -113,6 +150,10 @@ class Layer:
     def forward(self, x: Value) -> Value:
         """z = map(x), bias included."""
         raise NotImplementedError
+
+    def averaged(self) -> Layer:
+        """For max pooling: the average over the same windows; every other layer is its own."""
+        return self
 
     def transpose(self, s: Value) -> Value:
         """c = Aᵀ s, where A is the map's Jacobian at x; the bias has no part in it."""

@@ -20,44 +20,49 @@ class Add(Layer):
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
-        self.negative: list[bool] = []
-        self.negative_constants: set[str] = set()
+        self.signs: list[int] = []
+        self.constant_signs: dict[str, int] = {}
         for index, name in enumerate(node.inputs):
-            negative = node.operator == "Sub" and index == 1
+            sign = -1 if node.operator == "Sub" and index == 1 else 1
             if name in graph.carrying:
-                self.negative.append(negative)
+                self.signs.append(sign)
             else:
-                letter = f"b{index}"
-                self.operands[letter] = name
-                self.negative_constants.update([letter] * negative)
+                self.operands[f"b{index}"] = name
+                self.constant_signs[name] = sign
+
+    def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        parts = [values[name] if sign > 0 else -values[name] for name, sign in self.constant_signs.items()]
+        return {"b": functools.reduce(operator.add, parts)} if parts else {}
 
     @property
     def bias(self) -> Value:
-        constants = self.parameters.items()
-        parts = [-value if letter in self.negative_constants else value for letter, value in constants]
-        return functools.reduce(operator.add, parts) if parts else None
+        return self.parameters.get("b")
 
     def without_bias(self) -> Layer:
         # Zeros, not nothing: a constant may be what spreads the activation.
-        return self.with_params(lambda b: b * 0)
+        return self.bind(self.x, None, {letter: b * 0 for letter, b in self.parameters.items()})
+
+    def _weighted(self, x: Value, sign: int) -> Value:
+        if self.change is None:
+            return x if sign > 0 else -x
+        return x * self.implied(x.dtype.type(sign))
 
     def forward(self, x: Value) -> Value:
         terms = x if isinstance(x, Bundle) else (x,)
-        signed = [-term if negative else term for term, negative in zip(terms, self.negative, strict=True)]
-        z = functools.reduce(operator.add, signed)
+        z = functools.reduce(operator.add, map(self._weighted, terms, self.signs))
         return z if self.bias is None else z + self.bias
 
     def transpose(self, s: Value) -> Value:
         terms = self.x if isinstance(self.x, Bundle) else (self.x,)
-        signs = zip(terms, self.negative, strict=True)
-        c = Bundle(sum_to(-s if negative else s, term.shape) for term, negative in signs)
+        signs = zip(terms, self.signs, strict=True)
+        c = Bundle(sum_to(self._weighted(s, sign), term.shape) for term, sign in signs)
         return c if len(c) > 1 else c[0]
 
 
 class Scale(Layer):
     """x multiplied elementwise by a constant: a diagonal weight."""
 
-    kind = "affine"
+    kind = "scale"
     what = "product"
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
@@ -107,10 +112,10 @@ class Div(Scale):
 class Neg(Layer):
     """−x."""
 
-    kind = "affine"
+    kind = "scale"
 
     def forward(self, x: Value) -> Value:
-        return -x
+        return x * self.implied(x.dtype.type(-1))
 
     def transpose(self, s: Value) -> Value:
-        return -s
+        return s * self.implied(s.dtype.type(-1))

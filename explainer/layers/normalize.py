@@ -43,7 +43,7 @@ class Biased(Layer):
 class BatchNormalization(Biased):
     """x·scale + shift by channel: a layer of its own where no neighbour can take it in."""
 
-    kind = "affine"
+    kind = "scale"
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)

@@ -24,6 +24,16 @@ class MaxPool(Layer):
         super().__init__(node, graph, output)
         if output:
             raise UnsupportedError("its indices are used as values")
+        self.average = self.averages(node, graph)
+
+    @staticmethod
+    def averages(node: Node, graph: Graph) -> Layer:
+        """The layer that `averaged` binds."""
+        return AveragePool(node, graph)
+
+    def averaged(self) -> Layer:
+        """The average pooling over the same windows."""
+        return self.average.bind(self.x, None, {})
 
     def geometry(self, x: Value) -> dict[str, list[int]]:
         """The window's kernel, strides, dilations and explicit pads for this input."""
@@ -51,6 +61,10 @@ class MaxPool(Layer):
 @register("GlobalMaxPool")
 class GlobalMaxPool(MaxPool):
     """The maximum over all spatial positions."""
+
+    @staticmethod
+    def averages(node: Node, graph: Graph) -> Layer:
+        return GlobalAveragePool(node, graph)
 
     def geometry(self, x: Value) -> dict[str, list[int]]:
         rank = x.ndim - 2
@@ -96,14 +110,18 @@ class AveragePool(Layer):
             where = {**where, "pads": extra}
         return tensor.Conv(cells, np.ones((1, 1, *kernel), dtype=x.dtype), group=1, **where)
 
+    def weight(self, x: Value) -> Value:
+        """What every value of a window is multiplied by, (1, 1, *output)."""
+        return self.implied(1 / self.count(x))
+
     def forward(self, x: Value) -> Value:
-        return tensor.Conv(x, self.ones(x), group=x.shape[1], **self.geometry(x)) / self.count(x)
+        return tensor.Conv(x, self.ones(x), group=x.shape[1], **self.geometry(x)) * self.weight(x)
 
     def transpose(self, s: Value) -> Value:
         kernel, where = attribute(self.node, "kernel_shape"), self.geometry(self.x)
         extra = unreached(self.x.shape[2:], s.shape[2:], kernel, **where)
         return tensor.ConvTranspose(
-            s / self.count(self.x),
+            s * self.weight(self.x),
             self.ones(self.x),
             group=self.x.shape[1],
             output_padding=extra,
@@ -139,21 +157,26 @@ class ReduceSumLayer(Layer):
         """What the sum is multiplied by."""
         return 1.0
 
+    def weighted(self, values: Value) -> Value:
+        """`values` times the weight of one summand."""
+        scale = self.scale(self.x)
+        if self.change is None:
+            return values if scale == 1 else values * scale
+        return values * self.implied(values.dtype.type(scale))
+
     def forward(self, x: Value) -> Value:
         keepdims = attribute(self.node, "keepdims")
         axes = self.axes(x)
-        if axes.size == 0:
-            return x
-        z = ReduceSum(x, axes, keepdims=1 if keepdims is None else keepdims)
-        return z if self.scale(x) == 1 else z * self.scale(x)
+        z = ReduceSum(x, axes, keepdims=1 if keepdims is None else keepdims) if axes.size else x
+        return self.weighted(z)
 
     def transpose(self, s: Value) -> Value:
         axes = self.axes(self.x)
         if axes.size == 0:
-            return s
+            return self.weighted(s)
         if attribute(self.node, "keepdims") == 0:
             s = Unsqueeze(s, axes)
-        return Expand(s if self.scale(self.x) == 1 else s * self.scale(self.x), Shape(self.x))
+        return Expand(self.weighted(s), Shape(self.x))
 
 
 @register("ReduceMean")

@@ -6,10 +6,12 @@ import pytest
 from building import relative, rng, run
 from examples import EXAMPLES, Example, W
 
-from explainer.composites import epsilon
+from explainer import composites
 from explainer.layers import REGISTRY, Layer, supported
 from explainer.rules import Epsilon
 from explainer.tensor import Bundle
+
+WEIGHTED = ("convolution", "dense", "scale", "sum")
 
 each_example = pytest.mark.parametrize("example", EXAMPLES, ids=str)
 linear = [example for example in EXAMPLES if REGISTRY[example.operator].kind != "activation"]
@@ -52,7 +54,7 @@ def test_every_operator_has_examples():
 def test_the_registry_lists_operators_by_name_with_known_kinds():
     assert list(supported()) == sorted(supported())
     kinds = {layer.kind for layer in supported().values()}
-    assert kinds == {"affine", "sum", "activation", "movement", "winner"}
+    assert kinds == {"convolution", "dense", "scale", "sum", "activation", "movement", "winner"}
 
 
 @each_example
@@ -100,7 +102,7 @@ def by_row(share, z):
 @each_linear_example
 def test_the_epsilon_composite_is_the_papers_formula(example: Example):
     for layer in example.layers():
-        rule = epsilon(1e-3).rule_for(layer)
+        rule = composites.get("epsilon", eps=1e-3).rule_for(layer)
         A, b = matrix(layer), bias_of(layer).ravel()
         z = layer.forward(layer.x)
         assert relative(A @ flat(layer.x) + (0 if layer.kind == "winner" else b), z.ravel()) < 1e-12
@@ -123,7 +125,7 @@ def test_the_epsilon_composite_is_the_papers_formula(example: Example):
 @each_linear_example
 def test_without_bias_is_the_linear_part(example: Example):
     for layer in example.layers():
-        if layer.kind in ("affine", "sum"):
+        if layer.kind in WEIGHTED:
             z = layer.forward(layer.x) - bias_of(layer)
             assert relative(layer.without_bias().forward(layer.x), z) < 1e-12
             assert not np.any(layer.without_bias().bias)
@@ -133,7 +135,7 @@ def test_without_bias_is_the_linear_part(example: Example):
 def test_with_params_changes_weights_and_leaves_the_layer_alone(example: Example):
     for layer in example.layers():
         z = layer.forward(layer.x)
-        if layer.kind == "affine" and layer.parameters:
+        if layer.kind in WEIGHTED:
             assert relative(layer.with_params(lambda p: p * 2).forward(layer.x), 2 * z) < 1e-12
         elif layer.kind in ("movement", "winner"):
             layer.with_params(lambda p: p * 2).forward(layer.x)  # axes and sizes are no weights

@@ -5,7 +5,8 @@ import pytest
 from building import relative, rng
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_primitives import check, normal
+from recording import check
+from test_primitives import normal
 
 from explainer import tensor
 from explainer.tensor import convolution

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from building import parse, relative, rng, run
-from onnx import helper, numpy_helper
+from building import rng
+from recording import check
 
 from explainer import tensor
-from explainer.tensor import Recorder, Symbol
 
 R = rng(1)
 
@@ -17,49 +16,6 @@ def normal(*shape):
 
 def ints(*values):
     return np.array(values, dtype=np.int64)
-
-
-def recorded(values, body):
-    """`body` on symbols for the float arrays among `values`, built into a model and run."""
-    recorder = Recorder("lrp")
-    symbols, feeds = [], {}
-    for index, value in enumerate(values):
-        if isinstance(value, np.ndarray) and value.dtype != np.int64:
-            feeds[f"x{index}"] = value
-            symbols.append(Symbol(recorder, f"x{index}", value))
-        else:
-            symbols.append(value)
-    outputs = body(*symbols)
-    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-    model = parse("g () => () {}")
-    for operator, inputs, names, attributes in recorder.nodes:
-        plain = {
-            k: numpy_helper.from_array(v) if isinstance(v, np.ndarray) else v for k, v in attributes.items()
-        }
-        model.graph.node.append(helper.make_node(operator, inputs, names, **plain))
-    model.graph.initializer.extend(numpy_helper.from_array(v, k) for k, v in recorder.constants.items())
-    for place, declared in ((model.graph.input, feeds.items()), (model.graph.output, ())):
-        for name, value in declared:
-            kind = helper.np_dtype_to_tensor_dtype(value.dtype)
-            place.append(helper.make_tensor_value_info(name, kind, value.shape))
-    model.graph.output.extend(helper.make_empty_tensor_value_info(output.name) for output in outputs)
-    return recorder, outputs, run(model, feeds)
-
-
-def check(values, body, nodes=1, tolerance=2e-6):
-    """Eager, example and onnxruntime agree; `nodes` were recorded."""
-    eager = body(*values)
-    eager = eager if isinstance(eager, tuple) else (eager,)
-    recorder, outputs, theirs = recorded(values, body)
-    assert nodes is None or len(recorder.nodes) == nodes
-    assert len(eager) == len(outputs) == len(theirs)
-    for ours, symbol, their in zip(eager, outputs, theirs, strict=True):
-        assert ours.dtype == symbol.dtype == their.dtype
-        np.testing.assert_array_equal(ours, symbol.value)
-        if their.dtype.kind == "f":
-            assert relative(ours, their) < tolerance
-        else:
-            np.testing.assert_array_equal(ours, their)
 
 
 SIMPLE = {
@@ -78,6 +34,9 @@ SIMPLE = {
     "Exp": ([normal(4)], tensor.Exp),
     "Log": ([np.abs(normal(4))], tensor.Log),
     "Tanh": ([normal(4)], tensor.Tanh),
+    "Sigmoid": ([normal(4) * 30], tensor.Sigmoid),
+    "Softmax": ([normal(2, 3, 4)], lambda x: tensor.Softmax(x, axis=1)),
+    "Erf": ([normal(4)], tensor.Erf),
     "Relu": ([normal(4)], tensor.Relu),
     "Max": ([normal(2, 3), normal(3)], tensor.Max),
     "Min": ([normal(2, 3), normal(2, 1)], tensor.Min),
@@ -107,6 +66,8 @@ SIMPLE = {
         [normal(6), ints(1, 4, 1, 5, 1), normal(5)],
         lambda d, i, u: tensor.ScatterElements(d, i, u, axis=0, reduction="add"),
     ),
+    "Gather": ([normal(5, 3), ints(4, 0, 4)], lambda x, i: tensor.Gather(x, i, axis=0)),
+    "Gather last axis": ([normal(2, 5), ints(1)], lambda x, i: tensor.Gather(x, i, axis=1)),
     "Unsqueeze": ([normal(2, 3), ints(0, -1)], tensor.Unsqueeze),
     "Squeeze": ([normal(1, 2, 1, 3), ints(0, 2)], tensor.Squeeze),
 }
@@ -138,6 +99,27 @@ def test_what_scatter_and_cast_cannot_do_is_said():
         tensor.ScatterElements(normal(2, 3), ints(0), normal(1), axis=0, reduction="add")
     with pytest.raises(NotImplementedError):
         tensor.Cast(normal(2), to=11)
+
+
+def test_a_sigmoid_keeps_its_digits_where_it_is_small_and_never_overflows():
+    x = np.array([-1e4, -700, -30, 0, 30, 1e4])
+    np.testing.assert_allclose(tensor.Sigmoid(x), [0, np.exp(-700), np.exp(-30), 0.5, 1, 1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("body", [tensor.Sigmoid, tensor.Erf, lambda x: tensor.step(x, 0)])
+def test_a_single_number_stays_an_array_of_its_type(body):
+    for kind in (np.float32, np.float64):
+        out = body(np.array(0.5, dtype=kind))
+        assert isinstance(out, np.ndarray)
+        assert out.shape == ()
+        assert out.dtype == kind
+
+
+def test_a_step_is_the_same_eager_and_recorded():
+    x = np.float32([-1, -0.0, 0, 1e-30, 2])
+    check([x], lambda x: tensor.step(x, 0), nodes=2)
+    check([x, np.float32([0, 0, 0, 0, 2])], tensor.step, nodes=2)
+    assert tensor.step(x, 0).tolist() == [0, 0, 0, 1, 1]
 
 
 @pytest.mark.parametrize("signed", [True, False])

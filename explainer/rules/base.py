@@ -1,0 +1,195 @@
+"""What every rule is: arithmetic over a map, an input and a relevance. No operator is known here."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from ..errors import CompositeError
+from ..tensor import Value, inner, negative, positive, signed_epsilon, stabilize
+
+if TYPE_CHECKING:
+    from ..layers import Layer
+
+WEIGHTED = frozenset({"convolution", "dense", "scale", "sum"})
+ANY = WEIGHTED | {"activation", "movement", "winner"}
+
+
+class Division(NamedTuple):
+    """One s = R / st(z), kept until the audit has asked where the relevance went."""
+
+    layer: Layer
+    z: Value
+    s: Value
+    factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Rule:
+    """R_in = rule(layer, x, R): how a layer's relevance is handed to its inputs.
+
+    Attributes
+    ----------
+    kinds : frozenset of str
+        The kinds of layers that the rule can be put on.
+    reads : frozenset of str, or None
+        What of the layer's values the rule looks at: "x", "z"; None is what the transpose looks at.
+    proportional : bool
+        Whether R_in is x times something: an input of 0 gets no relevance.
+    """
+
+    kinds: ClassVar[frozenset[str]] = ANY
+    reads: ClassVar[frozenset[str] | None] = None
+    proportional: ClassVar[bool] = False
+
+    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+        raise NotImplementedError
+
+    @property
+    def takes_relu(self) -> bool:
+        """Whether relu(z) may stand for z where a Relu alone reads it."""
+        return False
+
+    def shares(self, layer: Layer, R: Value) -> tuple[Value, Value]:
+        """What no input receives: the bias's share and ε's, arrays that sum up to them per sample.
+
+        Asked for after the rule was called with the same bound layer. None stands for nothing.
+        ΣR = ΣR_in + Σ bias share + Σ ε share.
+        """
+        return None, None
+
+    @classmethod
+    def name(cls) -> str:
+        """The rule's name in text: ``alpha_beta``."""
+        return snake_case(cls.__name__)
+
+    def __str__(self) -> str:
+        shown = []
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if entry.kw_only and value != entry.default:
+                shown.append(f"{entry.name}={_text(value)}")
+            elif not entry.kw_only:
+                shown.append(_text(value))
+        return f"{self.name()}:{','.join(shown)}" if shown else self.name()
+
+
+@dataclass(frozen=True)
+class Stabilized(Rule):
+    """A rule that divides by a stabilised st(z) = z + sign(z)·ε, sign(0) = +1.
+
+    Parameters
+    ----------
+    eps : float
+        The stabiliser ε > 0, in the units of z.
+    zero_params : str or tuple of str
+        "bias": the bias is left out of the denominators (zennit's option of this name). On deep
+        networks that have biases the relevance then grows without bound.
+
+    Raises
+    ------
+    CompositeError
+        A parameter is out of range.
+    """
+
+    eps: float = field(default=1e-6, kw_only=True)
+    zero_params: str | tuple[str, ...] = field(default=(), kw_only=True)
+    kinds: ClassVar[frozenset[str]] = WEIGHTED
+    reads: ClassVar[frozenset[str] | None] = frozenset({"x"})
+    proportional: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        self.require(
+            math.isfinite(self.eps) and self.eps > 0, f"eps must be a positive number, not {self.eps}"
+        )
+        names = (self.zero_params,) if isinstance(self.zero_params, str) else tuple(self.zero_params)
+        object.__setattr__(self, "zero_params", names)
+        self.require(
+            set(names) <= {"bias"},
+            f"zero_params can be 'bias', not {', '.join(names)}: without weights nothing is handed on",
+        )
+
+    def require(self, condition: bool, reason: str) -> None:
+        """Refuse a parameter, with the reason."""
+        if not condition:
+            raise CompositeError(f"{self.name()}: {reason}")
+
+    def counted(self, layer: Layer) -> Layer:
+        """The layer with the bias that counts in denominators."""
+        return layer.without_bias() if self.zero_params else layer
+
+    def stabilize(self, z: Value) -> Value:
+        """st(z)."""
+        return stabilize(z, self.eps)
+
+    def leak(self, z: Value, s: Value) -> Value:
+        """What the stabiliser keeps: Σ s·(st(z) − z)."""
+        return inner(s, signed_epsilon(z, self.eps))
+
+    def shares(self, layer: Layer, R: Value) -> tuple[Value, Value]:
+        bias: Value = None
+        epsilon: Value = None
+        for part, z, s, factor in layer.divisions:
+            share = part.bias_share(s)
+            if share is not None:
+                bias = share * factor if bias is None else bias + share * factor
+            leak = self.leak(z, s) * factor
+            epsilon = leak if epsilon is None else epsilon + leak
+        return bias, epsilon
+
+
+class Terms:
+    """z = W'x⁺ + b' + W''x⁻: the map on the input's positive and negative part, weights changed apart.
+
+    Where the input is known not to be negative, the second term is none.
+
+    Parameters
+    ----------
+    layer : Layer, bound
+    x : Value
+    on_positive, on_negative : callable
+        What is done to the weights that meet x⁺ (and to the bias), and to those that meet x⁻.
+    """
+
+    def __init__(
+        self,
+        layer: Layer,
+        x: Value,
+        on_positive: Callable[[Value], Value],
+        on_negative: Callable[[Value], Value],
+    ) -> None:
+        self.main = layer.with_params(on_positive)
+        self.pairs = [(self.main, x if layer.nonnegative else positive(x))]
+        if not layer.nonnegative:
+            self.pairs.append((layer.with_params(on_negative).without_bias(), negative(x)))
+
+    def forward(self) -> Value:
+        """z."""
+        return _sum(part(x) for part, x in self.pairs)
+
+    def transpose(self, s: Value) -> Value:
+        """x⁺·W'ᵀs + x⁻·W''ᵀs."""
+        return _sum(x * part.transpose(s) for part, x in self.pairs)
+
+
+def _sum(values: Iterable[Value]) -> Value:
+    first, *others = values
+    for value in others:
+        first = first + value
+    return first
+
+
+def snake_case(name: str) -> str:
+    """``AlphaBeta`` -> ``alpha_beta``; ``ZPlus`` -> ``zplus``, as the field writes it."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return "/".join(map(_text, value))
+    return str(value)

@@ -1,0 +1,91 @@
+"""Rules for the layers that read the input: what pixels get is not told by their values alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from ..tensor import Value, negative, ones_like, per_channel, positive
+from .base import Division, Stabilized
+
+if TYPE_CHECKING:
+    from ..layers import Layer
+
+# A number, or one for each channel.
+Bound = float | tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ZBox(Stabilized):
+    """z' = Wx − W⁺low − W⁻high, s = R / st(z'); R_in = x·Wᵀs − low·(W⁺)ᵀs − high·(W⁻)ᵀs.
+
+    Montavon et al. 2017, z^B rule: for an input known to lie in [low, high], as pixels do. The bias
+    cancels: z' counts from the least value that the box allows.
+
+    Parameters
+    ----------
+    low, high : float or tuple of float
+        The box, in the units of the layer's input; one number, or one per channel (axis 1).
+    """
+
+    low: Bound
+    high: Bound
+    proportional: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("low", "high"):
+            value = getattr(self, name)
+            plain = tuple(map(float, value)) if isinstance(value, tuple | list) else float(value)
+            object.__setattr__(self, name, plain)
+        lows, highs = (v if isinstance(v, tuple) else (v,) for v in (self.low, self.high))
+        self.require(
+            len(lows) == len(highs) or 1 in (len(lows), len(highs)),
+            f"low has {len(lows)} channels and high {len(highs)}",
+        )
+        self.require(
+            max(map(float.__sub__, lows, highs)) < 0, f"low must be below high; [{lows}, {highs}] is no box"
+        )
+
+    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+        linear = layer.without_bias()
+        up, down = linear.with_params(positive), linear.with_params(negative)
+        low, high = ones_like(x) * per_channel(self.low, x), ones_like(x) * per_channel(self.high, x)
+        z = linear(x) - up(low) - down(high)
+        s = R / self.stabilize(z)
+        layer.divisions.append(Division(linear, z, s))
+        return x * linear.transpose(s) - low * up.transpose(s) - high * down.transpose(s)
+
+
+@dataclass(frozen=True)
+class WSquare(Stabilized):
+    """z = W²1 + b², s = R / st(z); R_in = (W²)ᵀs: by the weights alone, whatever the input.
+
+    Montavon et al. 2017, w² rule, for first layers whose input has no bounds.
+    """
+
+    proportional: ClassVar[bool] = False
+
+    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+        squared = self.counted(layer).with_params(lambda w: w * w)
+        z = squared(ones_like(x))
+        s = R / self.stabilize(z)
+        layer.divisions.append(Division(squared, z, s))
+        return squared.transpose(s)
+
+
+@dataclass(frozen=True)
+class Flat(Stabilized):
+    """z = 1·1, s = R / st(z); R_in = 1ᵀs: evenly over all inputs of a neuron; no bias.
+
+    Bach et al. 2016 (*Controlling explanatory heatmap resolution*), for first layers.
+    """
+
+    proportional: ClassVar[bool] = False
+
+    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+        even = layer.without_bias().with_params(ones_like)
+        z = even(ones_like(x))
+        s = R / self.stabilize(z)
+        layer.divisions.append(Division(even, z, s))
+        return even.transpose(s)

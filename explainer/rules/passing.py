@@ -1,0 +1,125 @@
+"""Rules of layers that have no weights: activations, movements, max pooling; and plain gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from ..errors import CompositeError
+from ..tensor import Relu, Sigmoid, Value
+from .base import Rule
+from .linear import Norm
+
+if TYPE_CHECKING:
+    from ..layers import Layer
+
+
+@dataclass(frozen=True)
+class Pass(Rule):
+    """R_in = R: an activation passes its relevance unchanged. Montavon et al. 2019, sec. 10.3."""
+
+    kinds: ClassVar[frozenset[str]] = frozenset({"activation", "scale"})
+    reads: ClassVar[frozenset[str] | None] = frozenset()
+
+    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+        return R
+
+
+@dataclass(frozen=True)
+class Route(Rule):
+    """R_in = Aᵀ R, where A moves values: relevance goes where the value came from."""
+
+    kinds: ClassVar[frozenset[str]] = frozenset({"movement", "winner"})
+
+    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+        return layer.transpose(R)
+
+    def shares(self, layer: Layer, R: Value) -> tuple[Value, Value]:
+        return layer.bias_share(R), None
+
+
+@dataclass(frozen=True)
+class Winner(Route):
+    """R_in = Aᵀ R, where A picks each window's first maximum: the winner takes all.
+
+    Max pooling; Bach et al. 2015, sec. "Pooling".
+    """
+
+    kinds: ClassVar[frozenset[str]] = frozenset({"winner"})
+
+
+@dataclass(frozen=True)
+class Average(Norm):
+    """R_in = x · Aᵀ(R / st(A x)), A the average over the same windows: max pooling shared by amounts.
+
+    Montavon et al. 2019, sec. 10.3: max pooling treated as average pooling.
+    """
+
+    kinds: ClassVar[frozenset[str]] = frozenset({"winner"})
+    reads: ClassVar[frozenset[str] | None] = frozenset({"x"})
+
+    @property
+    def takes_relu(self) -> bool:
+        return False
+
+    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+        average = layer.averaged()
+        R_in = super().__call__(average, x, R)
+        layer.divisions.extend(average.divisions)
+        return R_in
+
+
+@dataclass(frozen=True)
+class Gradient(Rule):
+    """R_in = Jᵀ R, J the layer's Jacobian at x: the gradient of the explained value."""
+
+    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+        return layer.transpose(R)
+
+
+@dataclass(frozen=True)
+class GuidedBackprop(Gradient):
+    """R_in = f'(x) · R⁺: a gradient that activations hand on only where it is positive.
+
+    Springenberg et al. 2015.
+    """
+
+    kinds: ClassVar[frozenset[str]] = frozenset({"activation"})
+
+    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+        return layer.transpose(Relu(R))
+
+
+@dataclass(frozen=True)
+class Deconvnet(Rule):
+    """R_in = R⁺: activations rectify what comes back instead of what went in. Zeiler & Fergus 2014."""
+
+    kinds: ClassVar[frozenset[str]] = frozenset({"activation"})
+    reads: ClassVar[frozenset[str] | None] = frozenset()
+
+    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+        return Relu(R)
+
+
+@dataclass(frozen=True)
+class BetaSmooth(Rule):
+    """R_in = σ(βx) · R: the gradient of a Relu smoothed into a softplus.
+
+    Dombrowski et al. 2019; the softplus is log(1 + e^(βx)) / β.
+
+    Parameters
+    ----------
+    beta : float
+        β > 0; infinity would be the Relu itself.
+    """
+
+    beta: float = 10.0
+    kinds: ClassVar[frozenset[str]] = frozenset({"activation"})
+    reads: ClassVar[frozenset[str] | None] = frozenset({"x"})
+
+    def __post_init__(self) -> None:
+        if not self.beta > 0:
+            raise CompositeError(f"beta_smooth: beta must be positive, not {self.beta}")
+
+    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+        return R * Sigmoid(x * self.beta)

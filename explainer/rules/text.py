@@ -1,0 +1,81 @@
+"""Rules as text: ``gamma:0.1``, ``alpha_beta:2,1``, ``epsilon:1e-6,clip=true``."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from ..errors import CompositeError
+from .base import Rule
+from .first import Flat, WSquare, ZBox
+from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zero, ZPlus
+from .passing import Average, BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Pass, Route, Winner
+
+RULES: dict[str, type[Rule]] = {
+    rule.name(): rule
+    for rule in (
+        *(Zero, Epsilon, ZPlus, AlphaBeta, Gamma, ZBox, WSquare, Flat, Norm, Pass, Route, Winner, Average),
+        *(Gradient, GuidedBackprop, Deconvnet, BetaSmooth, PlainGamma, PlainZPlus),
+    )
+}
+WORDS: dict[str, Any] = {"true": True, "false": False}
+
+
+def parse(text: str | Rule) -> Rule:
+    """A rule from its text; a Rule is returned as it is.
+
+    Parameters
+    ----------
+    text : str
+        ``name``, ``name:value,value`` or ``name:key=value``, in the order of the rule's parameters;
+        numbers per channel have slashes between them: ``zbox:-2.1/-2.0/-1.8,2.2/2.4/2.6``.
+
+    Raises
+    ------
+    CompositeError
+        No such rule, or parameters that it does not take.
+    """
+    if isinstance(text, Rule):
+        return text
+    name, _, rest = str(text).strip().partition(":")
+    if name.strip() not in RULES:
+        raise CompositeError(f"no rule {name!r}; there is: {', '.join(sorted(RULES))}")
+    rule = RULES[name.strip()]
+    positional: list[Any] = []
+    named: dict[str, Any] = {}
+    for part in rest.split(",") if rest.strip() else ():
+        key, equals, value = part.partition("=")
+        if equals:
+            named[key.strip()] = _value(value, text)
+        elif named:
+            raise CompositeError(f"rule {text!r}: a value without a name after one with a name")
+        else:
+            positional.append(_value(key, text))
+    return build(rule, positional, named)
+
+
+def build(rule: type[Rule], positional: list[Any], named: dict[str, Any]) -> Rule:
+    """A rule with these parameters, or what it takes.
+
+    Raises
+    ------
+    CompositeError
+    """
+    try:
+        return rule(*positional, **named)
+    except TypeError as error:
+        takes = ", ".join(entry.name for entry in fields(rule)) or "no parameters"
+        raise CompositeError(f"rule {rule.name()!r} takes {takes}: {error}") from error
+
+
+def _value(text: str, where: str) -> Any:
+    text = text.strip()
+    if text.lower() in WORDS:
+        return WORDS[text.lower()]
+    if text == "bias":
+        return text
+    try:
+        numbers = tuple(float(number) for number in text.split("/"))
+    except ValueError:
+        raise CompositeError(f"rule {where!r}: {text!r} is no number") from None
+    return numbers if len(numbers) > 1 else numbers[0]

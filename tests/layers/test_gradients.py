@@ -1,0 +1,144 @@
+"""Every layer's transpose is the gradient: beside finite differences and PyTorch's autograd, in float64."""
+
+import numpy as np
+import pytest
+import torch
+from building import relative, rng
+from examples import EXAMPLES, Example
+from recording import check
+from test_layers import each_example, flat, like
+from torch_operators import TORCH
+
+from explainer.layers import REGISTRY, Layer, supported
+
+# Registered operators that PyTorch does not have, and why nothing stands for them.
+WITHOUT_COUNTERPART: dict[str, str] = {}
+
+# Where activations bend: points, or attributes that name them.
+KINKS = {
+    **dict.fromkeys(("Relu", "LeakyRelu", "PRelu", "Elu", "Celu", "Selu", "Softsign"), (0.0,)),
+    "ThresholdedRelu": ("alpha",),
+    "HardSwish": (-3.0, 3.0),
+    # Theirs follow from the bounds.
+    "Clip": (),
+    "HardSigmoid": (),
+}
+
+# The step of the central differences, and what bounds their error: h²/6·|f‴| by truncation, and
+# 8 rounding errors of the largest number over h. Celu with alpha = 0.4 has the largest |f‴|: alpha⁻².
+STEP = 2.0**-15
+THIRD_DERIVATIVE = 0.4**-2
+
+activations = [example for example in EXAMPLES if REGISTRY[example.operator].kind == "activation"]
+each_activation = pytest.mark.parametrize("example", activations, ids=str)
+bent = [example for example in activations if example.operator in KINKS]
+
+
+def kinks_of(example: Example, layer: Layer) -> list[float]:
+    """Where the activation bends."""
+    attributes = layer.node.attributes
+    if example.operator == "Clip":
+        return [float(bound) for bound in layer.bounds() if bound is not None and abs(bound) < 1e38]
+    if example.operator == "HardSigmoid":
+        return [(y - attributes["beta"]) / attributes["alpha"] for y in (0, 1)]
+    return [attributes.get(kink, kink) for kink in KINKS.get(example.operator, ())]
+
+
+def smooth_here(example: Example, layer: Layer) -> Layer:
+    """The layer bound to an input that has no kink within two steps."""
+    x = layer.x
+    if layer.kind == "winner":  # no two values are close
+        x = np.argsort(np.argsort(x, axis=None)).reshape(x.shape) / x.size * 6 - 3
+    elif layer.kind == "activation":
+        x = 3 * x
+        for kink in kinks_of(example, layer):
+            assert (x < kink).any() and (x > kink).any()
+            x = np.where(abs(x - kink) < 2 * STEP, kink + 2 * STEP, x)
+    return layer.bind(x, None, layer.parameters)
+
+
+@each_example
+def test_the_transpose_is_what_finite_differences_say(example: Example):
+    for layer in example.layers():
+        layer = smooth_here(example, layer)
+        x, z = flat(layer.x), layer.forward(layer.x)
+        random = rng(4, z.size)
+        largest = max(abs(x).max(), abs(z).max())
+        error = STEP**2 / 6 * THIRD_DERIVATIVE + 8 * np.finfo(float).eps * largest / STEP
+        for _ in range(3):
+            s = random.choice([-1.0, 1.0], z.shape)
+            v = random.choice([-1.0, 1.0], x.size)
+            ahead, behind = (layer.forward(like(x + h * v, layer.x)) for h in (STEP, -STEP))
+            wanted = np.vdot(s, (ahead - behind) / (2 * STEP))
+            assert abs(flat(layer.transpose(s)) @ v - wanted) < z.size * error
+
+
+def by_torch(example: Example, layer: Layer, s: np.ndarray, output: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """PyTorch's z, and its gradient at the layer's input for s, as one vector."""
+    parts = layer.x if isinstance(layer.x, tuple) else (layer.x,)
+    leaves = [torch.tensor(part, requires_grad=True) for part in parts]
+    inputs = iter(leaves)
+    operands = [next(inputs) if isinstance(o, tuple) else for_torch(o) for o in example.operands]
+    z = TORCH[example.operator]({**layer.node.attributes, "outputs": example.outputs}, *operands)
+    z = z[output] if example.outputs > 1 else z
+    gradients = torch.autograd.grad(z, leaves, torch.tensor(s))
+    return z.detach().numpy(), flat(tuple(gradient.numpy() for gradient in gradients))
+
+
+def for_torch(constant: np.ndarray | None):
+    """Weights in float64, axes and sizes as a list."""
+    if constant is None:
+        return None
+    return constant.tolist() if constant.dtype.kind == "i" else torch.tensor(constant, dtype=torch.float64)
+
+
+def test_every_operator_has_a_counterpart_or_a_reason():
+    assert set(TORCH) | set(WITHOUT_COUNTERPART) == set(supported())
+    assert not set(TORCH) & set(WITHOUT_COUNTERPART)
+
+
+@each_example
+def test_the_transpose_is_pytorchs_gradient(example: Example):
+    if example.operator in WITHOUT_COUNTERPART:
+        pytest.skip(WITHOUT_COUNTERPART[example.operator])
+    for output, layer in enumerate(example.layers()):
+        layer = smooth_here(example, layer)
+        z = layer.forward(layer.x)
+        s = rng(5).standard_normal(z.shape)
+        theirs, gradient = by_torch(example, layer, s, output)
+        assert relative(z, theirs) < 1e-12
+        assert relative(flat(layer.transpose(s)), gradient) < 1e-12
+
+
+@pytest.mark.parametrize("example", bent, ids=str)
+def test_at_a_kink_the_derivative_is_pytorchs(example: Example):
+    (layer,) = example.layers()
+    for kink in kinks_of(example, layer):
+        layer = layer.bind(np.full_like(layer.x, kink), None, layer.parameters)
+        s = rng(6).standard_normal(layer.x.shape)
+        _, gradient = by_torch(example, layer, s)
+        assert relative(flat(layer.transpose(s)), gradient) < 1e-15
+
+
+@each_activation
+def test_far_from_0_nothing_overflows(example: Example):
+    (layer,) = example.layers(np.float32)
+    x = np.resize(np.float32([-1e4, -100, -20, 20, 100, 1e4]), layer.x.shape)
+    layer = layer.bind(x, None, layer.parameters)
+    found = layer.derivative(x)
+    assert found.shape == x.shape
+    assert found.dtype == np.float32
+    wide = layer.bind(x.astype(np.float64), None, layer.parameters)
+    _, wanted = by_torch(example, wide, np.ones(x.shape))
+    np.testing.assert_allclose(found.ravel(), wanted, rtol=1e-6, atol=1e-6)
+
+
+@each_activation
+def test_the_derivative_compiles_and_agrees_with_numpy(example: Example):
+    (layer,) = example.layers(np.float32)
+    s = rng(7).standard_normal(layer.x.shape).astype(np.float32)
+
+    def transpose(x, s, *parameters):
+        return layer.bind(x, None, dict(zip(layer.parameters, parameters, strict=True))).transpose(s)
+
+    check([3 * layer.x, s, *layer.parameters.values()], transpose, nodes=None)

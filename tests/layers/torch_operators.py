@@ -1,0 +1,201 @@
+"""ONNX operators as PyTorch has them: the oracle of forward passes and gradients.
+
+Each function takes a node's attributes and its operands in the node's order, float64 tensors and
+integer lists, None where one is absent, and returns the outputs.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Operator = Callable[..., Any]
+TORCH: dict[str, Operator] = {
+    "Relu": lambda a, x: F.relu(x),
+    "LeakyRelu": lambda a, x: F.leaky_relu(x, a["alpha"]),
+    "PRelu": lambda a, x, w: F.prelu(x, w.flatten()),
+    "Elu": lambda a, x: F.elu(x, a["alpha"]),
+    "Celu": lambda a, x: F.celu(x, a["alpha"]),
+    "Selu": lambda a, x: a["gamma"] * F.elu(x, a["alpha"]),
+    "ThresholdedRelu": lambda a, x: F.threshold(x, a["alpha"], 0),
+    "Sigmoid": lambda a, x: torch.sigmoid(x),
+    "HardSigmoid": lambda a, x: F.hardtanh(a["alpha"] * x + a["beta"], 0, 1),
+    "Tanh": lambda a, x: torch.tanh(x),
+    "Softplus": lambda a, x: F.softplus(x),
+    "Softsign": lambda a, x: F.softsign(x),
+    "HardSwish": lambda a, x: F.hardswish(x),
+    "Mish": lambda a, x: F.mish(x),
+    "Gelu": lambda a, x: F.gelu(x, approximate=a["approximate"]),
+    "Add": lambda a, x, y: x + y,
+    "Sum": lambda a, *x: sum(x),
+    "Sub": lambda a, x, y: x - y,
+    "Mul": lambda a, x, y: x * y,
+    "Div": lambda a, x, y: x / y,
+    "Neg": lambda a, x: -x,
+    "MatMul": lambda a, x, y: x @ y,
+    "BatchNormalization": lambda a, x, w, b, mean, var: F.batch_norm(x, mean, var, w, b, eps=a["epsilon"]),
+    "GlobalMaxPool": lambda a, x: getattr(F, f"adaptive_max_pool{x.ndim - 2}d")(x, 1),
+    "GlobalAveragePool": lambda a, x: getattr(F, f"adaptive_avg_pool{x.ndim - 2}d")(x, 1),
+    "Concat": lambda a, *x: torch.cat(x, a["axis"]),
+    "Transpose": lambda a, x: x.permute(a.get("perm") or list(range(x.ndim))[::-1]),
+    "Flatten": lambda a, x: x.reshape(math.prod(x.shape[: a["axis"]]), -1),
+}
+
+
+def operator(function: Operator) -> Operator:
+    """Declare the function as the ONNX operator of its name."""
+    TORCH[function.__name__] = function
+    return function
+
+
+@operator
+def Clip(a, x, low=None, high=None):
+    low = a.get("min", -math.inf) if low is None else float(low)
+    high = a.get("max", math.inf) if high is None else float(high)
+    return F.hardtanh(x, low, high)
+
+
+@operator
+def Gemm(a, x, w, b=None):
+    x, w = x.T if a["transA"] else x, w.T if a["transB"] else w
+    return a["alpha"] * (x @ w) + (0 if b is None else a["beta"] * b)
+
+
+def pads_of(a, sizes: Sequence[int], kernel: Sequence[int]) -> list[tuple[int, int]]:
+    """(begin, end) of each spatial axis."""
+    rank, mode = len(kernel), a.get("auto_pad", "NOTSET")
+    if mode == "NOTSET" and a.get("pads"):
+        return list(zip(a["pads"][:rank], a["pads"][rank:], strict=True))
+    pads = []
+    for size, k, stride in zip(sizes, kernel, a.get("strides") or [1] * rank, strict=True):  # undilated
+        lack = max((math.ceil(size / stride) - 1) * stride + k - size, 0) if "SAME" in mode else 0
+        pads.append((lack // 2, lack - lack // 2) if mode == "SAME_UPPER" else (lack - lack // 2, lack // 2))
+    return pads
+
+
+def padded(x: Tensor, pads: Sequence[tuple[int, int]], value: float = 0.0) -> Tensor:
+    """Pads of the last axes; negative ones cut."""
+    return F.pad(x, list(itertools.chain(*reversed(pads))), value=value)
+
+
+def window(a, rank: int) -> dict[str, Any]:
+    ones = [1] * rank
+    return {"stride": a.get("strides") or ones, "dilation": a.get("dilations") or ones}
+
+
+@operator
+def Conv(a, x, w, b=None):
+    kernel = w.shape[2:]
+    x = padded(x, pads_of(a, x.shape[2:], kernel))
+    conv = getattr(F, f"conv{len(kernel)}d")
+    return conv(x, w, b, groups=a["group"], **window(a, len(kernel)))
+
+
+@operator
+def ConvTranspose(a, x, w, b=None):
+    rank = w.ndim - 2
+    extra = a.get("output_padding") or [0] * rank
+    where = window(a, rank)
+    z = getattr(F, f"conv_transpose{rank}d")(x, w, b, groups=a["group"], **where)
+    pads = pads_of(a, x.shape[2:], w.shape[2:])
+    if "SAME" in a["auto_pad"] or a.get("output_shape"):
+        wanted = a.get("output_shape") or [n * s for n, s in zip(x.shape[2:], where["stride"], strict=True)]
+        pads = []
+        for size, want in zip(z.shape[2:], wanted, strict=True):
+            surplus = max(size - want, 0)
+            small, large = surplus // 2, surplus - surplus // 2
+            pads.append((small, large) if a["auto_pad"] == "SAME_UPPER" else (large, small))
+        if a.get("output_shape"):
+            extra = [max(want - size, 0) for size, want in zip(z.shape[2:], wanted, strict=True)]
+    bias = 0 if b is None else b.reshape(-1, *[1] * rank)
+    # What output padding adds lies outside of what the padding cuts, and gets the bias alone.
+    return bias + padded(z - bias, [(-p, e - q) for (p, q), e in zip(pads, extra, strict=True)])
+
+
+@operator
+def MaxPool(a, x):
+    kernel = a["kernel_shape"]
+    x = padded(x, pads_of(a, x.shape[2:], kernel), -math.inf)
+    pool = getattr(F, f"max_pool{len(kernel)}d")
+    return pool(x, kernel, ceil_mode=bool(a.get("ceil_mode")), **window(a, len(kernel)))
+
+
+@operator
+def AveragePool(a, x):
+    kernel = a["kernel_shape"]
+    rank = len(kernel)
+    pads, where = pads_of(a, x.shape[2:], kernel), window(a, rank)
+    cells = torch.ones_like(x)
+
+    def pool(x):
+        x = padded(x, pads)
+        if set(where["dilation"]) == {1}:
+            mean = getattr(F, f"avg_pool{rank}d")
+            return mean(x, kernel, where["stride"], ceil_mode=bool(a.get("ceil_mode")))
+        ones = x.new_ones(x.shape[1], 1, *kernel) / math.prod(kernel)
+        return getattr(F, f"conv{rank}d")(x, ones, groups=x.shape[1], **where)
+
+    return pool(x) if a["count_include_pad"] else pool(x) / pool(cells)
+
+
+def reduced(function: Callable[..., Tensor]) -> Operator:
+    def reduce(a, x, axes=None):
+        axes = a.get("axes") if axes is None else axes
+        if not axes and a.get("noop_with_empty_axes"):
+            return x
+        return function(x, axes or list(range(x.ndim)), keepdim=bool(a["keepdims"]))
+
+    return reduce
+
+
+TORCH.update(ReduceSum=reduced(torch.sum), ReduceMean=reduced(torch.mean))
+
+
+@operator
+def Split(a, x, sizes=None):
+    sizes = sizes or a.get("split") or math.ceil(x.shape[a["axis"]] / a["outputs"])
+    return torch.split(x, sizes, a["axis"])
+
+
+@operator
+def Slice(a, x, starts=None, ends=None, axes=None, steps=None):
+    starts, ends = starts or a["starts"], ends or a["ends"]
+    axes = axes or a.get("axes") or range(len(starts))
+    for start, end, axis, step in zip(starts, ends, axes, steps or [1] * len(starts), strict=True):
+        stop = None if step < 0 and end < -x.shape[axis] else end
+        places = list(range(x.shape[axis]))[start:stop:step]  # PyTorch has no negative steps
+        x = x.index_select(axis, torch.tensor(places))
+    return x
+
+
+@operator
+def Reshape(a, x, shape):
+    sizes = [x.shape[i] if n == 0 and not a["allowzero"] else n for i, n in enumerate(shape)]
+    return x.reshape(sizes)
+
+
+@operator
+def Squeeze(a, x, axes=None):
+    axes = axes or a.get("axes")
+    return x.squeeze(axes) if axes else x.squeeze()
+
+
+@operator
+def Unsqueeze(a, x, axes=None):
+    axes = axes or a["axes"]
+    for axis in sorted(axis % (x.ndim + len(axes)) for axis in axes):
+        x = x.unsqueeze(axis)
+    return x
+
+
+@operator
+def Pad(a, x, pads=None, value=None, axes=None):
+    pads = pads or a["pads"]
+    each = dict.fromkeys(range(x.ndim), (0, 0))
+    named = [axis % x.ndim for axis in axes or range(x.ndim)]
+    each.update(zip(named, zip(pads[: len(named)], pads[len(named) :], strict=True), strict=True))
+    return padded(x, list(each.values()), float(a.get("value", 0) if value is None else value))
