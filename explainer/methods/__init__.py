@@ -1,0 +1,1 @@
+"""Attribution methods: frozen dataclasses whose fields are the options."""
