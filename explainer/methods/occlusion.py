@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Array
-from .perturbing import Perturbing, Progress, Scored, is_whole
+from .base import Problem, Progress
+from .perturbing import Perturbing, is_whole
 
 WINDOWS_ACROSS = 8  # default windows side by side along each axis
 
@@ -59,12 +60,12 @@ class Occlusion(Perturbing):
                 f"{option} can be a positive whole number, one per axis, or None; not {value!r}",
             )
 
-    def __call__(self, problem: Scored, progress: Progress | None = None) -> dict[str, Array]:
+    def __call__(self, problem: Problem, progress: Progress | None = None) -> dict[str, Array]:
         """Attribute the score to the inputs.
 
         Parameters
         ----------
-        problem : Scored
+        problem : Problem
             The batch and its score. Every input has a channel axis and at least one spatial axis.
         progress : callable, optional
             Called after each batch as ``progress(done, total)``, in changed samples.
@@ -82,17 +83,17 @@ class Occlusion(Perturbing):
         """
         feeds = problem.feeds
         boxes = {name: self.boxes(problem, name) for name in feeds}
-        baselines = {name: self.baselines(problem, name) for name in feeds}
+        origins = {name: self.origin(problem, name) for name in feeds}
         lost = {name: np.zeros(x.shape) for name, x in feeds.items()}
         # The first change hides nothing: its score is what those of the others are compared with.
         nothing = (next(iter(feeds)), (slice(0),))
         changes = [nothing, *((name, box) for name in feeds for box in boxes[name])]
-        whole = np.zeros(len(feeds[nothing[0]]))
-        for rows, which in self.pairs(len(whole), len(changes), progress):
+        whole = np.zeros(problem.samples)
+        for rows, which in self.pairs(problem.samples, len(changes), progress):
             batch = {name: x[rows] for name, x in feeds.items()}
             for sample, (row, change) in enumerate(zip(rows, which, strict=True)):
                 name, box = changes[change]
-                batch[name][sample][box] = baselines[name][row][box]
+                batch[name][sample][box] = origins[name][row][box]
             for row, change, score in zip(rows, which, problem.score(batch, rows), strict=True):
                 name, box = changes[change]
                 if change == 0:
@@ -100,7 +101,7 @@ class Occlusion(Perturbing):
                 lost[name][row][box] += whole[row] - score
         return {name: (lost[name] / _coverage(boxes[name], x)).astype(x.dtype) for name, x in feeds.items()}
 
-    def boxes(self, problem: Scored, name: str) -> list[Box]:
+    def boxes(self, problem: Problem, name: str) -> list[Box]:
         """The places of the window on one input's samples.
 
         Raises

@@ -3,45 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import InputError
 from ..tensor import Array
+from .base import Baseline, Method, Problem, Progress, baseline_for
 
-Progress = Callable[[int, int], None]
-
-
-class Scored(Protocol):
-    """What these methods need of a problem: a batch, and the number that is explained."""
-
-    @property
-    def feeds(self) -> Mapping[str, Array]:
-        """The batch, by input name; the first axis counts samples."""
-
-    @property
-    def layout(self) -> str:
-        """Where the inputs have their channels: "NCHW" or "NHWC"."""
-
-    def score(self, feeds: dict[str, Array], rows: Array) -> Array:
-        """The explained value (M,) of M changed samples; `rows` (M,) says which sample each was."""
+MEAN = "mean"
 
 
 @dataclass(frozen=True)
-class Perturbing:
+class Perturbing(Method):
     """A method that changes parts of the input and asks the model again.
 
     Parameters
     ----------
-    baseline : float, tuple of float or "mean"
-        What a hidden pixel becomes, in the numbers that the model takes: one for all channels, one per
-        channel, or the mean of each channel of the sample itself. Behind a preprocessing that
-        subtracts the mean colour, 0 is that colour, not black.
+    baseline : float, tuple, array, dict or "mean"
+        What a hidden pixel becomes, in the numbers that the model takes: a number, one per channel, a
+        sample or a batch; "mean" is each channel's mean in the sample itself; a dict has one per input.
+        Behind a preprocessing that subtracts the mean colour, 0 is that colour, not black.
     batch_size : int
-        How many changed samples the model is given at once. Memory grows with it and with nothing else.
+        How many changed samples the model is given at once: this bounds the memory.
 
     Raises
     ------
@@ -49,7 +34,10 @@ class Perturbing:
         An option is out of range.
     """
 
-    baseline: float | tuple[float, ...] | str = field(default=0.0, kw_only=True)
+    composite: ClassVar[str] = ""
+    walks: ClassVar[bool] = False
+
+    baseline: Baseline | str = field(default=0.0, kw_only=True, hash=False)
     batch_size: int = field(default=32, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -57,28 +45,21 @@ class Perturbing:
             value = getattr(self, option.name)
             if isinstance(value, list):
                 object.__setattr__(self, option.name, tuple(value))
-        numbers = self.baseline if isinstance(self.baseline, tuple) else (self.baseline,)
+        values = self.baseline.values() if isinstance(self.baseline, Mapping) else [self.baseline]
         self.require(
-            numbers == ("mean",) or (len(numbers) > 0 and all(map(is_number, numbers))),
-            f"baseline can be a finite number, one per channel, or 'mean'; not {self.baseline!r}",
+            all(map(_is_baseline, values)),
+            f"baseline can be a finite number, one per channel, an array or 'mean'; not {self.baseline!r}",
         )
         self.require_whole("batch_size", self.batch_size)
 
-    @classmethod
-    def require(cls, condition: bool, reason: str) -> None:
-        """Refuse an option or an input, with the reason."""
-        if not condition:
-            raise InputError(f"{cls.__name__.lower()}: {reason}")
-
-    @classmethod
-    def require_whole(cls, option: str, value: Any, least: int = 1) -> None:
+    def require_whole(self, option: str, value: Any, least: int = 1) -> None:
         """Refuse what is not a whole number from `least` on."""
-        cls.require(
+        self.require(
             is_whole(value) and value >= least,
             f"{option} must be a whole number from {least} on, not {value!r}",
         )
 
-    def channel_axis(self, problem: Scored, name: str) -> int:
+    def channel_axis(self, problem: Problem, name: str) -> int:
         """Where an input has its channels, the sample axis counted.
 
         Raises
@@ -94,28 +75,29 @@ class Perturbing:
         )
         return len(shape) - 1 if problem.layout == "NHWC" else 1
 
-    def baselines(self, problem: Scored, name: str) -> Array:
-        """The baseline of every sample, shaped like the input (a view).
+    def origin(self, problem: Problem, name: str) -> Array:
+        """The baseline of every sample of an input, in its shape.
 
         Raises
         ------
         InputError
-            There is not one number per channel, or one that the input's type cannot hold.
+            It does not fit the input, or its type.
         """
         x, channel = problem.feeds[name], self.channel_axis(problem, name)
-        if self.baseline == "mean":
+        value: Any = self.baseline.get(name, 0.0) if isinstance(self.baseline, Mapping) else self.baseline
+        if isinstance(value, str):
             spatial = tuple(axis for axis in range(1, x.ndim) if axis != channel)
-            return np.broadcast_to(x.mean(spatial, dtype=np.float64, keepdims=True).astype(x.dtype), x.shape)
+            value = x.mean(spatial, dtype=np.float64, keepdims=True)
+        elif np.ndim(value) == 1:
+            self.require(
+                len(value) == x.shape[channel],
+                f"baseline has {len(value)} numbers, input {name!r} has {x.shape[channel]} channels",
+            )
+            value = np.expand_dims(value, [axis for axis in range(x.ndim) if axis != channel])
         with np.errstate(over="ignore"):
-            values = np.atleast_1d(np.asarray(self.baseline, dtype=np.float64)).astype(x.dtype)
-        self.require(bool(np.isfinite(values).all()), f"baseline {self.baseline} is beyond {x.dtype}")
-        self.require(
-            len(values) in (1, x.shape[channel]),
-            f"baseline has {len(values)} numbers, input {name!r} has {x.shape[channel]} channels",
-        )
-        shape = [1] * x.ndim
-        shape[channel] = len(values)
-        return np.broadcast_to(values.reshape(shape), x.shape)
+            found = np.broadcast_to(baseline_for(value, name, x), x.shape)
+        self.require(bool(np.isfinite(found).all()), f"baseline {self.baseline} is beyond {x.dtype}")
+        return found
 
     def pairs(self, samples: int, changes: int, progress: Progress | None) -> Iterator[tuple[Array, Array]]:
         """Every sample with every change to it, in batches: (rows, changes), sample after sample.
@@ -140,3 +122,10 @@ def is_whole(value: Any) -> bool:
 def is_number(value: Any) -> bool:
     """Whether a value is a finite number."""
     return is_whole(value) or (isinstance(value, float | np.floating) and math.isfinite(value))
+
+
+def _is_baseline(value: Any) -> bool:
+    if isinstance(value, str):
+        return value == MEAN
+    numbers = np.asarray(value)
+    return numbers.size > 0 and numbers.dtype.kind in "fiu" and bool(np.isfinite(numbers).all())

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..tensor import Array
-from .perturbing import Perturbing, Progress, Scored, is_number
+from .base import Problem, Progress
+from .perturbing import Perturbing, is_number
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,12 @@ class Rise(Perturbing):
             "ends all masks are alike",
         )
 
-    def __call__(self, problem: Scored, progress: Progress | None = None) -> dict[str, Array]:
+    def __call__(self, problem: Problem, progress: Progress | None = None) -> dict[str, Array]:
         """Attribute the score to the inputs.
 
         Parameters
         ----------
-        problem : Scored
+        problem : Problem
             The batch and its score. Every input has a channel axis and at least one spatial axis. Several
             inputs are seen at the same time, each through masks of its own.
         progress : callable, optional
@@ -89,20 +90,19 @@ class Rise(Perturbing):
             The cells or the baseline do not fit an input.
         """
         feeds = problem.feeds
-        baselines = {name: self.baselines(problem, name) for name in feeds}
+        origins = {name: self.origin(problem, name) for name in feeds}
         channel = {name: self.channel_axis(problem, name) for name in feeds}
         masks = {name: self.masks(name, x.shape, channel[name]) for name, x in feeds.items()}
-        samples = len(next(iter(feeds.values())))
-        sums = {name: np.zeros((samples, *masks[name].sizes)) for name in feeds}
+        sums = {name: np.zeros((problem.samples, *masks[name].sizes)) for name in feeds}
         visible = {name: np.zeros(masks[name].sizes) for name in feeds}
-        mean = np.zeros(samples)
-        for rows, which in self.pairs(samples, self.n_masks, progress):
+        mean = np.zeros(problem.samples)
+        for rows, which in self.pairs(problem.samples, self.n_masks, progress):
             generators = [np.random.default_rng((self.seed, int(number))) for number in which]
             drawn = {name: np.stack([masks[name].draw(rng) for rng in generators]) for name in feeds}
             batch = {}
             for name, x in feeds.items():
                 M = np.expand_dims(drawn[name], channel[name])
-                batch[name] = (x[rows] * M + baselines[name][rows] * (1 - M)).astype(x.dtype)
+                batch[name] = (x[rows] * M + origins[name][rows] * (1 - M)).astype(x.dtype)
             for sample, (row, score) in enumerate(zip(rows, problem.score(batch, rows), strict=True)):
                 mean[row] += float(score) / self.n_masks
                 for name in feeds:

@@ -18,6 +18,7 @@ class Problem:
         self.function = function
         self.layout = layout
         self.feeds = feeds
+        self.samples = len(next(iter(feeds.values())))
         self.asked = []  # (feeds, rows) of every batch
 
     def score(self, feeds, rows):

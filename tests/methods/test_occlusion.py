@@ -72,7 +72,7 @@ def test_occlusion_is_captums(window, stride, captum_window, captum_stride, batc
     agree(ours, by_captum(net, x, targets, captum_window, captum_stride, 0.0), 25)
 
 
-def test_a_baseline_per_channel_and_the_mean_are_captums_with_these_numbers():
+def test_every_form_of_baseline_is_captums_with_these_numbers():
     net, targets = network(), np.zeros(3, int)
     x = rng(2).standard_normal(SHAPE) + np.array([1.0, 0.0, -2.0]).reshape(3, 1, 1)
 
@@ -85,6 +85,8 @@ def test_a_baseline_per_channel_and_the_mean_are_captums_with_these_numbers():
         (0.7, 0.7),
         ((0.5, -1.0, 2.0), torch.from_numpy(numbers)),
         ("mean", torch.from_numpy(np.ones(SHAPE) * x.mean((2, 3), keepdims=True))),
+        (x[::-1], torch.from_numpy(x[::-1].copy())),  # another sample for each
+        ({"x": x[1]}, torch.from_numpy(np.ones(SHAPE) * x[1])),
     ):
         ours = Occlusion(window=4, stride=3, baseline=baseline)(Problem(function, x=x))["x"]
         agree(ours, by_captum(net, x, targets, (ALL, 4, 4), 3, captums), 4)
@@ -170,11 +172,12 @@ def test_it_finds_the_shape_that_decides():
         ({"batch_size": 0}, "batch_size must be a whole number from 1 on"),
         ({"baseline": "black"}, "baseline can be a finite number"),
         ({"baseline": float("nan")}, "baseline can be a finite number"),
+        ({"baseline": {"x": "black"}}, "baseline can be a finite number"),
         ({"baseline": ()}, "baseline can be a finite number"),
     ],
 )
 def test_options_that_can_never_work_are_refused_at_once(options, reason):
-    with pytest.raises(InputError, match=f"^occlusion: {reason}"):
+    with pytest.raises(InputError, match=f"^Occlusion: {reason}"):
         Occlusion(**options)
 
 
@@ -187,6 +190,8 @@ def test_options_that_can_never_work_are_refused_at_once(options, reason):
         ({"window": (1, 2, 2), "stride": 2}, "would never be hidden"),
         ({"window": (2,)}, "window has 1 numbers; input 'x' has 2 spatial axes, 3 with the channels"),
         ({"window": 2, "stride": (1, 1, 1, 1)}, "stride has 4 numbers"),
+        ({"baseline": (1.0,) * 5}, "baseline has 5 numbers, input 'x' has 3 channels"),  # not the width
+        ({"baseline": np.zeros((4, 5))}, r"baseline: shape \(4, 5\) is neither"),
         ({"baseline": (1.0, 2.0)}, "baseline has 2 numbers, input 'x' has 3 channels"),
         ({"baseline": 1e39}, r"baseline 1e\+39 is beyond float32"),
     ],

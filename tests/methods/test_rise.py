@@ -211,7 +211,7 @@ def test_it_finds_the_shape_that_decides():
     ],
 )
 def test_options_that_can_never_work_are_refused_at_once(options, reason):
-    with pytest.raises(InputError, match=f"^rise: {reason}"):
+    with pytest.raises(InputError, match=f"^Rise: {reason}"):
         Rise(**options)
 
 
