@@ -14,7 +14,7 @@ import explainer
 
 from . import report
 from .labels import LabelFile
-from .options import Numbers, kept, method_options, start_options
+from .options import Numbers, composed, kept, method_options, start_options
 from .pictures import Job, list_jobs
 
 FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
@@ -151,24 +151,23 @@ class Progress:
 
 def open_model(model: str, options: Mapping[str, Any]) -> explainer.Explainer:
     """Return the explainer, its preprocessing as the options say."""
-    settings = {name: options[name] for name in ("composite", "eps", "dtype", "labels")}
+    settings = {name: options[name] for name in ("rules", "dialect", "eps", "dtype", "labels")}
+    settings["composite"] = composed(options["composite"], options["options"])
     settings["keep"] = kept(options["keep"])
-    explained = explainer.Explainer(model, preprocess=options["preprocess"], **settings)
     changes = {name: options[name] for name in FIELDS if options[name] is not None}
     if isinstance(changes.get("size"), tuple) and len(changes["size"]) == 1:
         changes["size"] = changes["size"][0]
     if len(changes.get("crop", ())) == 1:
         changes["crop"] *= 2
-    if not changes:
-        return explained
-    preprocess = explained.preprocess
-    if preprocess is None:
+    preprocess = options["preprocess"]
+    if changes:
+        # Known before the rules are chosen, which may depend on it.
+        preprocess = explainer.Explainer(model, preprocess=preprocess).preprocess
         # Sizes alone do not say what a pixel becomes: then the model's lack of an answer is reported.
-        if not changes.keys() & {"scale", "mean", "std"}:
-            return explained
-        preprocess = explainer.Preprocess()
-    explained.preprocess = preprocess.replace(**changes)
-    return explained
+        if preprocess is None and changes.keys() & {"scale", "mean", "std"}:
+            preprocess = explainer.Preprocess()
+        preprocess = preprocess and preprocess.replace(**changes)
+    return explainer.Explainer(model, preprocess=preprocess, **settings)
 
 
 def predicted(explanation: explainer.Explanation, target: Any) -> str:
