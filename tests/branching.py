@@ -24,12 +24,17 @@ NET = """g (float[N,3,8,8] x) => (float[N,4] y) {
 SHAPES = {
     **{"w0": (5, 3, 3, 3), "b0": (5,), "w1": (5, 5, 3, 3), "b1": (5,), "u0": (2, 3, 3, 3), "v": (1, 3, 1, 1)},
     **{"wa": (5, 6), "ba": (6,), "wb": (6, 4), "gamma": (5,), "beta": (5,), "mu": (5,)},
+    **{"g3": (3,), "b3": (3,), "m3": (3,), "w33": (3, 3, 3, 3)},
     **{"w8": (5, 8, 3, 3), "wf": (192, 4), "wc": (4, 4)},
 }
 
 
 WEIGHTS = {name: rng(3, *shape).standard_normal(shape) * 0.3 for name, shape in SHAPES.items()}
-WEIGHTS |= {"var": rng(4).uniform(0.5, 2, 5), "std": rng(5).uniform(0.5, 2, (1, 3, 1, 1))}
+WEIGHTS |= {
+    "var": rng(4).uniform(0.5, 2, 5),
+    "v3": rng(4).uniform(0.5, 2, 3),
+    "std": rng(5).uniform(0.5, 2, (1, 3, 1, 1)),
+}
 
 
 def net(text: str = NET, **metadata: str) -> onnx.ModelProto:

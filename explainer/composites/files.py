@@ -42,18 +42,34 @@ def read_composite(path: Path) -> Mapping[str, Any]:
     CompositeError
         It cannot be read, is neither JSON nor TOML, or holds anything else.
     """
+    if path.suffix.lower() not in ENDINGS:
+        raise CompositeError(f"{path}: a composite's file ends in {' or '.join(ENDINGS)}")
     try:
         with open(path, "rb") as file:
             content = file.read(LARGEST + 1)
         if len(content) > LARGEST:
             raise CompositeError(f"{path} has more than {LARGEST} bytes: this is no composite")
         text = content.decode("utf-8-sig")
-        values = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
+        values = (
+            tomllib.loads(text)
+            if path.suffix.lower() == ".toml"
+            else json.loads(text, object_pairs_hook=_once)
+        )
     except OSError as error:
         raise CompositeError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:  # both parsers' errors are ValueErrors
         raise CompositeError(f"{path} is no {path.suffix[1:].upper()} file: {error}") from error
     return checked(values, str(path))
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose names differ: of two rules for one selector, one would be lost."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name!r} is there twice")
+        found[name] = value
+    return found
 
 
 def checked(values: Any, where: str = "the composite") -> Mapping[str, Any]:

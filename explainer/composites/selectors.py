@@ -85,7 +85,10 @@ class Selector:
         if any(self.accepts(layer, rule) for layer in met):
             return
         if met:
-            raise CompositeError(f"{self.text}={rule}: {misfit(met[0], rule)}")
+            fits = [layer.node for layer in met if layer.kind in rule.kinds]
+            alone = "a glob or a place gives this rule to convolutions and dense layers alone"
+            reason = f"{alone}; name {fits[0]} itself" if fits else misfit(met[0], rule)
+            raise CompositeError(f"{self.text}={rule}: {reason}")
         raise CompositeError(
             f"{self.text}={rule}: no layer between target and input is meant by {self.text!r}"
             f"{self._hint(layers)}; `onnx-lrp check` without it lists nodes and operators"
