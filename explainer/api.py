@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from . import composites, methods
 from .batches import Batches
 from .composites import CompositeLike, RulesLike
-from .errors import InputError
 from .explanation import Explanation
 from .graph import Graph, ModelLike
 from .inputs import Given, dtype_of, given, labels_given
 from .methods import NoiseLike, Progress
 from .plan import Plan
-from .planning import plan_of
+from .planning import plan_of, require_walk
 from .preprocess import Preprocess, defaults_from, of_metadata
 from .question import Scorer, ask, explanation_of
-from .runner import Runner
+from .runner import Runner, engine_of
 from .targets import Labels, Start, Target, TargetLike, labels_of, resolve_target
 from .tensor import Array
 
@@ -56,6 +55,9 @@ class Explainer:
         Tensors whose relevance is returned too.
     dtype : "float32" or "float64"
         Of the walk. float64 is the reference mode: the forward pass runs in float64 too, in NumPy.
+    engine : str
+        What walks for methods that do so from many points: "numpy", "onnxruntime", or "auto", the
+        faster one. The numbers differ by rounding alone.
     preprocess : Preprocess, dict, path or None
         How an image becomes the input; None reads the file's metadata.
     labels : sequence of str, dict of int -> str, or None
@@ -82,6 +84,7 @@ class Explainer:
         eps: float | None = None,
         keep: Collection[str] | str = (),
         dtype: Any = "float32",
+        engine: str = "auto",
         preprocess: PreprocessLike | None = None,
         labels: Labels | None = None,
         **options: Any,
@@ -99,9 +102,10 @@ class Explainer:
             **asked.parameters,
         )
         self.keep = keep
-        if keep and not isinstance(self.method, methods.Walk):
-            raise InputError(f"keep: {method!r} hands nothing to inner tensors; use a method of one walk")
+        if keep:
+            require_walk("keep", self.method)
         self.dtype = dtype_of(dtype)
+        self.engine = engine_of(engine, self.dtype)
         self.labels = labels_of(self.graph) if labels is None else labels_given(labels)
         self._runners: dict[Start, Runner] = {}
         self._scorers: dict[Start, Scorer] = {}
@@ -158,7 +162,7 @@ class Explainer:
         plan = self._plan(start)
         with self._lock:
             if start not in self._runners:
-                self._runners[start] = Runner(plan, self.dtype)
+                self._runners[start] = Runner(plan, self.dtype, self.engine)
             return self._runners[start]
 
     def _scorer(self, start: Start) -> Scorer:

@@ -18,6 +18,7 @@ def backward(
     R: Value,
     parameters: Callable[[Step], dict[str, Value]],
     watch: Watch | None = None,
+    references: dict[str, Value] | None = None,
 ) -> dict[str, Value]:
     """Hand relevance from each node's output to its inputs.
 
@@ -35,6 +36,8 @@ def backward(
         Returns a step's parameters.
     watch : callable, optional
         Called with (step, bound layer, R_out, R_in) after each step.
+    references : dict of str -> Value, optional
+        Another forward pass, which rules compare this one with; let go of likewise.
 
     Returns
     -------
@@ -46,7 +49,9 @@ def backward(
     for step in plan.steps:
         output = step.layer.output
         R = relevance[output] if output in wanted else relevance.pop(output)
-        layer = step.layer.bind(step.layer.read(activations), activations.get(step.record), parameters(step))
+        layer = _bound(step, activations, parameters)
+        if references is not None:
+            layer.reference = _bound(step, references, parameters)
         R_in = step.rule(layer, layer.x, R)
         if watch is not None:
             watch(step, layer, R, R_in)
@@ -54,4 +59,12 @@ def backward(
             relevance[name] = relevance[name] + part if name in relevance else part
         for name in step.frees:
             activations.pop(name, None)
+            if references is not None:
+                references.pop(name, None)
     return {name: relevance[name] for name in wanted}
+
+
+def _bound(
+    step: Step, activations: dict[str, Value], parameters: Callable[[Step], dict[str, Value]]
+) -> Layer:
+    return step.layer.bind(step.layer.read(activations), activations.get(step.record), parameters(step))

@@ -45,8 +45,7 @@ from .movement import (
     Squeeze,
     Transpose,
     Unsqueeze,
-    halves,
-    joined,
+    cast_to,
 )
 from .symbol import (
     Add,
@@ -111,9 +110,8 @@ __all__ = [
     "Unsqueeze",
     "Value",
     "Where",
-    "halves",
+    "cast_to",
     "inner",
-    "joined",
     "largest",
     "negative",
     "ones_like",
