@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import click
+import pages
 import pytest
 
 from explainer.cli import main
@@ -13,16 +14,13 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
-
-
 def test_the_python_runs(tmp_path, monkeypatch, capsys):
     shutil.copytree(ROOT / "models", tmp_path / "models")
     monkeypatch.chdir(tmp_path)
     names = {}
-    for example in blocks("python"):
-        exec(compile(example, "README.md", "exec"), names)
+    for piece in pages.pieces(README):
+        if piece.language == "python":
+            pages.run(piece, names, "README.md")
     assert names["explanation"].relevance.shape == (2, 3, 64, 64)
     assert (tmp_path / "heatmap.png").exists()
     assert (tmp_path / "shapes-lrp.onnx").exists()
@@ -30,7 +28,7 @@ def test_the_python_runs(tmp_path, monkeypatch, capsys):
 
 
 def test_the_first_two_blocks_are_one_line_each_to_copy():
-    explain, tests = blocks("bash")[:2]
+    explain, tests = re.findall(r"```bash\n(.*?)```", README, re.S)[:2]
     assert explain.count("\n") == tests.count("\n") == 1
     assert "onnx-lrp explain models/shapes.onnx models/shapes.png -o heatmap.png" in explain
     assert tests.rstrip().endswith("pytest")
