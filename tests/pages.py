@@ -1,5 +1,6 @@
 """Pages of Markdown as programs: their blocks of Python and their commands, in the order of reading."""
 
+import re
 import shlex
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -75,3 +76,14 @@ def run(piece: Piece, names: dict[str, Any], title: str) -> str:
     result = CliRunner().invoke(PROGRAMS[program], arguments, catch_exceptions=False)
     assert result.exit_code == 0, f"{title}, line {piece.line + 1}: {piece.code}\n{result.output}"
     return result.output
+
+
+def options() -> set[str]:
+    """Every option of every command."""
+    commands = [PROGRAMS["onnx-lrp-export"], *PROGRAMS["onnx-lrp"].commands.values()]
+    return {name for command in commands for option in command.params for name in option.opts}
+
+
+def options_named(text: str) -> set[str]:
+    """What a page calls an option."""
+    return set(re.findall(r"(?<![-\w])--[a-z][a-z-]+", text))
