@@ -134,4 +134,64 @@ BY_FORMULA = {
     for kind, title in KINDS.items()
 }
 
-SECTIONS = [*BY_FORMULA.values()]
+
+ZENNIT_PRESETS = (
+    *("epsilon", "epsilon_plus", "epsilon_plus_flat", "epsilon_alpha2_beta1", "epsilon_alpha2_beta1_flat"),
+    *("epsilon_gamma_box", "excitation_backprop", "gradient", "guided_backprop", "deconvnet", "beta_smooth"),
+)
+INNVESTIGATE_PRESETS = (
+    *("sequential_preset_a", "sequential_preset_b", "sequential_preset_a_flat", "sequential_preset_b_flat"),
+    *("deep_taylor", "bounded_deep_taylor"),
+)
+FOLDED = ("vgg11_bn", "resnet18")
+CHAINS = ("vgg11", "vgg11_bn", "vgg16_bn")
+CAPTUM_RULES = ("captum", "epsilon", "gamma", "gamma 0.1", "zplus")
+
+
+def _grid(rows: Iterable[str], columns: Iterable[str]) -> list[tuple[str, str]]:
+    columns = list(columns)
+    return [(row, column) for row in rows for column in columns]
+
+
+BY_ZENNIT = Section(
+    "Presets, against zennit",
+    "zennit 0.5.1 itself, float64 end to end. `epsilon` is its Epsilon and Norm rules on every layer, "
+    "`gradient` its empty composite: it has no presets of these names.",
+    DEEP,
+    "preset",
+    _grid(ZENNIT_PRESETS, NETWORKS),
+)
+BY_INNVESTIGATE = Section(
+    "iNNvestigate's presets, against its formulas",
+    "Float64 end to end. iNNvestigate needs TensorFlow and is not run: the peer is the preset's "
+    "layer map written down with zennit 0.5.1's rules (`tests/parity/innvestigate.py`).",
+    DEEP,
+    "preset",
+    _grid(INNVESTIGATE_PRESETS, NETWORKS)
+    + _grid([f"sequential_preset_{letter}_flat_until" for letter in "ab"], NETWORKS[:2]),
+)
+IN_DIALECT = Section(
+    "iNNvestigate's presets, in its dialect",
+    'As above with `dialect="innvestigate"`: the whole bias in both denominators, no ε but where one is '
+    "exactly 0, its own deep Taylor. On files into which BatchNormalization is folded.",
+    DEEP,
+    "preset",
+    _grid(INNVESTIGATE_PRESETS, FOLDED),
+)
+BY_CAPTUM = Section(
+    "LRP, against captum",
+    'captum 0.9.0 itself, `dialect="captum"`, float64 end to end, on chains of layers: on residual '
+    "networks captum's LRP is wrong.",
+    DEEP,
+    "composite",
+    _grid(CAPTUM_RULES, CHAINS),
+)
+WALKS = Section(
+    "The walk in float32",
+    "Against the walk in float64 on the same activations.",
+    WALK,
+    "preset",
+    _grid((*ZENNIT_PRESETS, *INNVESTIGATE_PRESETS), NETWORKS),
+)
+
+SECTIONS = [*BY_FORMULA.values(), BY_ZENNIT, BY_INNVESTIGATE, IN_DIALECT, BY_CAPTUM, WALKS]
