@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
@@ -15,6 +15,7 @@ from onnx import numpy_helper
 
 from . import composites
 from .backward import backward
+from .choices import Choice, choices_of, given, names_samples
 from .composites import CompositeLike, RulesLike
 from .errors import InputError, ModelError
 from .files import write_whole
@@ -23,8 +24,10 @@ from .plan import Plan, make_plan
 from .preprocess import defaults_from, of_metadata
 from .proof import Examples, prove
 from .runner import Runner
-from .targets import Index, TargetLike, check_start, choose, labels_of, put_relevance, resolve_target
+from .targets import Target, TargetLike, choose, finish, labels_of, put_relevance, resolve_target, seed
 from .tensor import FLOAT32, Array, Cast, Recorder, Symbol, Value
+
+Choices: TypeAlias = "tuple[Choice, ...]"
 
 # ScatterElements adds up, as the transpose of overlapping max pooling must, since opset 16.
 OPSET = 16
@@ -41,10 +44,16 @@ def compile(
     eps: float | None = None,
     target: TargetLike | None = None,
     start: str = "output",
+    against: TargetLike | None = None,
     keep: Collection[str] | str = (),
     image_size: int | tuple[int, int] | None = None,
 ) -> onnx.ModelProto:
     """Emit an ONNX file that returns its original outputs and their relevance.
+
+    A target that is an index becomes an input of the file, ``target``, which may be left out: whole
+    numbers, one or one per sample; what was compiled is the default, and a negative number is each
+    sample's largest output. A margin's other side is the input ``against`` likewise; a negative
+    number is the best other class.
 
     The batch stays dynamic where the model's is; spatial sizes are fixed. The result is checked by
     onnx.checker, and by running it: its outputs are the original's, its relevance NumPy's.
@@ -56,7 +65,7 @@ def compile(
         Where to write it, whole or not at all.
     composite, rules, dialect, eps, keep
         See `Explainer`.
-    target, start
+    target, start, against
         See `explain`; None is "top": each sample's largest output.
     image_size : int or (height, width), optional
         For a model whose spatial size is dynamic; its preprocessing's size by default.
@@ -72,24 +81,27 @@ def compile(
     UnsupportedError, TargetError, ModelError, InputError, OutputError
     """
     original = Graph.load(model)
-    where, index = resolve_target(original, "top" if target is None else target, labels_of(original))
-    check_start(start, index)
-    if isinstance(index, np.ndarray):
-        raise InputError("compile: one target for all samples; an array of indices has no place in a file")
+    asked: dict[str, Any] = {"target": "top" if target is None else target, "how": start, "against": against}
+    goal = resolve_target(original, labels=labels_of(original), **asked)
+    if isinstance(goal.index, np.ndarray) or isinstance(goal.against, np.ndarray):
+        raise InputError(
+            "compile: one target for all samples; several are the compiled file's own input 'target'"
+        )
     bounds = defaults_from(lambda: of_metadata(original.metadata))
     chosen = composites.get(composite, rules=rules, dialect=dialect, eps=eps, defaults=bounds)
-    make_plan(original, chosen, where, keep)  # complaints first, in the names of the file as given
+    make_plan(original, chosen, goal.where, keep)  # complaints first, in the names of the file as given
     proto = raised(original)
     graph = Graph.load(proto)
     graph = graph.having(source=replace(graph.source, title=original.title))
     # A converter may insert nodes before the output: the target is looked up anew.
-    where, index = resolve_target(graph, "top" if target is None else target, labels_of(graph))
-    plan = make_plan(graph, chosen, where, keep)
+    goal = resolve_target(graph, labels=labels_of(graph), **asked)
+    plan = make_plan(graph, chosen, goal.where, keep)
     _refuse_taken_names(plan)
     examples = Examples.of(graph, image_size)
-    proto.CopyFrom(_emit(proto, plan, index, start, examples))
-    _declare(proto, plan, composite, target, start)
-    prove(proto, original, plan, output_names(plan), index, start, examples)
+    emitted, choices = _emit(proto, plan, goal, examples)
+    proto.CopyFrom(emitted)
+    _declare(proto, composite, asked, goal, choices)
+    prove(proto, original, plan, output_names(plan), goal, examples, choices)
     if path is not None:
         with write_whole(Path(path)) as file:
             file.write(proto.SerializeToString())
@@ -155,22 +167,37 @@ class _Symbols(dict[str, Value]):
         return symbol if value.dtype == np.float32 else Cast(symbol, to=FLOAT32)
 
 
-def _emit(proto: onnx.ModelProto, plan: Plan, index: Index, how: str, examples: Examples) -> onnx.ModelProto:
-    """The model with the walk's nodes behind its own."""
+def _emit(
+    proto: onnx.ModelProto, plan: Plan, target: Target, examples: Examples
+) -> tuple[onnx.ModelProto, Choices]:
+    """The model with the walk's nodes behind its own, and the inputs that choose its target."""
     feeds = examples.feeds(2)
     samples = next(iter(feeds.values())).shape[0]
     runner = Runner(plan, np.dtype(np.float32))
     activations = {**runner.session.run(feeds), **feeds}
     recorder = Recorder(_unused_prefix(plan.graph))
     symbols = _Symbols(recorder, plan.graph, activations)
-    R = put_relevance(plan.start, choose(plan.start, index, symbols, samples), how, symbols, samples)
+    found = choose(target, activations, samples)
+    if examples.is_dynamic and names_samples(found):
+        raise InputError(f"compile: {target} names samples, and the file's batch is free")
+    choices = choices_of(target, found, _names(plan.graph))
+    target = given(target, choices, recorder)
+    begin = seed if plan.gradient else put_relevance
+    R = begin(target, choose(target, symbols, samples), symbols, samples)
     relevance = backward(plan, symbols, R, lambda step: step.layer.prepare(symbols))
+    relevance = {name: finish(target, symbol) for name, symbol in relevance.items()}
 
     emitted = onnx.ModelProto()
     emitted.CopyFrom(proto)
     for operator, inputs, outputs, attributes in recorder.nodes:
         emitted.graph.node.append(_node(operator, inputs, outputs, attributes))
     emitted.graph.initializer.extend(numpy_helper.from_array(a, n) for n, a in recorder.constants.items())
+    for choice in choices:
+        default = np.array([choice.default], dtype=np.int64)
+        emitted.graph.initializer.append(numpy_helper.from_array(default, choice.name))
+        emitted.graph.input.append(
+            onnx.helper.make_tensor_value_info(choice.name, onnx.TensorProto.INT64, [f"{choice.name}s"])
+        )
     batch = _batch_name(proto) if examples.is_dynamic else samples
     for name, tensor in output_names(plan).items():
         symbol = relevance[tensor]
@@ -183,7 +210,7 @@ def _emit(proto: onnx.ModelProto, plan: Plan, index: Index, how: str, examples: 
     for value in emitted.graph.output:
         if not value.type.tensor_type.HasField("shape") and isinstance(activations[value.name], np.ndarray):
             value.CopyFrom(_value_info(value.name, activations[value.name], samples, batch))
-    return emitted
+    return emitted, choices
 
 
 def _refuse_taken_names(plan: Plan) -> None:
@@ -217,10 +244,15 @@ def output_names(plan: Plan) -> dict[str, str]:
     return names | {f"relevance/{name}": tensor for name, tensor in plan.keep.items()}
 
 
+def _names(graph: Graph) -> set[str]:
+    """Every name that the file uses for a tensor."""
+    given = {value.name for value in graph.inputs} | set(graph.initializers)
+    return given | {name for node in graph.nodes for name in (*node.inputs, *node.outputs)}
+
+
 def _unused_prefix(graph: Graph) -> str:
-    names = {name for node in graph.nodes for name in (*node.inputs, *node.outputs)} | set(graph.initializers)
     prefix = "lrp"
-    while any(name.startswith(prefix + "/") for name in names):
+    while any(name.startswith(prefix + "/") for name in _names(graph)):
         prefix += "_"
     return prefix
 
@@ -242,14 +274,17 @@ def _fix_sizes(value: onnx.ValueInfoProto, shape: tuple[int, ...] | None) -> Non
 
 
 def _declare(
-    proto: onnx.ModelProto, plan: Plan, composite: CompositeLike, target: TargetLike | None, start: str
+    proto: onnx.ModelProto, composite: CompositeLike, asked: Mapping[str, Any], goal: Target, choices: Choices
 ) -> None:
     """Say in the file what was compiled into it."""
     facts = {
         "composite": str(composite),
-        "target": str(target or "top"),
-        "start": start,
-        "from": str(plan.start),
+        "target": str(asked["target"]),
+        "start": goal.how,
+        "from": str(goal.where),
+        "inputs": {choice.name: choice.default for choice in choices},
     }
+    if asked["against"] is not None:
+        facts["against"] = str(asked["against"])
     entry = proto.metadata_props.add()
     entry.key, entry.value = "onnx_lrp", json.dumps(facts)

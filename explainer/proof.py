@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
 
+from .choices import Choice
 from .errors import ExplainerError, InputError, ModelError
 from .graph import Graph, Input
 from .plan import Plan
 from .preprocess import Preprocess
 from .runner import Runner
 from .session import Session
-from .targets import Index
+from .targets import Target
 from .tensor import Array
 
 # An emitted walk and NumPy's must point the same way; the two forward passes are fused differently,
@@ -85,13 +86,14 @@ def prove(
     original: Graph,
     plan: Plan,
     names: Mapping[str, str],
-    index: Index,
-    how: str,
+    target: Target,
     examples: Examples,
+    choices: Sequence[Choice] = (),
 ) -> None:
     """Check the emitted file, and run it beside the original and beside NumPy.
 
-    A further batch size shows whether the traced one was baked in.
+    A further batch size shows whether the traced one was baked in, further targets whether the
+    default was.
 
     Parameters
     ----------
@@ -100,9 +102,11 @@ def prove(
     original : Graph
     plan : Plan
     names : dict of emitted output -> tensor
-    index, how
-        The target's index and the relevance put there.
+    target : Target
+        As it was compiled.
     examples : Examples
+    choices : sequence of Choice
+        The inputs that choose another target.
 
     Raises
     ------
@@ -118,18 +122,24 @@ def prove(
     runner = Runner(plan, np.dtype(np.float32))
     for samples in (1, 3) if examples.is_dynamic else (1,):
         feeds = examples.feeds(samples)
-        got, wanted = session.run(feeds), reference.run(feeds)
-        for name in original.outputs:
-            _agree(name, got[name], wanted[name])
         batch = next(iter(feeds.values())).shape[0]
+        trials = [(target, feeds)]
+        for choice in choices:
+            indices = choice.others(batch)
+            trials.append((choice.made(target, indices), {**feeds, choice.name: indices}))
+        answers = [session.run(given) for _, given in trials]
+        wanted = reference.run(feeds)
+        for name in original.outputs:
+            _agree(name, answers[0][name], wanted[name])
         try:
-            relevance = runner.run(feeds, index, how).relevance
+            runs = runner.run(feeds, [tried for tried, _ in trials])
         except ExplainerError:
             if samples == 1 or batch == 1:
                 raise
             continue
-        for name, tensor in names.items():
-            _point_alike(name, got[name], relevance[tensor])
+        for got, run in zip(answers, runs, strict=True):
+            for name, tensor in names.items():
+                _point_alike(name, got[name], run.relevance[tensor])
 
 
 def _agree(name: str, got: Any, wanted: Any) -> None:

@@ -9,11 +9,12 @@ import click
 
 import explainer
 
-from .options import Numbers, debug_option, kept, method_options, start_options
+from .options import Numbers, debug_option, kept, method_options, start_options, target_option
 
 
 @click.command()
 @click.argument("model")
+@target_option()
 @method_options
 def check(model: str, target: Any, composite: str, eps: float) -> None:
     """Print the layer and the rule of every node; exit with 1 if one has none.
@@ -47,6 +48,7 @@ def operators() -> None:
 @click.command("compile")
 @click.argument("model")
 @click.option("-o", "--output", required=True, help="The .onnx file to write.")
+@target_option()
 @method_options
 @start_options
 @click.option(

@@ -14,8 +14,8 @@ import explainer
 
 from . import report
 from .labels import LabelFile
-from .options import Numbers, kept, method_options, start_options
-from .pictures import Job, list_jobs
+from .options import Numbers, kept, method_options, start_options, target_option
+from .pictures import Job, Picture, endings_of, list_jobs
 
 FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
 DRAWING = ("style", "colormap", "percentile")
@@ -25,6 +25,7 @@ DRAWING = ("style", "colormap", "percentile")
 @click.argument("model")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("-o", "--output", required=True, help="The .png to write; for several images a folder.")
+@target_option(several=True)
 @method_options
 @start_options
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", help="Of the numbers.")
@@ -59,18 +60,27 @@ DRAWING = ("style", "colormap", "percentile")
 @click.option("--save-relevance", is_flag=True, help="Also write the numbers, as .npz beside the heat map.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per image and line.")
 def explain(
-    model: str, images: tuple[str, ...], output: str, target: Any, start: str, **options: Any
+    model: str,
+    images: tuple[str, ...],
+    output: str,
+    targets: tuple[Any, ...],
+    start: str,
+    against: Any,
+    **options: Any,
 ) -> None:
     """Draw what in an image made the MODEL's prediction.
+
+    Several targets have a picture each, with the target in its name, and share one forward pass.
 
     How an image becomes the input is said by the file's own metadata, or by --preprocess; the
     options from --size to --channels change single fields of it, or say it all.
     """
     began = perf_counter()
     # What is kept is asked for: it goes where numbers go.
-    jobs, several = list_jobs(images, output, options["save_relevance"] or bool(options["keep"]), model)
+    with_numbers = options["save_relevance"] or bool(options["keep"])
+    jobs, several = list_jobs(images, output, with_numbers, model, endings_of(targets))
     explained = open_model(model, options)
-    cut = explained.plan_for(target).start.cut.partition(" ")[0]
+    cuts = [explained.plan_for(target).start.cut.partition(" ")[0] for target in targets]
     loading = perf_counter() - began
 
     drawing = {name: options[name] for name in DRAWING}
@@ -91,25 +101,27 @@ def explain(
             else:
                 progress.say(report.in_full(job.picture, numbers, job.written, loading))
 
-        for job in progress:
+        for picture in progress:
             began = perf_counter()
             try:
-                explanation = explained.explain(job.picture, target, start)
+                explanations = explained.explain_targets(picture[0].picture, targets, start, against)
             except (explainer.InputError, explainer.NumericalError) as error:
                 # What ails one picture need not ail the next; anything else ails the model.
                 if not several:
                     raise
                 failures += 1
-                progress.say(str(error) if job.picture in str(error) else f"{job.picture}: {error}", True)
+                name = picture[0].picture
+                progress.say(str(error) if name in str(error) else f"{name}: {error}", True)
                 continue
-            output_name = predicted(explanation, target)
-            numbers = report.describe(explanation, output_name, cut, is_inner(explanation, target))
-            check_labels(numbers["prediction"], options["labels"])
-            numbers["seconds"] = perf_counter() - began
-            if options["shared_scale"]:
-                waiting.append((explanation, job, numbers))
-            else:
-                deliver(explanation, job, numbers)
+            seconds = perf_counter() - began
+            for job, explanation, cut in zip(picture, explanations, cuts, strict=True):
+                numbers = report.describe(explanation, predicted(explanation), cut)
+                check_labels(numbers["prediction"], options["labels"])
+                numbers["seconds"] = seconds
+                if options["shared_scale"]:
+                    waiting.append((explanation, job, numbers))
+                else:
+                    deliver(explanation, job, numbers)
         if waiting:
             maps: list[Any] = [explanation.relevance for explanation, _, _ in waiting]
             layout, percentile = waiting[0][0].layout, drawing["percentile"]
@@ -123,7 +135,7 @@ def explain(
 class Progress:
     """Steps through the jobs with a bar, if it is seen; what is said meanwhile is printed after it."""
 
-    def __init__(self, jobs: Sequence[Job], visible: bool) -> None:
+    def __init__(self, jobs: Sequence[Picture], visible: bool) -> None:
         self.jobs = jobs
         self.visible = visible
         self.said: list[tuple[str, bool]] = []
@@ -135,7 +147,7 @@ class Progress:
         for text, is_error in self.said:
             click.echo(text, err=is_error)
 
-    def __iter__(self) -> Iterator[Job]:
+    def __iter__(self) -> Iterator[Picture]:
         if not self.visible:
             yield from self.jobs
             return
@@ -171,15 +183,10 @@ def open_model(model: str, options: Mapping[str, Any]) -> explainer.Explainer:
     return explained
 
 
-def predicted(explanation: explainer.Explanation, target: Any) -> str:
+def predicted(explanation: explainer.Explanation) -> str:
     """Return the model output that holds the prediction: the one asked about, else the first."""
-    asked = target[0] if isinstance(target, tuple) else explanation.target_name
+    asked = explanation.target_name
     return asked if asked in explanation.outputs else next(iter(explanation.outputs))
-
-
-def is_inner(explanation: explainer.Explanation, target: Any) -> bool:
-    """Return whether the target's index counts in an inner tensor, where class names mean nothing."""
-    return isinstance(target, tuple) and target[0] not in explanation.outputs
 
 
 def check_labels(prediction: Mapping[str, Any], labels: Any) -> None:

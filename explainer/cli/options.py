@@ -33,19 +33,13 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]  # not generic in olde
 
 
 class Target(click.ParamType):  # type: ignore[type-arg]  # as above
-    """``top``, a class index, a label, a tensor, or a tensor and an index: ``NAME[3]``."""
+    """A class index as a number; whatever else can be a target as the text that it is."""
 
     name = "target"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        if re.fullmatch(r"[+-]?\d{1,18}", value):
-            return int(value)
-        if place := re.fullmatch(r"(.+)\[(\d{1,18}(?:,\d{1,18})*)\]", value):
-            indices = tuple(map(int, place[2].split(",")))
-            return place[1], indices[0] if len(indices) == 1 else indices
-        return value
+        is_index = isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,18}", value)
+        return int(value) if is_index else value
 
 
 def debug_option(command: Command) -> Command:
@@ -63,15 +57,26 @@ def debug_option(command: Command) -> Command:
     )(command)
 
 
+# Each with what it puts on the target, as the library has it.
+STARTS = ("output", "logit", "one", "probability", "margin", "clrp", "sglrp")
+
+
+def target_option(several: bool = False) -> Callable[[Command], Command]:
+    """Add --target; `several` of them can be asked for where the walk runs."""
+    return click.option(
+        "--target",
+        "targets" if several else "target",
+        type=Target(),
+        multiple=several,
+        default=["top"] if several else "top",
+        help="top, a class index, a label, a tensor's name, or elements of one: NAME[3], NAME[0, :, 2:5]."
+        + ("  [repeatable]" if several else ""),
+    )
+
+
 def method_options(command: Command) -> Command:
-    """Add the options that say what is explained, and by which rules."""
+    """Add the options that say by which rules it is explained."""
     options = (
-        click.option(
-            "--target",
-            type=Target(),
-            default="top",
-            help="top, a class index, a label, a tensor's name, or an index in one: NAME[3].",
-        ),
         click.option("--composite", default="epsilon", metavar="NAME", help="The rules, by a preset's name."),
         click.option(
             "--eps", type=float, default=1e-6, show_default=True, help="The epsilon rule's stabiliser."
@@ -88,9 +93,14 @@ def start_options(command: Command) -> Command:
     options = (
         click.option(
             "--start",
-            type=click.Choice(["output", "one"]),
+            type=click.Choice(STARTS),
             default="output",
-            help="Relevance at the target: its own value, or 1.",
+            help="At the target: its own value, 1, its probability; or in contrast to other classes.",
+        ),
+        click.option(
+            "--against",
+            type=Target(),
+            help="The other side of --start margin.  [default: the best other class]",
         ),
         click.option(
             "--keep",

@@ -18,7 +18,7 @@ ENDINGS = {
 }
 
 
-def describe(explanation: explainer.Explanation, output: str, cut: str, is_inner: bool) -> dict[str, Any]:
+def describe(explanation: explainer.Explanation, output: str, cut: str) -> dict[str, Any]:
     """Return the numbers of a one-sample explanation, ready for JSON.
 
     Parameters
@@ -28,17 +28,22 @@ def describe(explanation: explainer.Explanation, output: str, cut: str, is_inner
         The model output that holds the prediction.
     cut : str
         The operator at the model's end that was cut; "" where none was.
-    is_inner : bool
-        Whether the target is an index in an inner tensor, which has no label.
     """
     numbers = explanation.to_dict()
     audit = numbers["audit"]
     start = float(explanation.start[0])
+    # A class name means nothing in an inner tensor.
+    is_inner = explanation.target is not None and explanation.target_name not in explanation.outputs
     return {
         "prediction": prediction(explanation.outputs[output], explanation.labels, output, cut),
         "target": None if explanation.target is None else int(explanation.target[0]),
         "target_name": explanation.target_name,
         "label": None if is_inner else explanation.label(),
+        "region": numbers["region"],
+        "kind": explanation.kind,
+        "against": None if explanation.against is None else int(explanation.against[0]),
+        "against_label": None if is_inner else explanation.rival() or None,
+        "score": numbers["score"][0],
         "explained_before": cut or None,
         "start": start,
         "conserved": numbers["conserved"][0],
@@ -82,9 +87,14 @@ def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], lo
     lines = [picture, f"  prediction  {what}, in {found['output']!r}"]
     lines += [f"              {entry['value']:<11.5g} {name_of(entry)}" for entry in found["top"]]
     before = f", before {numbers['explained_before']}" if numbers["explained_before"] else ""
-    what = "the whole of " if numbers["target"] is None else target_of(numbers)
-    if numbers["target"] is None or numbers["label"] is not None:
-        what += f"{'' if numbers['target'] is None else ', in '}{numbers['target_name']!r}"
+    what, name = target_of(numbers), repr(numbers["target_name"])
+    if not numbers["region"]:
+        if numbers["target"] is None:
+            what = f"the whole of {name}"
+        elif numbers["label"] is not None:
+            what += f", in {name}"
+    if numbers["kind"] not in ("output", "one"):
+        before += f", {numbers['kind']}"
     lines += [
         f"  target      {what}{before}: relevance {numbers['start']:.6g}",
         f"  conserved   {conserved(numbers)}",
@@ -106,7 +116,7 @@ def in_short(picture: str, numbers: Mapping[str, Any], written: Sequence[str]) -
 def conserved(numbers: Mapping[str, Any]) -> str:
     """Return the conserved fraction and where the rest went."""
     if numbers["conserved"] is None:
-        return "undefined: the target's relevance is 0"
+        return "undefined: the relevance at the target sums to 0"
     shares = (
         f"{name} {numbers[key]:.2g}"
         for name, key in (("bias", "bias_share"), ("epsilon", "epsilon_share"))
@@ -117,9 +127,15 @@ def conserved(numbers: Mapping[str, Any]) -> str:
 
 def target_of(numbers: Mapping[str, Any]) -> str:
     """Return what is explained, as a title has it."""
-    index, label = numbers["target"], numbers["label"]
-    if index is not None and label is None:
-        return f"{numbers['target_name']}[{index}]"
+    if numbers["region"] or numbers["target"] is None:
+        return str(numbers["region"] or numbers["target_name"])
+    sides = [(numbers["target"], numbers["label"]), (numbers["against"], numbers["against_label"])]
+    return " − ".join(_side(numbers["target_name"], *side) for side in sides if side[0] is not None)
+
+
+def _side(tensor: str, index: int, label: str | None) -> str:
+    if label is None:
+        return f"{tensor}[{index}]"
     return f"class {index}" if label == str(index) else name_of({"index": index, "label": label})
 
 

@@ -61,6 +61,8 @@ COMPOSITES: dict[str, Callable[..., Composite]] = {
         presets.beta_smooth,
     )
 }
+# What methods walk by, and what makes no sense without them.
+_OF_METHODS: dict[str, Callable[..., Composite]] = {"deeplift": presets.deeplift}
 
 
 def get(
@@ -124,12 +126,13 @@ def get(
 def _preset(
     name: Any, which: str | Dialect | None, given: dict[str, Any], defaults: Mapping[str, Callable[[], Any]]
 ) -> Composite:
+    known = COMPOSITES | _OF_METHODS
     folded = {key.replace("_", ""): key for key in COMPOSITES}
-    key = name if name in COMPOSITES else folded.get(str(name).casefold().replace("_", ""))
+    key = name if name in known else folded.get(str(name).casefold().replace("_", ""))
     if not isinstance(name, str) or key is None:
         near = get_close_matches(str(name), COMPOSITES)
         raise CompositeError(f"no composite {name!r}; there is: {', '.join(near or COMPOSITES)}")
-    factory = COMPOSITES[key]
+    factory = known[key]
     takes = list(inspect.signature(factory).parameters)[1:]
     wrong = [parameter for parameter in given if parameter not in takes]
     if wrong:

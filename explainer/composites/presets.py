@@ -14,6 +14,7 @@ from ..rules import (
     Gradient,
     GuidedBackprop,
     Pass,
+    Rescale,
     Route,
     Rule,
     WSquare,
@@ -245,6 +246,12 @@ def deconvnet(dialect: Dialect) -> Composite:
 def beta_smooth(dialect: Dialect, beta: float = 10.0) -> Composite:
     """The gradient with smoothed activations; zennit's `BetaSmooth`. Dombrowski et al. 2019."""
     return _gradients(dialect, "beta_smooth", BetaSmooth(beta))
+
+
+def deeplift(dialect: Dialect) -> Composite:
+    """DeepLIFT's multipliers by the rescale rule. Shrikumar et al. 2017."""
+    rules: Rules = ((of_kind("activation", "winner"), Rescale()), (_anything, Gradient()))
+    return Composite("deeplift", rules, gradient=True)
 
 
 def _first_at_input(*kinds: str) -> Match:

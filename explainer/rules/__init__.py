@@ -4,6 +4,7 @@ from .base import Division, Rule, Stabilized, Terms
 from .first import Flat, WSquare, ZBox
 from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zero, ZPlus
 from .passing import Average, BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Pass, Route, Winner
+from .reference import Rescale
 from .text import RULES, parse
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Pass",
     "PlainGamma",
     "PlainZPlus",
+    "Rescale",
     "Route",
     "Rule",
     "Stabilized",

@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 
+from .convolution import MaxPool
+from .movement import Reshape
 from .symbol import Array, Bundle, Value, primitive, with_fast_body
 
 
@@ -60,6 +62,13 @@ def Erf(x: Value) -> Value:
 
 
 _erf = np.frompyfunc(math.erf, 1, 1)
+
+
+@primitive
+def Softmax(x: Value, *, axis: int) -> Value:
+    """ONNX Softmax along one axis."""
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return e / np.sum(e, axis=axis, keepdims=True)
 
 
 @primitive
@@ -141,6 +150,25 @@ def per_channel(values: float | tuple[float, ...], x: Value) -> Value:
     if not isinstance(values, tuple):
         return values
     return np.array(values, dtype=x.dtype).reshape(-1, *[1] * (x.ndim - 2))
+
+
+def _largest(x: Array) -> Array:
+    return np.asarray(x.max(axis=tuple(range(1, x.ndim)), keepdims=True))
+
+
+@with_fast_body(_largest)
+def largest(x: Value) -> Value:
+    """The largest value of each sample, as it broadcasts to x."""
+    # ReduceMax takes its axes as an attribute in some opsets and as an input in others; a pool does not.
+    size = math.prod(x.shape[1:])
+    flat = Reshape(x, np.array([-1, 1, size]))
+    top, _ = MaxPool(flat, kernel_shape=[size], strides=[1], pads=[0, 0], dilations=[1])
+    return Reshape(top, np.array([-1] + [1] * (x.ndim - 1)))
+
+
+def smallest(x: Value) -> Value:
+    """The smallest value of each sample, as it broadcasts to x."""
+    return -largest(-x)
 
 
 def root_mean_square(z: Value) -> Value:

@@ -41,6 +41,12 @@ def Transpose(x: Value, *, perm: Sequence[int]) -> Value:
 
 
 @primitive
+def Gather(x: Value, indices: Value, *, axis: int) -> Value:
+    """ONNX Gather along one axis; an index out of range is an error."""
+    return np.take(x, indices, axis=axis)
+
+
+@primitive
 def Expand(x: Value, shape: Value) -> Value:
     """ONNX Expand: broadcast both ways."""
     return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(int(size) for size in shape)))
@@ -105,3 +111,18 @@ def Unsqueeze(x: Value, axes: Value) -> Value:
 def Squeeze(x: Value, axes: Value) -> Value:
     """ONNX Squeeze."""
     return np.squeeze(x, tuple(int(axis) for axis in axes))
+
+
+def halves(x: Value) -> tuple[Value, Value]:
+    """The first and the second half of a batch."""
+    inner = list(x.shape[1:])
+    pair = Reshape(x, np.array([2, -1, *inner]))
+    first, second = (
+        Slice(pair, np.array([i]), np.array([i + 1]), np.array([0]), np.array([1])) for i in (0, 1)
+    )
+    return Reshape(first, np.array([-1, *inner])), Reshape(second, np.array([-1, *inner]))
+
+
+def joined(first: Value, second: Value) -> Value:
+    """One batch of two."""
+    return Concat(first, second, axis=0)

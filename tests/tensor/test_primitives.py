@@ -35,6 +35,7 @@ SIMPLE = {
     "Log": ([np.abs(normal(4))], tensor.Log),
     "Tanh": ([normal(4)], tensor.Tanh),
     "Sigmoid": ([normal(4) * 30], tensor.Sigmoid),
+    "Softmax": ([normal(2, 3, 4)], lambda x: tensor.Softmax(x, axis=1)),
     "Erf": ([normal(4)], tensor.Erf),
     "Relu": ([normal(4)], tensor.Relu),
     "Max": ([normal(2, 3), normal(3)], tensor.Max),
@@ -65,6 +66,8 @@ SIMPLE = {
         [normal(6), ints(1, 4, 1, 5, 1), normal(5)],
         lambda d, i, u: tensor.ScatterElements(d, i, u, axis=0, reduction="add"),
     ),
+    "Gather": ([normal(5, 3), ints(4, 0, 4)], lambda x, i: tensor.Gather(x, i, axis=0)),
+    "Gather last axis": ([normal(2, 5), ints(1)], lambda x, i: tensor.Gather(x, i, axis=1)),
     "Unsqueeze": ([normal(2, 3), ints(0, -1)], tensor.Unsqueeze),
     "Squeeze": ([normal(1, 2, 1, 3), ints(0, 2)], tensor.Squeeze),
 }
