@@ -66,9 +66,13 @@ def epsilon_plus(dialect: Dialect, eps: float | None = None) -> Composite:
 
 def epsilon_plus_flat(dialect: Dialect, eps: float | None = None) -> Composite:
     """`epsilon_plus`, the first layer flat; zennit's `EpsilonPlusFlat`."""
-    flat = ((first_of(*KERNEL), Flat()),)
     return _layered(
-        dialect, "epsilon_plus_flat", dense=dialect.epsilon, convolution=dialect.zplus, before=flat, eps=eps
+        dialect,
+        "epsilon_plus_flat",
+        dense=dialect.epsilon,
+        convolution=dialect.zplus,
+        before=_flat_first(dialect, eps),
+        eps=eps,
     )
 
 
@@ -90,7 +94,7 @@ def epsilon_alpha2_beta1_flat(dialect: Dialect, eps: float | None = None) -> Com
         "epsilon_alpha2_beta1_flat",
         dense=dialect.epsilon,
         convolution=lambda e: dialect.alpha_beta(2, 1, e),
-        before=((first_of(*KERNEL), Flat()),),
+        before=_flat_first(dialect, eps),
         eps=eps,
     )
 
@@ -104,7 +108,7 @@ def epsilon_gamma_box(
         "epsilon_gamma_box",
         dense=dialect.epsilon,
         convolution=lambda e: dialect.gamma(gamma, e),
-        before=((_first_at_input("convolution"), _box("epsilon_gamma_box", low, high)),),
+        before=((_first_at_input("convolution"), _box(dialect, "epsilon_gamma_box", low, high, eps)),),
         eps=eps,
     )
 
@@ -137,14 +141,14 @@ def _sequential(
     )
 
 
-def _flat_first() -> Rules:
-    return ((first_of(*KERNEL), Flat()),)
+def _flat_first(dialect: Dialect, eps: float | None = None) -> Rules:
+    return ((first_of(*KERNEL), Flat(eps=dialect.other(eps))),)
 
 
-def _flat_until(name: str, until: str) -> Rules:
+def _flat_until(dialect: Dialect, name: str, until: str) -> Rules:
     if not until:
         raise CompositeError(f"composite {name!r} needs until: the name of the last node that is flat")
-    return ((Selector(UNTIL + until), Flat()),)
+    return ((Selector(UNTIL + until), Flat(eps=dialect.other(None))),)
 
 
 def sequential_preset_a(dialect: Dialect, eps: float = 0.1) -> Composite:
@@ -159,30 +163,30 @@ def sequential_preset_b(dialect: Dialect, eps: float = 0.1) -> Composite:
 
 def sequential_preset_a_flat(dialect: Dialect, eps: float = 0.1) -> Composite:
     """`sequential_preset_a`, the first layer flat."""
-    return _sequential(dialect, "sequential_preset_a_flat", 1, 0, _flat_first(), eps)
+    return _sequential(dialect, "sequential_preset_a_flat", 1, 0, _flat_first(dialect), eps)
 
 
 def sequential_preset_b_flat(dialect: Dialect, eps: float = 0.1) -> Composite:
     """`sequential_preset_b`, the first layer flat."""
-    return _sequential(dialect, "sequential_preset_b_flat", 2, 1, _flat_first(), eps)
+    return _sequential(dialect, "sequential_preset_b_flat", 2, 1, _flat_first(dialect), eps)
 
 
 def sequential_preset_a_flat_until(dialect: Dialect, until: str = "", eps: float = 0.1) -> Composite:
     """`sequential_preset_a`, every layer from the input up to the node `until` flat."""
     name = "sequential_preset_a_flat_until"
-    return _sequential(dialect, name, 1, 0, _flat_until(name, until), eps)
+    return _sequential(dialect, name, 1, 0, _flat_until(dialect, name, until), eps)
 
 
 def sequential_preset_b_flat_until(dialect: Dialect, until: str = "", eps: float = 0.1) -> Composite:
     """`sequential_preset_b`, every layer from the input up to the node `until` flat."""
     name = "sequential_preset_b_flat_until"
-    return _sequential(dialect, name, 2, 1, _flat_until(name, until), eps)
+    return _sequential(dialect, name, 2, 1, _flat_until(dialect, name, until), eps)
 
 
 def _taylor(dialect: Dialect, name: str, first: Rules, eps: float | None) -> Composite:
     if dialect.name == "innvestigate":
-        # Its sums and average pooling hand back the gradient, which does not conserve.
-        first = (*first, (of_kind("sum"), Gradient()))
+        # Its sums, average pooling and activations hand back their gradient, which does not conserve.
+        first = (*first, (of_kind("sum", "activation"), Gradient()))
     return _layered(dialect, name, dense=_unbiased(dialect), before=first, eps=eps)
 
 
@@ -203,7 +207,7 @@ def bounded_deep_taylor(
     dialect: Dialect, low: Any = None, high: Any = None, eps: float | None = None
 ) -> Composite:
     """First layer z^B, others z⁺ without biases: for inputs in [low, high]. Montavon et al. 2017."""
-    box = _box("bounded_deep_taylor", low, high)
+    box = _box(dialect, "bounded_deep_taylor", low, high, eps)
     return _taylor(dialect, "bounded_deep_taylor", ((_first_at_input(*KERNEL), box),), eps)
 
 
@@ -271,10 +275,10 @@ def _first_at_input(*kinds: str) -> Match:
     return match
 
 
-def _box(name: str, low: Any, high: Any) -> Rule:
+def _box(dialect: Dialect, name: str, low: Any, high: Any, eps: float | None) -> Rule:
     if low is None or high is None:
         raise CompositeError(
             f"composite {name!r} needs low and high, the least and the largest value of the model's input, "
             "one number each or one per channel: with preprocessing known they follow from it"
         )
-    return ZBox(low, high)
+    return ZBox(low, high, eps=dialect.other(eps))
