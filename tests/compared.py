@@ -186,6 +186,22 @@ BY_CAPTUM = Section(
     "composite",
     _grid(CAPTUM_RULES, CHAINS),
 )
+QUADRATURES = (*("gausslegendre", "riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid"),)
+METHODS = Section(
+    "Methods without rules, against captum",
+    "captum 0.9.0 itself, float64 end to end, in double precision throughout (by itself it rounds the "
+    "steps of Integrated Gradients to float32); its trapezoid is multiplied by n/(n − 1), so that its "
+    "weights add up to 1. DeepLIFT is not compared where windows overlap: captum drops a value there. "
+    "`zennit` is zennit 0.5.1's IntegratedGradients.",
+    DEEP,
+    "method",
+    [
+        *_grid(("gradient", "input_x_gradient", "guided_backprop", "deconvnet"), ("vgg11_bn", "resnet18")),
+        *_grid([f"integrated_gradients, {rule}" for rule in (*QUADRATURES, "zennit")], ["resnet18"]),
+        ("deeplift", "vgg11_bn"),
+        *_grid([f"grad_cam, {mode}" for mode in ("nearest", "bilinear")], ("vgg11_bn", "resnet18")),
+    ],
+)
 WALKS = Section(
     "The walk in float32",
     "Against the walk in float64 on the same activations.",
@@ -194,4 +210,4 @@ WALKS = Section(
     _grid((*ZENNIT_PRESETS, *INNVESTIGATE_PRESETS), NETWORKS),
 )
 
-SECTIONS = [*BY_FORMULA.values(), BY_ZENNIT, BY_INNVESTIGATE, IN_DIALECT, BY_CAPTUM, WALKS]
+SECTIONS = [*BY_FORMULA.values(), BY_ZENNIT, BY_INNVESTIGATE, IN_DIALECT, BY_CAPTUM, METHODS, WALKS]

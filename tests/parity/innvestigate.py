@@ -56,7 +56,7 @@ def composite(
 
 
 def presets(low: float, high: float) -> dict[str, Composite]:
-    """As ours are without a dialect: ε where zennit has it, bias in its part, deep Taylor as its paper has it."""
+    """As ours are without a dialect: ε and bias as in zennit, deep Taylor as in its paper."""
     a, b, dense, sums = AlphaBeta(1, 0), AlphaBeta(2, 1), Epsilon(DENSE), Norm()
     taylor = ZPlus(zero_params="bias")
     return {

@@ -38,14 +38,16 @@ class InTurn(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.turn = (self.turn + 1) % len(self.relus)
-        return self.relus[self.turn](x)
+        return self.relus[self.turn](x) * 1.0
 
 
-def fit_for_zennit(model: nn.Module) -> nn.Module:
-    """A copy on which zennit 0.5.1 answers by its own formulas.
+def plain(model: nn.Module) -> nn.Module:
+    """A copy on which the peers answer by their own formulas.
 
-    Its canonizer leaves a merged BatchNormalization's eps behind and divides by it again; and of a
-    Relu that works in place, or twice, `ReLUBetaSmooth` remembers an output, or the last input.
+    zennit's canonizer leaves a merged BatchNormalization's eps behind and divides by it again; of a
+    Relu that works in place, or twice, its `ReLUBetaSmooth` remembers an output, or the last input.
+    captum's DeepLift refuses a Relu that works twice, and where a max pooling reads a Relu's very
+    tensor, the Relu's hook misses what the pooling's has changed.
     """
     model = copy.deepcopy(model)
     for module in list(model.modules()):
@@ -79,7 +81,7 @@ def by_zennit(
     -------
     The relevance of the input, and that of every residual block's output.
     """
-    model = fit_for_zennit(model)
+    model = plain(model)
     inner: list[Tensor] = []
 
     def keep(module: nn.Module, inputs: object, output: Tensor) -> None:
