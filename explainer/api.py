@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,8 +16,8 @@ from .explanation import Explanation
 from .graph import Graph, ModelLike
 from .inputs import Given, dtype_of, given, labels_given
 from .methods import NoiseLike, Progress
-from .methods.cam import GradCam, tensor_for
-from .plan import Plan, make_plan
+from .plan import Plan
+from .planning import plan_of
 from .preprocess import Preprocess, defaults_from, of_metadata
 from .question import Scorer, ask, explanation_of
 from .runner import Runner
@@ -140,15 +139,8 @@ class Explainer:
     def _plan(self, start: Start) -> Plan:
         with self._lock:
             if start not in self._plans:
-                self._plans[start] = self._make_plan(start)
+                self._plans[start] = plan_of(self.graph, self.composite, start, self.keep, self.method)
             return self._plans[start]
-
-    def _make_plan(self, start: Start) -> Plan:
-        if not isinstance(self.method, GradCam):
-            return make_plan(self.graph, self.composite, start, self.keep)
-        tensor = self.method.tensor or tensor_for(make_plan(self.graph, self.composite, start).steps)
-        plan = make_plan(self.graph, self.composite, start, [tensor])
-        return replace(plan, keep={self.method.tensor: plan.keep[tensor]}, shows=(plan.keep[tensor],))
 
     def _runner(self, start: Start) -> Runner | None:
         if not self.method.walks:

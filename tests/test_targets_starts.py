@@ -108,9 +108,10 @@ def test_clrp_is_the_difference_of_two_walks_without_what_speaks_for_others():
 
 
 def test_what_sums_to_zero_by_definition_conserves_no_number():
-    explainer = Explainer(net("y = Softmax (z)"))
+    model = parse("g (float[N,11] x) => (float[N,11] y) { y = Softmax (x) }")
+    x = rng(10).standard_normal((20, 11)).astype(np.float32)
     for start in ("clrp", "sglrp"):
-        found = explainer.explain(x_for(), "top", start)
+        found = Explainer(model).explain(x, "top", start)
         np.testing.assert_array_equal(found.start, 0)
         assert np.isnan(found.conserved).all()
         assert np.isfinite(found.score).all() and (found.score != 0).all()

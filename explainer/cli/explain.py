@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from time import perf_counter
@@ -13,12 +14,12 @@ import click
 import explainer
 
 from . import report
+from .drawing import check_grid, common_scale, drawing_of, drawing_options
 from .labels import LabelFile
 from .options import Numbers, kept, method_options, start_options, target_option
 from .pictures import Job, Picture, endings_of, list_jobs
 
 FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
-DRAWING = ("style", "colormap", "percentile")
 
 
 @click.command()
@@ -38,25 +39,7 @@ DRAWING = ("style", "colormap", "percentile")
 @click.option("--std", type=Numbers(float, 3), help="As --mean.")
 @click.option("--layout", type=click.Choice(["NCHW", "NHWC"]), help="Where the model has its channels.")
 @click.option("--channels", type=click.Choice(["RGB", "BGR", "gray"]), help="What the model takes.")
-@click.option(
-    "--style",
-    type=click.Choice(["side_by_side", "overlay", "map"]),
-    default="side_by_side",
-    help="The photo beside the map, under it, or not at all.",
-)
-@click.option(
-    "--colormap",
-    type=click.Choice(["bwr", "seismic", "coldnhot"]),
-    default="bwr",
-    help="Blue-white-red, the same with dark ends, or black in the middle.",
-)
-@click.option(
-    "--percentile",
-    type=click.FloatRange(0, 100, min_open=True),
-    default=99.5,
-    help="The share of pixels within the colour scale; the bar says what lies beyond.",
-)
-@click.option("--shared-scale", is_flag=True, help="One colour scale for all images (held in memory).")
+@drawing_options
 @click.option("--save-relevance", is_flag=True, help="Also write the numbers, as .npz beside the heat map.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per image and line.")
 def explain(
@@ -76,22 +59,26 @@ def explain(
     options from --size to --channels change single fields of it, or say it all.
     """
     began = perf_counter()
+    drawing = drawing_of(options)
     # What is kept is asked for: it goes where numbers go.
     with_numbers = options["save_relevance"] or bool(options["keep"])
     jobs, several = list_jobs(images, output, with_numbers, model, endings_of(targets))
+    if options["grid"]:
+        files = [path for picture in jobs for job in picture for path in (job.picture, *job.written)]
+        check_grid(options["grid"], [model, *files])
     explained = open_model(model, options)
     cuts = [explained.plan_for(target).start.cut.partition(" ")[0] for target in targets]
     loading = perf_counter() - began
 
-    drawing = {name: options[name] for name in DRAWING}
     waiting: list[tuple[explainer.Explanation, Job, dict[str, Any]]] = []
     failures = 0
     with Progress(jobs, several and sys.stderr.isatty()) as progress:
 
         def deliver(
-            explanation: explainer.Explanation, job: Job, numbers: dict[str, Any], **more: Any
+            explanation: explainer.Explanation, job: Job, numbers: dict[str, Any], scale: float | None
         ) -> None:
-            explanation.save(job.heatmap, title=f"target: {report.target_of(numbers)}", **drawing, **more)
+            title = f"target: {report.target_of(numbers)}"
+            explanation.save(job.heatmap, title=title, **drawing | {"scale": scale})
             if job.numbers:
                 explanation.save(job.numbers)
             if options["as_json"]:
@@ -118,16 +105,21 @@ def explain(
                 numbers = report.describe(explanation, predicted(explanation), cut)
                 check_labels(numbers["prediction"], options["labels"])
                 numbers["seconds"] = seconds
-                if options["shared_scale"]:
+                if options["shared_scale"] or options["grid"]:
                     waiting.append((explanation, job, numbers))
                 else:
-                    deliver(explanation, job, numbers)
+                    deliver(explanation, job, numbers, drawing["scale"])
         if waiting:
-            maps: list[Any] = [explanation.relevance for explanation, _, _ in waiting]
-            layout, percentile = waiting[0][0].layout, drawing["percentile"]
-            scale = explainer.shared_scale([map[0] for map in maps], layout=layout, percentile=percentile)
+            drawn = [explanation for explanation, _, _ in waiting]
+            scale = common_scale(drawn, drawing) if options["shared_scale"] else drawing["scale"]
             for explanation, job, numbers in waiting:
-                deliver(explanation, job, numbers, scale=scale)
+                deliver(explanation, job, numbers, scale)
+            if options["grid"]:
+                titles = [f"{os.path.basename(job.picture)}: {report.target_of(n)}" for _, job, n in waiting]
+                shown = drawing if drawing["scale"] else drawing | {"scale": "shared"}
+                explainer.grid(drawn, titles=titles, **shown).save(options["grid"])
+                if not options["as_json"]:
+                    progress.say(f"all of them: {options['grid']}")
     if failures:
         raise click.ClickException(f"{failures} of {len(jobs)} images could not be explained")
 

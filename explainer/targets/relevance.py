@@ -26,8 +26,14 @@ def put_relevance(target: Target, chosen: Chosen, values: Mapping[str, Value], s
     ``sglrp``       p_t·(1 − p_t), and −p_t·p_j at each other class j
     ==============  ====================================================================
 
-    Rules are linear in the relevance. So one walk from a difference is the difference of the two
-    walks in which the papers write CLRP and SGLRP, and a margin's map is that of A less that of B.
+    LRP's rules are linear in the relevance. So one walk from a difference is the difference of the
+    two walks in which the papers write CLRP and SGLRP, and a margin's map is that of A less that of
+    B. (Guided backpropagation and DeconvNet are not linear: they have the one walk alone.)
+
+    Where a Softmax was cut, classes compete along its axis, at each place on their own; else along
+    the only axis of a sample that is longer than 1. After a Sigmoid each value has its own p, and
+    ``sglrp`` is p_t·(1 − p_t) at the target alone. CLRP2 is no start: it negates the last layer's
+    weights, which changes nothing for the epsilon rule.
 
     Parameters
     ----------

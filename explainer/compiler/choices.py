@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .targets import Chosen, Given, Index, Target
-from .tensor import Array, Recorder, Symbol
+from ..targets import Chosen, Given, Index, Target
+from ..tensor import Array, Recorder, Symbol
 
 
 @dataclass(frozen=True)
