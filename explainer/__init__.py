@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import composites, rules
+    from . import composites, methods, rules
     from .api import Explainer, explain
     from .comparison import Comparison, compare
     from .compiler import compile
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from .explanation import Explanation
-    from .heatmap import render, shared_scale
+    from .heatmap import ColorMap, colormaps, grid, imgify, normalize_relevance, render, shared_scale
     from .layers import supported
     from .preprocess import Preprocess
 
@@ -44,9 +44,11 @@ _HOMES = {
     "compare": "comparison",
     "compile": "compiler",
     "explain": "api",
-    "render": "heatmap",
-    "shared_scale": "heatmap",
     "supported": "layers",
+    **dict.fromkeys(
+        ("ColorMap", "colormaps", "grid", "imgify", "normalize_relevance", "render", "shared_scale"),
+        "heatmap",
+    ),
     **dict.fromkeys(
         (
             "CompositeError",
@@ -63,9 +65,10 @@ _HOMES = {
     ),
 }
 
-_MODULES = ("composites", "rules")
+_MODULES = ("composites", "methods", "rules")
 
 __all__ = [
+    "ColorMap",
     "Comparison",
     "Composite",
     "CompositeError",
@@ -80,10 +83,15 @@ __all__ = [
     "PreprocessError",
     "TargetError",
     "UnsupportedError",
+    "colormaps",
     "compare",
     "compile",
     "composites",
     "explain",
+    "grid",
+    "imgify",
+    "methods",
+    "normalize_relevance",
     "render",
     "rules",
     "shared_scale",

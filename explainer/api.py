@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
-from . import composites
-from .batches import Run, in_batches
+from . import composites, methods
+from .batches import Batches
 from .composites import CompositeLike, RulesLike
-from .errors import InputError, ModelError, PreprocessError, TargetError
+from .errors import InputError
 from .explanation import Explanation
 from .graph import Graph, ModelLike
-from .inputs import feeds_of, only_input
-from .plan import Plan, make_plan
-from .preprocess import Preprocess, defaults_from, missing_message, of_metadata
+from .inputs import Given, dtype_of, given, labels_given
+from .methods import NoiseLike, Progress
+from .plan import Plan
+from .planning import plan_of
+from .preprocess import Preprocess, defaults_from, of_metadata
+from .question import Scorer, ask, explanation_of
 from .runner import Runner
-from .targets import Index, Labels, Start, TargetLike, check_start, labels_of, resolve_target
-from .tensor import Array, total
+from .targets import Labels, Start, Target, TargetLike, labels_of, resolve_target
+from .tensor import Array
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,8 +39,13 @@ class Explainer:
     ----------
     model : path, bytes or onnx.ModelProto
         Any file that onnxruntime runs.
+    method : str
+        "lrp", or another of `explainer.methods.NAMES`: "integrated_gradients", "grad_cam", ...
+    noise : str or (str, dict), optional
+        "smoothgrad", "smoothgrad_sq" or "vargrad" around the method.
     composite : str, (str, dict), dict, path or Composite
-        Which rule at which node; "epsilon" by default. See `explainer.composites.get`.
+        Which rule at which node; "epsilon" by default. See `explainer.composites.get`. For a method
+        of gradients: rules to take its walks by, instead of the gradient's.
     rules : dict of str -> str or Rule
         Rules of one's own, tried before the composite's: ``{"Conv": "zplus", "/layer1/*": "gamma:0.1"}``.
     dialect : str, optional
@@ -54,19 +60,23 @@ class Explainer:
         How an image becomes the input; None reads the file's metadata.
     labels : sequence of str, dict of int -> str, or None
         Class names; None reads the file's metadata.
+    **options
+        The method's own: ``n_steps=200``; of "lrp" and methods that are composites, the composite's.
 
     Raises
     ------
     ModelError
         The file cannot be read.
-    CompositeError, PreprocessError
+    CompositeError, InputError, PreprocessError
     """
 
     def __init__(
         self,
         model: ModelLike,
         *,
-        composite: CompositeLike = "epsilon",
+        method: str = "lrp",
+        noise: NoiseLike = None,
+        composite: CompositeLike | None = None,
         rules: RulesLike = (),
         dialect: str | None = None,
         eps: float | None = None,
@@ -74,30 +84,40 @@ class Explainer:
         dtype: Any = "float32",
         preprocess: PreprocessLike | None = None,
         labels: Labels | None = None,
+        **options: Any,
     ) -> None:
+        asked = methods.get(method, noise, options)
         self.graph = Graph.load(model)
         self._preprocess = preprocess
-        bounds = defaults_from(lambda: self.preprocess)
-        self.composite = composites.get(composite, rules=rules, dialect=dialect, eps=eps, defaults=bounds)
+        self.name, self.method = method, asked.method
+        self.composite = composites.get(
+            composite or asked.composite or "epsilon",
+            rules=rules,
+            dialect=dialect,
+            eps=eps,
+            defaults=defaults_from(lambda: self.preprocess),
+            **asked.parameters,
+        )
         self.keep = keep
-        self.dtype = _dtype(dtype)
-        self.labels = labels_of(self.graph) if labels is None else _labels(labels)
+        if keep and not isinstance(self.method, methods.Walk):
+            raise InputError(f"keep: {method!r} hands nothing to inner tensors; use a method of one walk")
+        self.dtype = dtype_of(dtype)
+        self.labels = labels_of(self.graph) if labels is None else labels_given(labels)
         self._runners: dict[Start, Runner] = {}
+        self._scorers: dict[Start, Scorer] = {}
         self._plans: dict[Start, Plan] = {}
         self._lock = threading.Lock()
-        self._one_by_one = False
+        self._batches = Batches(self.graph)
 
     @property
     def preprocess(self) -> Preprocess | None:
         """How an image becomes the input: as given, or as the file's metadata has it, or None."""
-        given = self._preprocess
-        if given is None:
+        how = self._preprocess
+        if how is None:
             return of_metadata(self.graph.metadata)
-        if isinstance(given, Preprocess):
-            return given
-        return (
-            Preprocess.from_config(given) if isinstance(given, Mapping) else Preprocess.from_file(Path(given))
-        )
+        if isinstance(how, Preprocess):
+            return how
+        return Preprocess.from_config(how) if isinstance(how, Mapping) else Preprocess.from_file(Path(how))
 
     @preprocess.setter
     def preprocess(self, how: PreprocessLike | None) -> None:
@@ -115,31 +135,55 @@ class Explainer:
         ------
         TargetError, UnsupportedError
         """
-        return self._plan(resolve_target(self.graph, target, self.labels)[0])
+        return self._plan(self.start_of(target))
+
+    def start_of(self, target: TargetLike) -> Start:
+        """The tensor that a target starts from, and what was cut behind it; no plan is made.
+
+        Raises
+        ------
+        TargetError
+        """
+        return resolve_target(self.graph, target, self.labels).where
 
     def _plan(self, start: Start) -> Plan:
         with self._lock:
             if start not in self._plans:
-                self._plans[start] = make_plan(self.graph, self.composite, start, self.keep)
+                self._plans[start] = plan_of(self.graph, self.composite, start, self.keep, self.method)
             return self._plans[start]
 
-    def _runner(self, start: Start) -> Runner:
+    def _runner(self, start: Start) -> Runner | None:
+        if not self.method.walks:
+            return None
         plan = self._plan(start)
         with self._lock:
             if start not in self._runners:
                 self._runners[start] = Runner(plan, self.dtype)
             return self._runners[start]
 
-    def explain(self, x: ImageLike, target: TargetLike = "top", start: str = "output") -> Explanation:
+    def _scorer(self, start: Start) -> Scorer:
+        with self._lock:
+            if start not in self._scorers:
+                self._scorers[start] = Scorer(self.graph, start)
+            return self._scorers[start]
+
+    def explain(
+        self,
+        x: ImageLike,
+        target: TargetLike = "top",
+        start: str = "output",
+        against: TargetLike | None = None,
+        progress: Progress | None = None,
+    ) -> Explanation:
         """Explain a batch.
 
         Parameters
         ----------
         x : array (N, ...), dict of input name -> array, PIL image or path
             Arrays are taken as already preprocessed, images are preprocessed here.
-        target : see `explain`
-        start : "output" or "one"
-            The relevance put on the target: its own value, or 1.
+        target, start, against : see `explain`
+        progress : callable, optional
+            Called with (done, total) by methods that ask a model many times.
 
         Returns
         -------
@@ -151,23 +195,68 @@ class Explainer:
             The input does not fit the model.
         TargetError, UnsupportedError, ModelError, NumericalError, PreprocessError
         """
-        where, index = resolve_target(self.graph, target, self.labels)
-        check_start(start, index)
-        runner = self._runner(where)
-        photos: tuple[Image, ...] = ()
-        layout = "NCHW"
-        if not isinstance(x, Mapping | np.ndarray):
-            if not isinstance(x, str | os.PathLike) and not hasattr(x, "convert"):
-                raise InputError(
-                    "an image is a path, a PIL image, an array or {input name: array}, not "
-                    f"{type(x).__name__}; for several images call explain for each, or stack prepared arrays"
-                )
-            x, photos, layout = self.prepare(x)
-        elif self._preprocess is not None or "preprocessor_config" in self.graph.metadata:
-            layout = getattr(self.preprocess, "layout", layout)
-        feeds = feeds_of(self.graph, x)
-        run = self._run(runner, feeds, index, start)
-        return self._explanation(runner.plan, feeds, run, photos, layout)
+        return self.explain_targets(x, [target], start, against, progress)[0]
+
+    def explain_targets(
+        self,
+        x: ImageLike,
+        targets: Sequence[TargetLike],
+        start: str = "output",
+        against: TargetLike | None = None,
+        progress: Progress | None = None,
+    ) -> list[Explanation]:
+        """Explain a batch for several targets of any kind, one after the other.
+
+        Targets in the same tensor share one forward pass where the method is one walk; those in
+        another tensor have their own, which returns other inner values.
+
+        Parameters
+        ----------
+        x, start, against, progress : see `explain`
+        targets : sequence of targets
+            Each whatever `explain` takes.
+
+        Returns
+        -------
+        list of Explanation, in the order of `targets`
+
+        Raises
+        ------
+        As `explain` does, before anything is computed where a target cannot be explained.
+        """
+        asked = [resolve_target(self.graph, target, self.labels, start, against) for target in targets]
+        runners = {target.where: self._runner(target.where) for target in asked}
+        input_ = given(self.graph, x, lambda: self.preprocess)
+        found: dict[Target, Explanation] = {}
+        for where, runner in runners.items():
+            here = [target for target in asked if target.where == where]
+            answers = self._answers(runner, where, input_, here, progress)
+            found.update(zip(here, answers, strict=True))
+        return [found[target] for target in asked]
+
+    def _answers(
+        self,
+        runner: Runner | None,
+        where: Start,
+        input_: Given,
+        targets: Sequence[Target],
+        progress: Progress | None,
+    ) -> list[Explanation]:
+        if runner is not None and isinstance(self.method, methods.Walk):
+            runs = self._batches.run(runner.run, input_.feeds, targets)
+        else:
+            scorer = self._scorer(where)
+            parts = (self.method, scorer, runner, self._batches, input_)
+            runs = [ask(*parts, target, progress) for target in targets]
+        plan = None if runner is None else runner.plan
+        return [
+            replace(
+                explanation_of(run, target, input_, plan, self.method, self.labels),
+                method=self.name,
+                composite=self.composite.name,
+            )
+            for run, target in zip(runs, targets, strict=True)
+        ]
 
     def prepare(self, image: Any) -> tuple[Array, tuple[Image, ...], str]:
         """An image as the model's input, the image as the model sees it, and the layout.
@@ -178,66 +267,8 @@ class Explainer:
             Neither the file nor the caller says how.
         InputError
         """
-        from . import image as images
-
-        how = self.preprocess
-        if how is None:
-            raise PreprocessError(missing_message(self.graph.title))
-        picture = images.open_image(Path(image)) if isinstance(image, str | os.PathLike) else image
-        array, photo = images.prepare(picture, how)
-        expected = only_input(self.graph)
-        if expected.shape is not None:
-            images.check_fits(array.shape, expected.shape, how.layout)
-        if expected.dtype.kind in "iu":
-            array = np.rint(array)
-        return array.astype(expected.dtype), (photo,), how.layout
-
-    def _run(self, runner: Runner, feeds: dict[str, Array], index: Index, how: str) -> Run:
-        samples = len(next(iter(feeds.values())))
-        if isinstance(index, np.ndarray) and len(index) != samples:
-            raise TargetError(f"target: {len(index)} indices for {samples} sample(s)")
-
-        def run(part: Mapping[str, Array], where: Index) -> Run:
-            return runner.run(part, where, how)
-
-        fixed = {value.shape[0] for value in self.graph.inputs if value.shape and value.shape[0] is not None}
-        if len(fixed) == 1:
-            return in_batches(run, feeds, index, fixed.pop())
-        if samples == 1 or self._one_by_one:
-            return in_batches(run, feeds, index, 1)
-        try:
-            return run(feeds, index)
-        except (ModelError, TargetError) as error:
-            # Some files declare a dynamic batch that they do not have: does one sample pass?
-            result = in_batches(run, feeds, index, 1)
-            self._one_by_one = True
-            warnings.warn(
-                f"{self.graph.title} declares a dynamic batch but fails on {samples} samples "
-                f"({error}); they are fed one by one",
-                stacklevel=3,
-            )
-            return result
-
-    def _explanation(
-        self, plan: Plan, feeds: dict[str, Array], run: Run, photos: tuple[Image, ...], layout: str
-    ) -> Explanation:
-        sources = {name: run.relevance[name] for name in plan.sources}
-        arrived = np.sum([total(R, len(run.start)) for R in sources.values()], axis=0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            conserved = np.where((run.start == 0) | plan.gradient, np.nan, arrived / run.start)
-        return Explanation(
-            relevance=next(iter(sources.values())) if len(feeds) == 1 else sources,
-            relevances={name: run.relevance[tensor] for name, tensor in plan.keep.items()},
-            outputs=run.outputs,
-            target=run.target,
-            target_name=plan.start.output,
-            start=run.start,
-            conserved=conserved,
-            audit=run.audit,
-            labels=self.labels,
-            photos=photos,
-            layout=layout,
-        )
+        made = given(self.graph, image, lambda: self.preprocess)
+        return next(iter(made.feeds.values())), made.photos, made.layout
 
 
 def explain(
@@ -246,16 +277,10 @@ def explain(
     *,
     target: TargetLike = "top",
     start: str = "output",
-    composite: CompositeLike = "epsilon",
-    rules: RulesLike = (),
-    dialect: str | None = None,
-    eps: float | None = None,
-    keep: Collection[str] | str = (),
-    dtype: Any = "float32",
-    preprocess: PreprocessLike | None = None,
-    labels: Labels | None = None,
+    against: TargetLike | None = None,
+    **how: Any,
 ) -> Explanation:
-    """Explain one prediction of an ONNX model by layer-wise relevance propagation.
+    """Explain one prediction of an ONNX model, by layer-wise relevance propagation unless told otherwise.
 
     Parameters
     ----------
@@ -265,13 +290,19 @@ def explain(
         is taken as already preprocessed.
     target : "top", int, str, array, tuple or dict
         "top" is each sample's largest output; an int or a label is a class; an array gives one
-        index per sample; ``(output or tensor name, index)`` and ``{output name: index}`` choose
-        among several outputs; a tensor's name starts from that whole tensor, every value its own
-        relevance.
-    start : "output" or "one"
-        The relevance put on the target: its own value, or 1.
-    composite, rules, dialect, eps, keep, dtype, preprocess, labels
-        See `Explainer`.
+        index per sample, or explains one sample several times; ``(output or tensor name, index)``
+        and ``{output name: index}`` choose among several outputs; a tensor's name starts from that
+        whole tensor, every value its own relevance. An index may be NumPy's, of the whole tensor
+        or, one entry shorter, of each sample: ``("masks", np.s_[0, 17])``, as text ``"masks[0, 17]"``;
+        or an array of bool. One whole number alone counts through the flattened sample.
+    start : str
+        What is put on the target: "output" or "logit", its own value; "one"; "probability", its
+        softmax or sigmoid; "margin", its value and minus that of `against`; "clrp" and "sglrp",
+        contrasts with all other classes: see `explainer.targets.put_relevance`.
+    against : as target
+        The other side of a margin, in the same tensor; each sample's best other class by default.
+    **how
+        Method, composite, rules, options and all else that `Explainer` takes.
 
     Returns
     -------
@@ -286,30 +317,4 @@ def explain(
     ----------
     Bach et al. 2015, PLOS ONE 10(7): e0130140.
     """
-    explainer = Explainer(
-        model,
-        composite=composite,
-        rules=rules,
-        dialect=dialect,
-        eps=eps,
-        keep=keep,
-        dtype=dtype,
-        preprocess=preprocess,
-        labels=labels,
-    )
-    return explainer.explain(image, target, start)
-
-
-def _labels(labels: Labels) -> dict[int, str]:
-    items = labels.items() if isinstance(labels, Mapping) else enumerate(labels)
-    return {int(index): str(label) for index, label in items}
-
-
-def _dtype(dtype: Any) -> np.dtype[Any]:
-    try:
-        kind: np.dtype[Any] = np.dtype(dtype)
-    except TypeError:
-        kind = np.dtype(object)
-    if dtype is None or kind not in (np.float32, np.float64):
-        raise InputError(f"dtype is 'float32' or 'float64', not {dtype!r}")
-    return kind
+    return Explainer(model, **how).explain(image, target, start, against)

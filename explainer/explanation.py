@@ -31,15 +31,28 @@ class Explanation:
     outputs : dict of str -> array
         The model's own outputs.
     target : array (N,) or None
-        The index that is explained in each sample's flattened output; None for a whole tensor.
+        The index that is explained in each sample's flattened output; None for a whole tensor
+        and for a region.
     target_name : str
         The tensor that the index counts in.
     start : array (N,)
-        The relevance put on the target.
+        The relevance put on the target, summed; 0 for "clrp" and "sglrp", by their definition.
     conserved : array (N,)
         ΣR at the input / R at the target; not a number where the latter is 0.
     audit : Audit
         Per step: relevance out, in, and the shares of bias and epsilon.
+    kind : str
+        What was put on the target: see `start` of `explainer.explain`.
+    method, composite : str
+        By which it was made.
+    delta : array (N,) or None
+        Of methods whose attributions should sum to a difference: what they miss of it.
+    score : array (N,)
+        What is explained: the target's value, its probability, or a margin; a region's sum.
+    against : array (N,) or None
+        The other side of a margin, counted as `target` is.
+    region : str
+        The elements that are explained, ``output[0, :, 17]``; "" for an index and a whole tensor.
     labels : dict of int -> str
     photos : tuple of PIL images
         The images as the model saw them, where they were preprocessed here.
@@ -55,20 +68,34 @@ class Explanation:
     start: Array
     conserved: Array
     audit: Audit
+    kind: str
+    score: Array
+    method: str = "lrp"
+    composite: str = "epsilon"
+    delta: Array | None = None
+    against: Array | None = None
+    region: str = ""
     labels: Mapping[int, str] = field(default_factory=dict)
     photos: tuple[Image, ...] = ()
     layout: str = "NCHW"
 
     def __repr__(self) -> str:
-        target = "a whole tensor" if self.target is None else f"{self.target.tolist()}"
+        target = self.region or ("a whole tensor" if self.target is None else f"{self.target.tolist()}")
         conserved = ", ".join(f"{value:.4g}" for value in self.conserved[:4])
         return f"<Explanation of {target} in {self.target_name!r}, conserved {conserved}>"
 
     def label(self, sample: int = 0) -> str:
-        """The name of the explained class, or its index where it has none."""
-        if self.target is None:
-            return self.target_name
-        index = int(self.target[sample])
+        """The name of the explained class, or its index where it has none; or the region's text."""
+        if self.region or self.target is None:
+            return self.region or self.target_name
+        return self._name(self.target[sample])
+
+    def rival(self, sample: int = 0) -> str:
+        """The name of a margin's other side, or its index; "" where there is none."""
+        return "" if self.against is None else self._name(self.against[sample])
+
+    def _name(self, index: int) -> str:
+        index = int(index)
         # Class names count in the model's output: an inner tensor's third channel is no class.
         return self.labels.get(index, str(index)) if self.target_name in self.outputs else str(index)
 
@@ -104,9 +131,16 @@ class Explanation:
         """The numbers without the arrays: target, prediction, conservation, audit."""
         target = None if self.target is None else self.target.tolist()
         return {
+            "method": self.method,
+            "composite": self.composite,
             "target": target,
             "target_name": self.target_name,
             "label": [self.label(sample) for sample in range(len(self.start))],
+            "region": self.region or None,
+            "kind": self.kind,
+            "against": None if self.against is None else self.against.tolist(),
+            "score": [_number(value) for value in self.score],
+            "delta": None if self.delta is None else [_number(value) for value in self.delta],
             "start": self.start.tolist(),
             "conserved": [_number(value) for value in self.conserved],
             "audit": [
@@ -159,9 +193,11 @@ class Explanation:
 
     def _arrays(self) -> dict[str, Array]:
         relevance = self.relevance if isinstance(self.relevance, dict) else {"relevance": self.relevance}
-        arrays = {**relevance, "start": self.start, "conserved": self.conserved}
+        arrays = {**relevance, "start": self.start, "conserved": self.conserved, "score": self.score}
         if self.target is not None:
             arrays["target"] = self.target
+        if self.against is not None:
+            arrays["against"] = self.against
         return arrays | {f"relevance of {name}": value for name, value in self.relevances.items()}
 
 

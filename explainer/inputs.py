@@ -1,14 +1,116 @@
-"""Arrays from the caller, checked and cast to what the model's inputs want."""
+"""What the caller gives, checked and cast to what the model's inputs want."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, PreprocessError
 from .graph import Graph, Input
+from .preprocess import Preprocess, missing_message
 from .tensor import Array
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from .targets import Labels
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """One batch as the model takes it, with what drawing needs.
+
+    Attributes
+    ----------
+    feeds : dict of input name -> array
+    photos : tuple of PIL images
+        The images as the model sees them, where they were preprocessed here.
+    layout : str
+        "NCHW" or "NHWC".
+    """
+
+    feeds: dict[str, Array]
+    photos: tuple[Image, ...] = ()
+    layout: str = "NCHW"
+
+    @property
+    def samples(self) -> int:
+        """The size of the batch."""
+        return len(next(iter(self.feeds.values())))
+
+
+def given(graph: Graph, x: Any, preprocess: Callable[[], Preprocess | None]) -> Given:
+    """An array, a dict of arrays, a path or a PIL image as what the model is fed.
+
+    Parameters
+    ----------
+    graph : Graph
+    x : array (N, ...), dict of input name -> array, path or PIL image
+        Images are preprocessed, arrays are taken as they are.
+    preprocess : callable
+        Returns how, or None; asked where it matters.
+
+    Raises
+    ------
+    PreprocessError
+        An image, and neither the file nor the caller says how.
+    InputError
+    """
+    if isinstance(x, Mapping | np.ndarray):
+        try:
+            how = preprocess()
+        except PreprocessError:  # of no concern for what is prepared already
+            how = None
+        return Given(feeds_of(graph, x), layout="NCHW" if how is None else how.layout)
+    if not isinstance(x, str | os.PathLike) and not hasattr(x, "convert"):
+        raise InputError(
+            "an image is a path, a PIL image, an array or {input name: array}, not "
+            f"{type(x).__name__}; for several images call explain for each, or stack prepared arrays"
+        )
+    return _prepared(graph, x, preprocess())
+
+
+def _prepared(graph: Graph, image: Any, how: Preprocess | None) -> Given:
+    from . import image as images
+
+    if how is None:
+        raise PreprocessError(missing_message(graph.title))
+    picture = images.open_image(Path(image)) if isinstance(image, str | os.PathLike) else image
+    array, photo = images.prepare(picture, how)
+    expected = only_input(graph)
+    if expected.shape is not None:
+        images.check_fits(array.shape, expected.shape, how.layout)
+    if expected.dtype.kind in "iu":
+        array = np.rint(array)
+    return Given(feeds_of(graph, array.astype(expected.dtype)), (photo,), how.layout)
+
+
+def labels_given(labels: Labels) -> dict[int, str]:
+    """Class names by index."""
+    items = labels.items() if isinstance(labels, Mapping) else enumerate(labels)
+    return {int(index): str(label) for index, label in items}
+
+
+def dtype_of(dtype: Any) -> np.dtype[Any]:
+    """The walk's type.
+
+    Raises
+    ------
+    InputError
+        Neither float32 nor float64.
+    """
+    try:
+        kind: np.dtype[Any] = np.dtype(dtype)
+    except TypeError:
+        kind = np.dtype(object)
+    if dtype is None or kind not in (np.float32, np.float64):
+        raise InputError(f"dtype is 'float32' or 'float64', not {dtype!r}")
+    return kind
 
 
 def only_input(graph: Graph) -> Input:

@@ -61,6 +61,8 @@ class Plan:
         The model inputs that relevance reaches.
     keep : dict of str -> str
         Tensors whose relevance is returned: the user's name -> the view's.
+    shows : tuple of str
+        Tensors whose values are returned too.
     gradient : bool
         Whether a gradient is handed back, which is not conserved.
     """
@@ -70,6 +72,7 @@ class Plan:
     steps: tuple[Step, ...]
     sources: tuple[str, ...]
     keep: dict[str, str] = field(default_factory=dict)
+    shows: tuple[str, ...] = ()
     gradient: bool = False
 
     @property
@@ -79,6 +82,7 @@ class Plan:
         for step in self.steps:
             names.update(dict.fromkeys(sorted(step.reads)))
             names.update(dict.fromkeys(self.unfixed(step)))
+        names.update(dict.fromkeys(self.shows))
         return list(names)
 
     def unfixed(self, step: Step) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,17 @@ from .backward import backward
 from .batches import Run
 from .errors import NumericalError
 from .plan import Plan, Step
-from .targets import Index, choose, put_relevance
+from .targets import (
+    Chosen,
+    Target,
+    choose,
+    finish,
+    indices_of,
+    is_balanced,
+    put_relevance,
+    score,
+    seed,
+)
 from .tensor import Array, total
 
 # How far the layers' own float64 forward may be from onnxruntime's, relative to the largest value:
@@ -78,15 +88,14 @@ class Runner:
         """An input as the walk sees it: pixels of an integer type become numbers."""
         return value.astype(self.dtype, copy=False)
 
-    def run(self, feeds: Mapping[str, Array], index: Index, how: str) -> Run:
-        """Explain one batch.
+    def run(self, feeds: Mapping[str, Array], targets: Sequence[Target]) -> list[Run]:
+        """Explain one batch: one forward pass, and a walk for each target.
 
         Parameters
         ----------
         feeds : dict of input name -> array
-        index : Index
-            See `explainer.targets`.
-        how : "output" or "one"
+        targets : sequence of Target
+            All at the plan's own start.
 
         Raises
         ------
@@ -96,18 +105,46 @@ class Runner:
         samples = next(iter(feeds.values())).shape[0]
         check_finite({**activations, **_arrays(outputs)}, self.producers)
         # The index is chosen on what the model itself computed.
-        chosen = choose(self.plan.start, index, activations, samples)
-        auditor = Auditor(samples, conserving=not self.plan.gradient)
-        how = "one" if self.plan.gradient else how
+        chosen = [choose(target, activations, samples) for target in targets]
         with np.errstate(all="ignore"):  # the auditor says which node, NumPy only that
             parameters = self._parameters(activations)
             if self.reference:
                 self._recompute(activations, parameters)
-            R = put_relevance(self.plan.start, chosen, how, activations, samples)
-            start = total(R, samples)
-            relevance = backward(self.plan, activations, R, parameters.__getitem__, auditor)
-        target = None if chosen is None else np.broadcast_to(chosen.reshape(-1), samples).copy()
-        return Run(relevance, outputs, target, start, auditor.result())
+            runs = []
+            for place, target in enumerate(targets, start=1):
+                # The last walk may let go of what it has read.
+                values = activations if place == len(targets) else dict(activations)
+                runs.append(self._walk(target, chosen[place - 1], values, outputs, parameters, samples))
+        return runs
+
+    def _walk(
+        self,
+        target: Target,
+        chosen: Chosen,
+        activations: dict[str, Array],
+        outputs: dict[str, Array],
+        parameters: dict[Step, dict[str, Array]],
+        samples: int,
+    ) -> Run:
+        auditor = Auditor(samples, conserving=not self.plan.gradient)
+        begin = seed if self.plan.gradient else put_relevance
+        R = begin(target, chosen, activations, samples)
+        shown = {name: activations[name] for name in self.plan.shows}
+        explained = score(target, chosen, activations, samples)
+        # A sum that is 0 by definition is not left to rounding: it would be divided by.
+        start = np.zeros(samples) if is_balanced(target) else total(R, samples)
+        relevance = backward(self.plan, activations, R, parameters.__getitem__, auditor)
+        return Run(
+            relevance={name: finish(target, value) for name, value in relevance.items()},
+            outputs=outputs,
+            target=indices_of(chosen, samples),
+            against=indices_of(chosen.rival, samples),
+            start=start,
+            score=explained,
+            audit=auditor.result(),
+            is_region=any(side.is_region for side in (chosen, chosen.rival) if side is not None),
+            values=shown,
+        )
 
     def _parameters(self, activations: dict[str, Array]) -> dict[Step, dict[str, Array]]:
         return {

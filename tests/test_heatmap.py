@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explainer import heatmap
 from explainer.errors import InputError
-from explainer.heatmap import render, shared_scale
+from explainer.heatmap import ColorMap, amounts, paper, render, shared_scale
+from explainer.heatmap.colours import COLORMAPS
 
+# Those whose middle is grey: zero-centred.
+DIVERGING = [name for name, colours in COLORMAPS.items() if "80:" in colours]
 BLUE, WHITE, RED = (0, 0, 255), (255, 255, 255), (255, 0, 0)
 GENERATOR = np.random.default_rng(0)
 
@@ -15,7 +17,7 @@ GENERATOR = np.random.default_rng(0)
 def bare(relevance, **options) -> np.ndarray:
     """The map alone, without its paper: what is inside the frame."""
     picture = np.asarray(render(relevance, colorbar=False, style="map", **options))
-    rows, columns = np.nonzero((picture == heatmap.FRAME).all(axis=-1))
+    rows, columns = np.nonzero((picture == paper.FRAME).all(axis=-1))
     return picture[rows.min() + 1 : rows.max(), columns.min() + 1 : columns.max()]
 
 
@@ -53,9 +55,9 @@ def test_channels_are_summed_where_they_lie(shape, layout, plane):
 
 
 def test_a_vector_keeps_all_its_values():
-    plane = heatmap.to_plane(np.arange(1.0, 1001.0), "NCHW")
+    plane = amounts.to_plane(np.arange(1.0, 1001.0), "NCHW")
     assert plane.shape == (2, 500) and plane.sum() == 500500
-    assert heatmap.to_plane(np.ones(1025), "NCHW").sum() == 1025
+    assert amounts.to_plane(np.ones(1025), "NCHW").sum() == 1025
 
 
 def test_no_relevance_is_drawn_white():
@@ -72,16 +74,24 @@ def test_a_few_extreme_pixels_do_not_wash_out_the_rest():
 
 
 def test_the_scale_of_small_and_of_sparse_maps_is_their_largest_value():
-    assert heatmap.extent(np.arange(64.0).reshape(8, 8), heatmap.PERCENTILE) == 63
+    assert amounts.extent(np.arange(64.0).reshape(8, 8), amounts.PERCENTILE) == 63
     sparse = np.zeros((40, 50))
     sparse[0, 0] = -3
-    assert heatmap.extent(sparse, heatmap.PERCENTILE) == 3
+    assert amounts.extent(sparse, amounts.PERCENTILE) == 3
 
 
 def test_the_colour_bar_says_the_scale_and_what_was_clipped():
-    assert heatmap.tick_labels(("bwr", 0.01234, (False, False))) == ["+0.0123", "0", "-0.0123"]
-    assert heatmap.tick_labels(("bwr", 2.0, (False, True))) == [">= +2", "0", "-2"]
-    assert heatmap.tick_labels(("bwr", 2.0, (True, False))) == ["+2", "0", "<= -2"]
+    def labels(sign, limit, below, above):
+        return paper.Bar(ColorMap.of("bwr"), sign, limit, below, above).labels()
+
+    assert labels("all", 0.01234, False, False) == ["+0.0123", "0", "-0.0123"]
+    assert labels("all", 2.0, False, True) == [">= +2", "0", "-2"]
+    assert labels("all", 2.0, True, False) == ["+2", "0", "<= -2"]
+    assert labels("all", 0.0, False, False) == ["", "0", ""]
+    assert labels("positive", 2.0, False, True) == [">= +2", "", "0"]
+    assert labels("negative", 2.0, False, True) == ["<= -2", "", "0"]
+    assert labels("absolute_value", 2.0, False, True) == [">= 2", "", "0"]
+    assert labels("positive", 0.0, False, True) == ["", "", "0"]
     exact, clipped = (render([[value, 0.0]], scale=2.0) for value in (2.0, 2.1))
     assert clipped.width > exact.width
 
@@ -110,7 +120,9 @@ def test_the_photo_is_beside_or_under_the_map():
     photo = Image.new("RGB", (8, 8), (0, 200, 0))
     relevance = np.zeros((3, 8, 8))
     relevance[:, :4] = 1
-    beside, over, alone = (render(relevance, photo, style=style, colorbar=False) for style in heatmap.STYLES)
+    beside, over, alone = (
+        render(relevance, photo, style=style, colorbar=False) for style in ("side_by_side", "overlay", "map")
+    )
     assert beside.width > alone.width == over.width
     assert ((np.asarray(beside) == (0, 200, 0)).all(-1)).sum() >= 320 * 320
     colours = {colour for _, colour in over.getcolors(1 << 20)}
@@ -118,21 +130,72 @@ def test_the_photo_is_beside_or_under_the_map():
     assert render(relevance, colorbar=False).size == alone.size
 
 
-def test_an_overlay_without_relevance_is_a_grey_photo():
+@pytest.mark.parametrize("sign", ["all", "positive"])
+@pytest.mark.parametrize("colormap", DIVERGING)
+def test_an_overlay_without_relevance_is_a_grey_photo(colormap, sign):
     photo = Image.fromarray(GENERATOR.integers(0, 256, (64, 64, 3), dtype=np.uint8))
-    for colormap in heatmap.COLORMAPS:
-        shown = np.asarray(
-            render(np.zeros((64, 64)), photo, style="overlay", colormap=colormap, colorbar=False)
-        )
-        assert (shown.max(-1) == shown.min(-1)).all() and np.ptp(shown) > 100
+    options = {"colormap": colormap, "sign": sign, "colorbar": False, "min_size": 64}
+    page = np.asarray(render(np.zeros((64, 64)), photo, style="overlay", **options))
+    margin = (page.shape[0] - 64) // 2
+    shown = page[margin : margin + 64, margin : margin + 64].astype(float)
+    assert sign != "all" or ((shown.max(-1) == shown.min(-1)).all() and np.ptp(shown) > 100)
+    # Seven tenths of the photo in grey, the rest the colour of zero, which the colour bar explains.
+    zero = ColorMap.of(colormap)(np.zeros(1), sign == "all")
+    grey = np.asarray(photo.convert("L"), dtype=float)[:, :, None]
+    assert np.abs(shown - (0.7 * grey + 0.3 * zero)).max() < 0.501  # rounded
 
 
-@pytest.mark.parametrize("colormap", heatmap.COLORMAPS)
+@pytest.mark.parametrize("colormap", DIVERGING)
 def test_colour_maps_are_centred_and_distinct(colormap):
-    shades = heatmap.colours(np.linspace(-1, 1, 101)[None], colormap)[0].astype(int)
+    shades = ColorMap.of(colormap)(np.linspace(-1, 1, 101), True).astype(int)
     assert len(np.unique(shades, axis=0)) == 101
-    assert shades[50].tolist() in ([255] * 3, [0] * 3)
-    assert shades[25][2] > shades[25][0] and shades[75][0] > shades[75][2]
+    assert shades[50].tolist() in ([255] * 3, [0xD0] * 3, [0] * 3)
+    if colormap in ("bwr", "seismic", "coldnhot", "france"):
+        assert shades[25][2] > shades[25][0] and shades[75][0] > shades[75][2]
+
+
+@pytest.mark.parametrize("colormap", COLORMAPS)
+def test_of_one_sign_zero_is_where_the_map_begins(colormap):
+    first, last = ColorMap.of(colormap).colours[[0, -1]]
+    shown = bare([[0.0, -1.0], [1.0, 2.0]], sign="positive", colormap=colormap)
+    assert corners(shown) == [tuple(first), tuple(first), corners(shown)[2], tuple(last)]
+    shown = bare([[0.0, 1.0], [-1.0, -2.0]], sign="negative", colormap=colormap)
+    assert corners(shown) == [tuple(first), tuple(first), corners(shown)[2], tuple(last)]
+
+
+def test_every_sign_has_its_own_default_colours():
+    relevance = [[0.0, 1.0], [-1.0, -0.5]]
+    assert corners(bare(relevance, sign="all")) == [WHITE, RED, BLUE, (128, 128, 255)]
+    assert corners(bare(relevance, sign="positive")) == [WHITE, RED, WHITE, WHITE]
+    assert corners(bare(relevance, sign="negative")) == [WHITE, WHITE, BLUE, (128, 128, 255)]
+    assert corners(bare(relevance, sign="absolute_value")) == [WHITE, (0, 0, 0), (0, 0, 0), (128, 128, 128)]
+
+
+def test_pooling_draws_sums_over_squares_in_their_places():
+    relevance = GENERATOR.normal(size=(7, 9))
+    pooled = amounts.pooled(relevance, 4)
+    for top in (0, 4):
+        for left in (0, 4, 8):
+            square = np.s_[top : top + 4, left : left + 4]
+            np.testing.assert_allclose(pooled[square], relevance[square].sum(), rtol=1e-14)
+    np.testing.assert_array_equal(bare(relevance, pool=4), bare(pooled))
+    np.testing.assert_allclose(amounts.pooled(relevance, 99), relevance.sum(), rtol=1e-14)
+    assert shared_scale([relevance], pool=4) == np.abs(pooled).max()
+    plain, noted = (render(relevance, pool=pool, min_size=64) for pool in (1, 4))
+    assert noted.size != plain.size  # the colour bar says what is summed
+
+
+def test_nothing_is_drawn_that_the_colour_bar_does_not_say():
+    relevance = GENERATOR.normal(size=(8, 8))
+    photo = Image.new("RGB", (8, 8), "green")
+    for style in ("masked_image", "alpha_scaling", "original_image"):
+        drawn = [
+            render(relevance, photo, style=style, sign="positive", colorbar=bar) for bar in (True, False)
+        ]
+        assert drawn[0].size == drawn[1].size
+    for style in ("map", "overlay", "blended_heat_map"):
+        with_bar, without = (render(relevance, photo, style=style, colorbar=bar) for bar in (True, False))
+        assert with_bar.width > without.width
 
 
 def test_extreme_shapes_and_values_are_drawn():
@@ -151,18 +214,29 @@ def test_extreme_shapes_and_values_are_drawn():
 
 
 def test_a_title_is_written_in_the_letters_there_are():
-    font = heatmap.ImageFont.load_default(16)
-    assert heatmap.fitted("Mèo\n vàng", font, 500) == "Meo vang"
-    cut = heatmap.fitted("a long title", font, 50)
+    font = paper.ImageFont.load_default(16)
+    assert paper.fitting("Mèo\n vàng", font, 500) == "Meo vang"
+    cut = paper.fitting("a long title", font, 50)
     assert cut.endswith("...") and font.getlength(cut) <= 50
-    assert heatmap.fitted("word", font, 0) == ""
+    assert paper.fitting("word", font, 0) == ""
 
 
 @pytest.mark.parametrize(
     ("relevance", "options", "message"),
     [
         ([[1.0]], {"style": "beside"}, "style is 'beside'; expected one of side_by_side"),
-        ([[1.0]], {"colormap": "jet"}, "colormap is 'jet'"),
+        ([[1.0]], {"style": "masked_image"}, "cannot show both signs"),
+        ([[1.0]], {"style": "alpha_scaling", "sign": "positive"}, "needs a photo"),
+        ([[1.0]], {"sign": "both"}, "sign is 'both'; expected one of all, positive"),
+        ([[1.0]], {"colormap": "jett"}, "colormap is 'jett'"),
+        ([[1.0]], {"colormap": 7}, "colormap is 7"),
+        ([[1.0]], {"pool": 0}, "pool is 0"),
+        ([[1.0]], {"pool": 1.5}, "pool is 1.5"),
+        ([[1.0]], {"pool": float("inf")}, "pool is inf"),
+        ([[1.0]], {"scale": "shared"}, "scale is shared"),
+        ([[1.0]], {"outlier_perc": 100}, "outlier_perc is 100"),
+        ([[1.0]], {"outlier_perc": -1}, "outlier_perc is -1"),
+        ([[1.0]], {"alpha_overlay": 2}, "alpha_overlay is 2"),
         ([[1.0]], {"style": "overlay"}, "needs a photo"),
         ([[1.0]], {"layout": "CHW"}, "layout"),
         ([[1.0]], {"scale": -1}, "scale is -1"),

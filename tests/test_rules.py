@@ -24,7 +24,6 @@ from explainer.rules import (
     Pass,
     PlainGamma,
     PlainZPlus,
-    Rescale,
     Route,
     Winner,
     WSquare,
@@ -36,7 +35,7 @@ from explainer.rules import (
 RULES = [
     *(Zero(), Epsilon(), ZPlus(), AlphaBeta(), Gamma(), ZBox(-1, 1), WSquare(), Flat(), Norm()),
     *(Pass(), Route(), Winner(), Average(), Gradient(), GuidedBackprop(), Deconvnet(), BetaSmooth()),
-    *(PlainGamma(), PlainZPlus(), Rescale()),
+    *(PlainGamma(), PlainZPlus()),
 ]
 
 

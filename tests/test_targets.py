@@ -149,8 +149,8 @@ def test_start_one_scales_the_relevance_of_start_output(explainer):
         (("q", 1), "output", "no class and no tensor is called 'q'"),
         ({"y": 1, "z": 2}, "output", "names one output"),
         ({}, "output", "names one output"),
-        ("a", "one", "'one' needs an index"),
-        (1, "two", "neither 'output'"),
+        ("a", "margin", "'margin' needs an index"),
+        (1, "two", "start: 'two' is none of output, one, probability, margin, clrp, sglrp, logit"),
         ("w", "output", "no class and no tensor is called 'w'"),
     ],
 )

@@ -11,18 +11,19 @@ import click
 
 import explainer
 
-from .options import Numbers, composed, debug_option, kept, method_options, start_options
+from .options import Numbers, asked, debug_option, kept, method_options, start_options, target_option
 
 
 @click.command()
 @click.argument("model")
+@target_option()
 @method_options
-def check(model: str, target: Any, composite: str, options: dict[str, Any], **settings: Any) -> None:
+def check(model: str, target: Any, **options: Any) -> None:
     """Print the layer and the rule of every node; exit with 1 if one has none.
 
     Nothing is computed: this reads the MODEL file alone.
     """
-    explained = explainer.Explainer(model, composite=composed(composite, options), **settings)
+    explained = explainer.Explainer(model, **asked(options))
     plan = explained.plan_for(target)
     preprocess = explained.preprocess
     click.echo(f"{model}: can be explained")
@@ -44,6 +45,16 @@ def operators() -> None:
     click.echo(
         "Dropout, Cast, Constant, shape arithmetic. Cut before an output: Softmax, LogSoftmax, Sigmoid."
     )
+
+
+@click.command()
+@debug_option
+def methods() -> None:
+    """List the methods for --method, and the options that --option sets."""
+    names = explainer.methods.METHODS | dict.fromkeys(explainer.methods.KINDS, explainer.methods.Noise)
+    describe(names)
+    click.echo("\nThe same as --method lrp --composite NAME:")
+    describe({name: explainer.composites.COMPOSITES[name] for name in explainer.methods.COMPOSITES}, skip=1)
 
 
 @click.command()
@@ -88,6 +99,7 @@ def shown(parameter: inspect.Parameter) -> str:
 @click.command("compile")
 @click.argument("model")
 @click.option("-o", "--output", required=True, help="The .onnx file to write.")
+@target_option()
 @method_options
 @start_options
 @click.option(
@@ -100,9 +112,7 @@ def compile_command(
     model: str,
     output: str,
     image_size: tuple[int, ...] | None,
-    composite: str,
-    options: dict[str, Any],
-    **settings: Any,
+    **options: Any,
 ) -> None:
     """Write an ONNX file that computes its own explanation.
 
@@ -110,8 +120,8 @@ def compile_command(
     """
     if os.path.realpath(output) == os.path.realpath(model):
         raise click.UsageError(f"-o {output} would overwrite the model: choose another name")
+    settings = {name: options[name] for name in ("target", "start", "against")}
     if image_size is not None:
         settings["image_size"] = image_size * (2 // len(image_size))
-    settings["keep"] = kept(settings["keep"])
-    explainer.compile(model, output, composite=composed(composite, options), **settings)
+    explainer.compile(model, output, keep=kept(options["keep"]), **settings, **asked(options))
     click.echo(f"written: {output}")

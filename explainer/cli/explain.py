@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 
@@ -13,18 +14,20 @@ import click
 import explainer
 
 from . import report
+from .drawing import check_grid, common_scale, drawing_of, drawing_options
 from .labels import LabelFile
-from .options import Numbers, composed, kept, method_options, start_options
-from .pictures import Job, list_jobs
+from .options import Numbers, asked, kept, method_options, start_options, target_option
+from .pictures import Job, endings_of, list_jobs
+from .progress import Progress, Steps
 
 FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
-DRAWING = ("style", "colormap", "percentile")
 
 
 @click.command()
 @click.argument("model")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("-o", "--output", required=True, help="The .png to write; for several images a folder.")
+@target_option(several=True)
 @method_options
 @start_options
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", help="Of the numbers.")
@@ -37,51 +40,45 @@ DRAWING = ("style", "colormap", "percentile")
 @click.option("--std", type=Numbers(float, 3), help="As --mean.")
 @click.option("--layout", type=click.Choice(["NCHW", "NHWC"]), help="Where the model has its channels.")
 @click.option("--channels", type=click.Choice(["RGB", "BGR", "gray"]), help="What the model takes.")
-@click.option(
-    "--style",
-    type=click.Choice(["side_by_side", "overlay", "map"]),
-    default="side_by_side",
-    help="The photo beside the map, under it, or not at all.",
-)
-@click.option(
-    "--colormap",
-    type=click.Choice(["bwr", "seismic", "coldnhot"]),
-    default="bwr",
-    help="Blue-white-red, the same with dark ends, or black in the middle.",
-)
-@click.option(
-    "--percentile",
-    type=click.FloatRange(0, 100, min_open=True),
-    default=99.5,
-    help="The share of pixels within the colour scale; the bar says what lies beyond.",
-)
-@click.option("--shared-scale", is_flag=True, help="One colour scale for all images (held in memory).")
+@drawing_options
 @click.option("--save-relevance", is_flag=True, help="Also write the numbers, as .npz beside the heat map.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per image and line.")
 def explain(
-    model: str, images: tuple[str, ...], output: str, target: Any, start: str, **options: Any
+    model: str,
+    images: tuple[str, ...],
+    output: str,
+    targets: tuple[Any, ...],
+    start: str,
+    against: Any,
+    **options: Any,
 ) -> None:
     """Draw what in an image made the MODEL's prediction.
+
+    Several targets have a picture each, with the target in its name, and share one forward pass.
 
     How an image becomes the input is said by the file's own metadata, or by --preprocess; the
     options from --size to --channels change single fields of it, or say it all.
     """
     began = perf_counter()
+    drawing = drawing_of(options)
     # What is kept is asked for: it goes where numbers go.
-    jobs, several = list_jobs(images, output, options["save_relevance"] or bool(options["keep"]), model)
+    with_numbers = options["save_relevance"] or bool(options["keep"])
+    jobs, several = list_jobs(images, output, with_numbers, model, endings_of(targets))
+    if options["grid"]:
+        files = [path for picture in jobs for job in picture for path in (job.picture, *job.written)]
+        check_grid(options["grid"], [model, *files])
     explained = open_model(model, options)
-    cut = explained.plan_for(target).start.cut.partition(" ")[0]
+    cuts = [explained.start_of(target).cut.partition(" ")[0] for target in targets]
     loading = perf_counter() - began
 
-    drawing = {name: options[name] for name in DRAWING}
     waiting: list[tuple[explainer.Explanation, Job, dict[str, Any]]] = []
     failures = 0
     with Progress(jobs, several and sys.stderr.isatty()) as progress:
 
         def deliver(
-            explanation: explainer.Explanation, job: Job, numbers: dict[str, Any], **more: Any
+            explanation: explainer.Explanation, job: Job, numbers: dict[str, Any], scale: float | None
         ) -> None:
-            explanation.save(job.heatmap, title=f"target: {report.target_of(numbers)}", **drawing, **more)
+            explanation.save(job.heatmap, title=report.title_of(numbers), **drawing | {"scale": scale})
             if job.numbers:
                 explanation.save(job.numbers)
             if options["as_json"]:
@@ -91,68 +88,47 @@ def explain(
             else:
                 progress.say(report.in_full(job.picture, numbers, job.written, loading))
 
-        for job in progress:
+        for picture in progress:
             began = perf_counter()
             try:
-                explanation = explained.explain(job.picture, target, start)
+                with Steps(not several and sys.stderr.isatty()) as steps:
+                    asked_of = picture[0].picture
+                    explanations = explained.explain_targets(asked_of, targets, start, against, steps)
             except (explainer.InputError, explainer.NumericalError) as error:
                 # What ails one picture need not ail the next; anything else ails the model.
                 if not several:
                     raise
                 failures += 1
-                progress.say(str(error) if job.picture in str(error) else f"{job.picture}: {error}", True)
+                name = picture[0].picture
+                progress.say(str(error) if name in str(error) else f"{name}: {error}", True)
                 continue
-            output_name = predicted(explanation, target)
-            numbers = report.describe(explanation, output_name, cut, is_inner(explanation, target))
-            check_labels(numbers["prediction"], options["labels"])
-            numbers["seconds"] = perf_counter() - began
-            if options["shared_scale"]:
-                waiting.append((explanation, job, numbers))
-            else:
-                deliver(explanation, job, numbers)
+            seconds = perf_counter() - began
+            for job, explanation, cut in zip(picture, explanations, cuts, strict=True):
+                numbers = report.describe(explanation, predicted(explanation), cut)
+                check_labels(numbers["prediction"], options["labels"])
+                numbers["seconds"] = seconds
+                if options["shared_scale"] or options["grid"]:
+                    waiting.append((explanation, job, numbers))
+                else:
+                    deliver(explanation, job, numbers, drawing["scale"])
         if waiting:
-            maps: list[Any] = [explanation.relevance for explanation, _, _ in waiting]
-            layout, percentile = waiting[0][0].layout, drawing["percentile"]
-            scale = explainer.shared_scale([map[0] for map in maps], layout=layout, percentile=percentile)
+            drawn = [explanation for explanation, _, _ in waiting]
+            scale = common_scale(drawn, drawing) if options["shared_scale"] else drawing["scale"]
             for explanation, job, numbers in waiting:
-                deliver(explanation, job, numbers, scale=scale)
+                deliver(explanation, job, numbers, scale)
+            if options["grid"]:
+                titles = [f"{os.path.basename(job.picture)}: {report.target_of(n)}" for _, job, n in waiting]
+                shown = drawing if drawing["scale"] else drawing | {"scale": "shared"}
+                explainer.grid(drawn, titles=titles, **shown).save(options["grid"])
+                if not options["as_json"]:
+                    progress.say(f"all of them: {options['grid']}")
     if failures:
         raise click.ClickException(f"{failures} of {len(jobs)} images could not be explained")
 
 
-class Progress:
-    """Steps through the jobs with a bar, if it is seen; what is said meanwhile is printed after it."""
-
-    def __init__(self, jobs: Sequence[Job], visible: bool) -> None:
-        self.jobs = jobs
-        self.visible = visible
-        self.said: list[tuple[str, bool]] = []
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        for text, is_error in self.said:
-            click.echo(text, err=is_error)
-
-    def __iter__(self) -> Iterator[Job]:
-        if not self.visible:
-            yield from self.jobs
-            return
-        with click.progressbar(self.jobs, file=sys.stderr) as bar:
-            yield from bar
-
-    def say(self, text: str, is_error: bool = False) -> None:
-        if self.visible:
-            self.said.append((text, is_error))
-        else:
-            click.echo(text, err=is_error)
-
-
 def open_model(model: str, options: Mapping[str, Any]) -> explainer.Explainer:
     """Return the explainer, its preprocessing as the options say."""
-    settings = {name: options[name] for name in ("rules", "dialect", "eps", "dtype", "labels")}
-    settings["composite"] = composed(options["composite"], options["options"])
+    settings = {name: options[name] for name in ("dtype", "labels")} | asked(options)
     settings["keep"] = kept(options["keep"])
     changes = {name: options[name] for name in FIELDS if options[name] is not None}
     if isinstance(changes.get("size"), tuple) and len(changes["size"]) == 1:
@@ -170,15 +146,10 @@ def open_model(model: str, options: Mapping[str, Any]) -> explainer.Explainer:
     return explainer.Explainer(model, preprocess=preprocess, **settings)
 
 
-def predicted(explanation: explainer.Explanation, target: Any) -> str:
+def predicted(explanation: explainer.Explanation) -> str:
     """Return the model output that holds the prediction: the one asked about, else the first."""
-    asked = target[0] if isinstance(target, tuple) else explanation.target_name
+    asked = explanation.target_name
     return asked if asked in explanation.outputs else next(iter(explanation.outputs))
-
-
-def is_inner(explanation: explainer.Explanation, target: Any) -> bool:
-    """Return whether the target's index counts in an inner tensor, where class names mean nothing."""
-    return isinstance(target, tuple) and target[0] not in explanation.outputs
 
 
 def check_labels(prediction: Mapping[str, Any], labels: Any) -> None:

@@ -10,6 +10,7 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 # Written out, because asking the library for them would load it before it is needed.
+NOISES = ("smoothgrad", "smoothgrad_sq", "vargrad")
 DIALECTS = ("zennit", "captum", "innvestigate", "attnlrp")
 
 
@@ -35,19 +36,13 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]  # not generic in olde
 
 
 class Target(click.ParamType):  # type: ignore[type-arg]  # as above
-    """``top``, a class index, a label, a tensor, or a tensor and an index: ``NAME[3]``."""
+    """A class index as a number; whatever else can be a target as the text that it is."""
 
     name = "target"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        if re.fullmatch(r"[+-]?\d{1,18}", value):
-            return int(value)
-        if place := re.fullmatch(r"(.+)\[(\d{1,18}(?:,\d{1,18})*)\]", value):
-            indices = tuple(map(int, place[2].split(",")))
-            return place[1], indices[0] if len(indices) == 1 else indices
-        return value
+        is_index = isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,18}", value)
+        return int(value) if is_index else value
 
 
 class Option(click.ParamType):  # type: ignore[type-arg]  # as above
@@ -104,20 +99,41 @@ def debug_option(command: Command) -> Command:
     )(command)
 
 
+# Each with what it puts on the target, as the library has it.
+STARTS = ("output", "logit", "one", "probability", "margin", "clrp", "sglrp")
+
+
+def target_option(several: bool = False) -> Callable[[Command], Command]:
+    """Add --target; `several` of them can be asked for where the walk runs."""
+    return click.option(
+        "--target",
+        "targets" if several else "target",
+        type=Target(),
+        multiple=several,
+        default=["top"] if several else "top",
+        help="top, a class index, a label, a tensor's name, or elements of one: NAME[3], NAME[0, :, 2:5]."
+        + ("  [repeatable]" if several else ""),
+    )
+
+
 def method_options(command: Command) -> Command:
-    """Add the options that say what is explained, and by which rules."""
+    """Add the options that say by which method and which rules it is explained."""
     options = (
         click.option(
-            "--target",
-            type=Target(),
-            default="top",
-            help="top, a class index, a label, a tensor's name, or an index in one: NAME[3].",
+            "--method",
+            default="lrp",
+            show_default=True,
+            metavar="NAME",
+            help="lrp, integrated_gradients, grad_cam, occlusion, ... (see onnx-lrp methods).",
+        ),
+        click.option(
+            "--noise", type=click.Choice(NOISES), help="Ask the method again and again under noise."
         ),
         click.option(
             "--composite",
-            default="epsilon",
             metavar="NAME|FILE",
-            help="The rules: a preset's name (see onnx-lrp composites), or a .toml or .json file.",
+            help="The rules: a preset's name (see onnx-lrp composites), or a .toml or .json file."
+            "  [default: epsilon]",
         ),
         click.option(
             "--rule",
@@ -137,7 +153,8 @@ def method_options(command: Command) -> Command:
             multiple=True,
             metavar="NAME=VALUE",
             callback=lambda ctx, param, pairs: dict(pairs),
-            help="A parameter of the composite: gamma=0.1, low=-2.1/-2.0/-1.8.  [repeatable]",
+            help="Of the method (n_steps=200) or the composite (gamma=0.1, low=-2.1/-2.0/-1.8)."
+            "  [repeatable]",
         ),
         click.option(
             "--eps",
@@ -151,9 +168,10 @@ def method_options(command: Command) -> Command:
     return command
 
 
-def composed(composite: str, options: Mapping[str, Any]) -> Any:
-    """Return --composite with what --option was given, as the library takes it."""
-    return (composite, options) if options else composite
+def asked(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what --method to --eps were given, as the library takes it."""
+    names = ("method", "noise", "composite", "rules", "dialect", "eps")
+    return {name: options[name] for name in names} | dict(options["options"])
 
 
 def start_options(command: Command) -> Command:
@@ -161,9 +179,14 @@ def start_options(command: Command) -> Command:
     options = (
         click.option(
             "--start",
-            type=click.Choice(["output", "one"]),
+            type=click.Choice(STARTS),
             default="output",
-            help="Relevance at the target: its own value, or 1.",
+            help="At the target: its own value, 1, its probability; or in contrast to other classes.",
+        ),
+        click.option(
+            "--against",
+            type=Target(),
+            help="The other side of --start margin.  [default: the best other class]",
         ),
         click.option(
             "--keep",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import click
 
@@ -16,7 +18,7 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".
 
 @dataclass(frozen=True)
 class Job:
-    """One picture: its file, the heat map's, and the file of numbers, if one is wanted."""
+    """One explanation: its picture, the heat map, and the file of numbers, if one is wanted."""
 
     picture: str
     heatmap: str
@@ -27,8 +29,16 @@ class Job:
         return [path for path in (self.heatmap, self.numbers) if path]
 
 
-def list_jobs(images: Sequence[str], output: str, with_numbers: bool, model: str) -> tuple[list[Job], bool]:
-    """Return one job per picture, and whether the results go to a folder, which is made if need be.
+# The jobs of one picture, one per target.
+Picture: TypeAlias = tuple[Job, ...]
+
+
+def list_jobs(
+    images: Sequence[str], output: str, with_numbers: bool, model: str, endings: Sequence[str] = ("",)
+) -> tuple[list[Picture], bool]:
+    """Return the jobs of each picture, and whether the results go to a folder, which is made if need be.
+
+    Each picture has one job for each of the `endings` of its results' names.
 
     Raises
     ------
@@ -44,14 +54,16 @@ def list_jobs(images: Sequence[str], output: str, with_numbers: bool, model: str
             raise click.UsageError(f"several images need a folder, but -o {output} is a file")
         if Path(output).suffix.lower() == ".png" and not os.path.isdir(output):
             raise click.UsageError(f"several images need a folder: -o {output} names a picture")
-        names = [os.path.join(output, f"{stem}.png") for stem in distinct_stems(pictures)]
+        bases = [os.path.join(output, Path(picture).stem) for picture in pictures]
     else:
         if Path(output).suffix.lower() != ".png":
             raise click.UsageError(f"-o {output}: a heat map is a .png (the numbers: --save-relevance)")
-        names = [output]
+        bases = [output[: -len(".png")]]
+    names = iter(distinct([base + ending for base in bases for ending in endings]))
     jobs = [
-        Job(picture, name, str(Path(name).with_suffix(".npz")) if with_numbers else None)
-        for picture, name in zip(pictures, names, strict=True)
+        Job(picture, f"{name}.png", f"{name}.npz" if with_numbers else None)
+        for picture in pictures
+        for name in (next(names) for _ in endings)
     ]
     read = {os.path.realpath(path) for path in (*pictures, model)}
     for job in jobs:
@@ -65,7 +77,15 @@ def list_jobs(images: Sequence[str], output: str, with_numbers: bool, model: str
             os.makedirs(output, exist_ok=True)
         except OSError as error:
             raise explainer.OutputError(f"the folder {output} cannot be made: {error.strerror}") from error
-    return jobs, to_folder
+    count = len(endings)
+    return [tuple(jobs[place : place + count]) for place in range(0, len(jobs), count)], to_folder
+
+
+def endings_of(targets: Sequence[object]) -> list[str]:
+    """Return what is put behind a result's name to tell targets apart; nothing for a single one."""
+    if len(targets) == 1:
+        return [""]
+    return ["-" + (re.sub(r"[^\w.-]+", "_", str(target)).strip("_") or "target") for target in targets]
 
 
 def pictures_of(image: str) -> list[str]:
@@ -81,17 +101,16 @@ def pictures_of(image: str) -> list[str]:
     return found
 
 
-def distinct_stems(pictures: Sequence[str]) -> list[str]:
-    """Return each picture's name without its ending; with a number where two would collide."""
+def distinct(names: Sequence[str]) -> list[str]:
+    """Return the names, with a number behind those that would collide."""
     taken: set[str] = set()
-    stems = []
-    for picture in pictures:
-        stem = unique = Path(picture).stem
-        number = 1
+    found = []
+    for name in names:
+        unique, number = name, 1
         # Some file systems do not tell upper from lower case.
         while unique.casefold() in taken:
             number += 1
-            unique = f"{stem}-{number}"
+            unique = f"{name}-{number}"
         taken.add(unique.casefold())
-        stems.append(unique)
-    return stems
+        found.append(unique)
+    return found

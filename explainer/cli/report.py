@@ -18,7 +18,7 @@ ENDINGS = {
 }
 
 
-def describe(explanation: explainer.Explanation, output: str, cut: str, is_inner: bool) -> dict[str, Any]:
+def describe(explanation: explainer.Explanation, output: str, cut: str) -> dict[str, Any]:
     """Return the numbers of a one-sample explanation, ready for JSON.
 
     Parameters
@@ -28,19 +28,27 @@ def describe(explanation: explainer.Explanation, output: str, cut: str, is_inner
         The model output that holds the prediction.
     cut : str
         The operator at the model's end that was cut; "" where none was.
-    is_inner : bool
-        Whether the target is an index in an inner tensor, which has no label.
     """
     numbers = explanation.to_dict()
     audit = numbers["audit"]
     start = float(explanation.start[0])
+    # A class name means nothing in an inner tensor.
+    is_inner = explanation.target is not None and explanation.target_name not in explanation.outputs
     return {
+        "method": explanation.method,
+        "composite": explanation.composite,
         "prediction": prediction(explanation.outputs[output], explanation.labels, output, cut),
         "target": None if explanation.target is None else int(explanation.target[0]),
         "target_name": explanation.target_name,
         "label": None if is_inner else explanation.label(),
+        "region": numbers["region"],
+        "kind": explanation.kind,
+        "against": None if explanation.against is None else int(explanation.against[0]),
+        "against_label": None if is_inner else explanation.rival() or None,
+        "score": numbers["score"][0],
         "explained_before": cut or None,
         "start": start,
+        "delta": None if numbers["delta"] is None else numbers["delta"][0],
         "conserved": numbers["conserved"][0],
         "bias_share": share([step["bias"][0] for step in audit], start),
         "epsilon_share": share([step["epsilon"][0] for step in audit], start),
@@ -75,6 +83,12 @@ def kind_of(flat: Any, cut: str) -> str:
     return "score (logit)"
 
 
+# What the line under a default explanation says.
+HINT = (
+    "  more        --composite recommended draws clearer maps; onnx-lrp methods and composites list the rest"
+)
+
+
 def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], loading: float) -> str:
     """Return the report on one picture."""
     found = numbers["prediction"]
@@ -82,15 +96,27 @@ def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], lo
     lines = [picture, f"  prediction  {what}, in {found['output']!r}"]
     lines += [f"              {entry['value']:<11.5g} {name_of(entry)}" for entry in found["top"]]
     before = f", before {numbers['explained_before']}" if numbers["explained_before"] else ""
-    what = "the whole of " if numbers["target"] is None else target_of(numbers)
-    if numbers["target"] is None or numbers["label"] is not None:
-        what += f"{'' if numbers['target'] is None else ', in '}{numbers['target_name']!r}"
+    what, name = target_of(numbers), repr(numbers["target_name"])
+    if not numbers["region"]:
+        if numbers["target"] is None:
+            what = f"the whole of {name}"
+        elif numbers["label"] is not None:
+            what += f", in {name}"
+    if numbers["kind"] not in ("output", "one"):
+        before += f", {numbers['kind']}"
+    is_lrp = numbers["method"] == "lrp"
+    amount = f"relevance {numbers['start']:.6g}" if is_lrp else f"score {numbers['score']:.6g}"
+    lines.append(f"  target      {what}{before}: {amount}")
+    if is_lrp:
+        lines.append(f"  conserved   {conserved(numbers)}")
+    if numbers["delta"] is not None:
+        lines.append(f"  complete    up to {numbers['delta']:.2g}: what the sum misses of score − baseline's")
     lines += [
-        f"  target      {what}{before}: relevance {numbers['start']:.6g}",
-        f"  conserved   {conserved(numbers)}",
         f"  time        {numbers['seconds']:.2f} s, and {loading:.2f} s to load the model",
         f"  written     {', '.join(written)}",
     ]
+    if is_lrp and numbers["composite"] == "epsilon":
+        lines.append(HINT)
     return "\n".join(lines)
 
 
@@ -99,14 +125,15 @@ def in_short(picture: str, numbers: Mapping[str, Any], written: Sequence[str]) -
     top = numbers["prediction"]["top"][:1]
     best = f"{name_of(top[0])} {top[0]['value']:.4g}, " if top else ""
     kept = "undefined" if numbers["conserved"] is None else f"{numbers['conserved']:.4f}"
-    rest = f"conserved {kept}, {numbers['seconds']:.2f} s, {written[0]}"
+    by = f"conserved {kept}" if numbers["method"] == "lrp" else numbers["method"]
+    rest = f"{by}, {numbers['seconds']:.2f} s, {written[0]}"
     return f"{picture}: {best}target {target_of(numbers)}, {rest}"
 
 
 def conserved(numbers: Mapping[str, Any]) -> str:
     """Return the conserved fraction and where the rest went."""
     if numbers["conserved"] is None:
-        return "undefined: the target's relevance is 0"
+        return "undefined: the relevance at the target sums to 0"
     shares = (
         f"{name} {numbers[key]:.2g}"
         for name, key in (("bias", "bias_share"), ("epsilon", "epsilon_share"))
@@ -115,11 +142,23 @@ def conserved(numbers: Mapping[str, Any]) -> str:
     return f"{numbers['conserved']:.6f} of it reaches the input ({', '.join(shares)})"
 
 
+def title_of(numbers: Mapping[str, Any]) -> str:
+    """Return what a picture's title says: the target, and how it was explained where that was chosen."""
+    how = numbers["composite"] if numbers["method"] == "lrp" else numbers["method"]
+    return f"target: {target_of(numbers)}" + ("" if how == "epsilon" else f", {how}")
+
+
 def target_of(numbers: Mapping[str, Any]) -> str:
     """Return what is explained, as a title has it."""
-    index, label = numbers["target"], numbers["label"]
-    if index is not None and label is None:
-        return f"{numbers['target_name']}[{index}]"
+    if numbers["region"] or numbers["target"] is None:
+        return str(numbers["region"] or numbers["target_name"])
+    sides = [(numbers["target"], numbers["label"]), (numbers["against"], numbers["against_label"])]
+    return " − ".join(_side(numbers["target_name"], *side) for side in sides if side[0] is not None)
+
+
+def _side(tensor: str, index: int, label: str | None) -> str:
+    if label is None:
+        return f"{tensor}[{index}]"
     return f"class {index}" if label == str(index) else name_of({"index": index, "label": label})
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 import numpy as np
 
 from ..errors import InputError
-from ..tensor import Array, Value
+from ..tensor import Array, Value, total
 
 # Called with what is done and what there is to do, in model runs.
 Progress: TypeAlias = Callable[[int, int], None]
@@ -56,10 +56,13 @@ class Method:
         The composite of its walks; "" where the caller's is used.
     single : bool
         Whether it is one walk from the input itself, and `read` all that it makes of it.
+    walks : bool
+        Whether it walks at all, or only asks for scores: then any model will do.
     """
 
     composite: ClassVar[str] = "gradient"
     single: ClassVar[bool] = False
+    walks: ClassVar[bool] = True
 
     def __call__(self, problem: Problem, progress: Progress | None = None) -> dict[str, Array]:
         answers = problem.attribute(problem.feeds, np.arange(problem.samples))
@@ -68,6 +71,10 @@ class Method:
     def read(self, x: Value, answer: Value) -> Value:
         """The attribution that one walk is, in primitives."""
         return answer
+
+    def delta(self, problem: Problem, found: Mapping[str, Array]) -> Array | None:
+        """What the attributions miss of the sum that they should have, (N,); None where they need none."""
+        return None
 
     @classmethod
     def options(cls) -> list[str]:
@@ -125,6 +132,17 @@ def baseline_for(baseline: Baseline, name: str, x: Array) -> Array:
             f"baseline: shape {array.shape} is neither a number, nor one per channel, nor a sample or the "
             f"batch of input {name!r}, {x.shape}"
         ) from None
+
+
+def missed(problem: Problem, baseline: Baseline, found: Mapping[str, Array]) -> Array:
+    """Σ attributions − (f(x) − f(x')), (N,): 0 where a method is complete."""
+    rows = np.arange(problem.samples)
+    origins = {
+        name: np.array(np.broadcast_to(baseline_for(baseline, name, x), x.shape))
+        for name, x in problem.feeds.items()
+    }
+    sums = np.sum([total(value, problem.samples) for value in found.values()], axis=0)
+    return np.asarray(sums - (problem.score(problem.feeds, rows) - problem.score(origins, rows)))
 
 
 def per_step(values: Array, x: Array) -> Array:

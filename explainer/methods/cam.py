@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from ..errors import InputError
 from ..tensor import Array, ReduceSum, Relu, Transpose, Value, stabilize
 from .base import Method, Problem, Progress
+
+if TYPE_CHECKING:
+    from ..layers import Layer
+    from ..plan import Step
 
 UPSAMPLING = ("bilinear", "nearest")
 
@@ -78,6 +83,29 @@ class GradCamPlusPlus(GradCam):
     def weights(self, A: Value, g: Value) -> Value:
         # g² cancels, where g is not 0; and what is multiplied by relu(g) counts where g > 0 alone.
         return ReduceSum(Relu(g) / stabilize(g * ReduceSum(A, _spatial(A)) + 2, 1e-7), _spatial(A))
+
+
+def tensor_for(steps: Sequence[Step]) -> str:
+    """The tensor that Grad-CAM looks at by default: the last convolution's, behind sums and activations.
+
+    Raises
+    ------
+    InputError
+        There is no convolution.
+    """
+    last = next((step for step in steps if step.layer.kind == "convolution"), None)
+    if last is None:
+        raise InputError("grad_cam: no convolution on the way from target to input; name a tensor (tensor=)")
+    tensor = last.layer.output
+    while True:
+        readers = [step for step in steps if tensor in step.layer.inputs]
+        if len(readers) != 1 or not _is_elementwise(readers[0].layer):
+            return tensor
+        tensor = readers[0].layer.output
+
+
+def _is_elementwise(layer: Layer) -> bool:
+    return layer.kind in ("activation", "scale") or layer.node.operator in ("Add", "Sum")
 
 
 def _spatial(A: Value) -> Array:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
 from ..tensor import Array, Value, halves, joined
-from .base import Baseline, Method, Problem, Progress, baseline_for
+from .base import Baseline, Method, Problem, Progress, baseline_for, missed
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class DeepLift(Method):
         }
         answers = problem.attribute(feeds, np.tile(np.arange(problem.samples), 2))
         return {name: self.read_pair(x, origins[name], answers[name]) for name, x in problem.feeds.items()}
+
+    def delta(self, problem: Problem, found: Mapping[str, Array]) -> Array | None:
+        return missed(problem, self.baseline, found)
 
     def pair(self, x: Value, origin: Value) -> Value:
         """The samples, and their references behind them: what the rescale rule walks on."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..tensor import Array, Value
-from .base import Baseline, baseline_for, per_step
+from .base import Baseline, Problem, baseline_for, missed, per_step
 from .sampling import Sampling
 
 GAUSS_LEGENDRE = "gausslegendre"
@@ -48,6 +48,9 @@ class IntegratedGradients(Sampling):
     @property
     def origin(self) -> Baseline:
         return self.baseline
+
+    def delta(self, problem: Problem, found: Mapping[str, Array]) -> Array | None:
+        return missed(problem, self.baseline, found)
 
     def nodes(self) -> tuple[Array, Array]:
         """Places on [0, 1] and their weights, (K,) each."""

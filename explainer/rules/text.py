@@ -11,13 +11,12 @@ from .base import Rule
 from .first import Flat, WSquare, ZBox
 from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zero, ZPlus
 from .passing import Average, BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Pass, Route, Winner
-from .reference import Rescale
 
 RULES: dict[str, type[Rule]] = {
     rule.name(): rule
     for rule in (
         *(Zero, Epsilon, ZPlus, AlphaBeta, Gamma, ZBox, WSquare, Flat, Norm, Pass, Route, Winner, Average),
-        *(Gradient, GuidedBackprop, Deconvnet, BetaSmooth, PlainGamma, PlainZPlus, Rescale),
+        *(Gradient, GuidedBackprop, Deconvnet, BetaSmooth, PlainGamma, PlainZPlus),
     )
 }
 WORDS: dict[str, Any] = {"true": True, "false": False}

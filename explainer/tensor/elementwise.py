@@ -65,6 +65,13 @@ _erf = np.frompyfunc(math.erf, 1, 1)
 
 
 @primitive
+def Softmax(x: Value, *, axis: int) -> Value:
+    """ONNX Softmax along one axis."""
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return e / np.sum(e, axis=axis, keepdims=True)
+
+
+@primitive
 def Relu(x: Value) -> Value:
     """ONNX Relu: max(x, 0)."""
     return np.maximum(x, 0)

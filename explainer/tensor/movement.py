@@ -41,6 +41,12 @@ def Transpose(x: Value, *, perm: Sequence[int]) -> Value:
 
 
 @primitive
+def Gather(x: Value, indices: Value, *, axis: int) -> Value:
+    """ONNX Gather along one axis; an index out of range is an error."""
+    return np.take(x, indices, axis=axis)
+
+
+@primitive
 def Expand(x: Value, shape: Value) -> Value:
     """ONNX Expand: broadcast both ways."""
     return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(int(size) for size in shape)))

@@ -26,12 +26,16 @@ class Recorder:
     Attributes
     ----------
     nodes : list of (operator, input names, output names, attributes)
+        And of what else a caller puts between them: copies of a model's own nodes.
+    depth : int
+        How many loops this graph lies inside; its nodes see the values of shallower ones.
     constants : dict of name -> array, the new initializers
     """
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, depth: int = 0) -> None:
         self.prefix = prefix
-        self.nodes: list[tuple[str, list[str], list[str], dict[str, Any]]] = []
+        self.depth = depth
+        self.nodes: list[Any] = []
         self.constants: dict[str, Array] = {}
         self._known: dict[int, Symbol] = {}
 
@@ -153,9 +157,10 @@ def primitive(body: Body) -> Body:
 
     @functools.wraps(body)
     def call(*values: Value, **attributes: Any) -> Any:
-        for value in values:
-            if isinstance(value, Symbol):
-                return value.recorder.record(body, values, attributes)
+        recorders = [value.recorder for value in values if isinstance(value, Symbol)]
+        if recorders:
+            # What depends on a loop's values belongs inside it, all else is computed once outside.
+            return max(recorders, key=lambda recorder: recorder.depth).record(body, values, attributes)
         return body(*values, **attributes)
 
     return call  # type: ignore[return-value]  # the wrapper keeps the body's signature

@@ -9,16 +9,15 @@ import walks
 
 import explainer
 from explainer.session import Session
-from explainer.targets import choose, put_relevance
+from explainer.targets import Target, choose, put_relevance
 
 FLOAT32 = np.dtype(np.float32)
 SMALL = 1e-5
 
 
 def started(plan, activations, samples):
-    return put_relevance(
-        plan.start, choose(plan.start, "top", activations, samples), "output", activations, samples
-    )
+    target = Target(plan.start, "top")
+    return put_relevance(target, choose(target, activations, samples), activations, samples)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ SIMPLE = {
     "Where": ([normal(2, 3) > 0, normal(2, 3), normal(3)], tensor.Where),
     "ReduceSum": ([normal(2, 3, 4), ints(0, 2)], tensor.ReduceSum),
     "ReduceSum negative axis": ([normal(2, 3), ints(-1)], lambda x, a: tensor.ReduceSum(x, a, keepdims=0)),
+    "Softmax": ([normal(2, 3, 4) * 50], lambda x: tensor.Softmax(x, axis=1)),
     "ArgMax": ([np.float32([[1, 3, 3], [2, 2, 1]])], lambda x: tensor.ArgMax(x, axis=1, keepdims=1)),
     "ArgMax flat": ([normal(3, 4)], lambda x: tensor.ArgMax(x, axis=0, keepdims=0)),
     "Shape": ([normal(2, 3)], tensor.Shape),
@@ -50,6 +51,7 @@ SIMPLE = {
     "Reshape whole": ([normal(2, 3, 4), ints(4, 6)], tensor.Reshape),
     "Transpose": ([normal(2, 3, 4)], lambda x: tensor.Transpose(x, perm=[2, 0, 1])),
     "Expand": ([normal(3, 1), ints(2, 1, 4)], tensor.Expand),
+    "Gather": ([normal(4, 3), ints(2, 0, 2)], lambda x, i: tensor.Gather(x, i, axis=0)),
     "Concat": ([normal(2, 3), normal(2, 1), normal(2, 2)], lambda *v: tensor.Concat(*v, axis=1)),
     "Slice": ([normal(5, 6), ints(1), ints(-1), ints(1), ints(2)], tensor.Slice),
     "Slice clamped": ([normal(5, 6), ints(-9, 2), ints(99, 4), ints(0, 1), ints(1, 1)], tensor.Slice),
@@ -65,6 +67,7 @@ SIMPLE = {
         [normal(6), ints(1, 4, 1, 5, 1), normal(5)],
         lambda d, i, u: tensor.ScatterElements(d, i, u, axis=0, reduction="add"),
     ),
+    "Gather last axis": ([normal(2, 5), ints(1)], lambda x, i: tensor.Gather(x, i, axis=1)),
     "Unsqueeze": ([normal(2, 3), ints(0, -1)], tensor.Unsqueeze),
     "Squeeze": ([normal(1, 2, 1, 3), ints(0, 2)], tensor.Squeeze),
 }

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
 
-from .errors import ExplainerError, InputError, ModelError
-from .graph import Graph, Input
-from .plan import Plan
-from .preprocess import Preprocess
-from .runner import Runner
-from .session import Session
-from .targets import Index
-from .tensor import Array
+from ..errors import ExplainerError, InputError, ModelError
+from ..graph import Graph, Input
+from ..preprocess import Preprocess
+from ..session import Session
+from ..targets import Target
+from ..tensor import Array
+from .choices import Choice
 
 # An emitted walk and NumPy's must point the same way; the two forward passes are fused differently,
 # and float32 epsilon-LRP amplifies that, so a largest error says little about a right graph.
 COSINE = 0.999
 # Rounding of some hundred layers, fused differently, relative to the largest output.
 AGREEMENT = {np.dtype(np.float16): 5e-2, np.dtype(np.float32): 1e-4, np.dtype(np.float64): 1e-9}
+
+Reference: TypeAlias = Callable[[Mapping[str, Array], Sequence[Target]], "list[dict[str, Array]]"]
 
 
 @dataclass(frozen=True)
@@ -83,26 +84,30 @@ class Examples:
 def prove(
     proto: onnx.ModelProto,
     original: Graph,
-    plan: Plan,
+    relevance: Reference,
     names: Mapping[str, str],
-    index: Index,
-    how: str,
+    target: Target,
     examples: Examples,
+    choices: Sequence[Choice] = (),
 ) -> None:
     """Check the emitted file, and run it beside the original and beside NumPy.
 
-    A further batch size shows whether the traced one was baked in.
+    A further batch size shows whether the traced one was baked in, further targets whether the
+    default was.
 
     Parameters
     ----------
     proto : onnx.ModelProto
         The compiled model.
     original : Graph
-    plan : Plan
+    relevance : callable
+        What NumPy makes of feeds and targets: a dict of tensor -> relevance for each target.
     names : dict of emitted output -> tensor
-    index, how
-        The target's index and the relevance put there.
+    target : Target
+        As it was compiled.
     examples : Examples
+    choices : sequence of Choice
+        The inputs that choose another target.
 
     Raises
     ------
@@ -115,21 +120,26 @@ def prove(
         raise ModelError(f"the compiled model is not valid: {str(error).strip()[:400]}") from error
     session = Session(proto.SerializeToString(), [*original.outputs, *names], title="the compiled model")
     reference = original.session(original.outputs)
-    runner = Runner(plan, np.dtype(np.float32))
     for samples in (1, 3) if examples.is_dynamic else (1,):
         feeds = examples.feeds(samples)
-        got, wanted = session.run(feeds), reference.run(feeds)
-        for name in original.outputs:
-            _agree(name, got[name], wanted[name])
         batch = next(iter(feeds.values())).shape[0]
+        trials = [(target, feeds)]
+        for choice in choices:
+            indices = choice.others(batch)
+            trials.append((choice.made(target, indices), {**feeds, choice.name: indices}))
+        answers = [session.run(given) for _, given in trials]
+        wanted = reference.run(feeds)
+        for name in original.outputs:
+            _agree(name, answers[0][name], wanted[name])
         try:
-            relevance = runner.run(feeds, index, how).relevance
+            found = relevance(feeds, [tried for tried, _ in trials])
         except ExplainerError:
             if samples == 1 or batch == 1:
                 raise
             continue
-        for name, tensor in names.items():
-            _point_alike(name, got[name], relevance[tensor])
+        for got, values in zip(answers, found, strict=True):
+            for name, tensor in names.items():
+                _point_alike(name, got[name], values[tensor])
 
 
 def _agree(name: str, got: Any, wanted: Any) -> None:

@@ -1,0 +1,112 @@
+"""The model's tensors as symbols: those of its own run, and those of a copy of it inside the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnx
+
+from ..errors import UnsupportedError
+from ..graph import Graph
+from ..tensor import FLOAT32, Array, Cast, Recorder, Symbol, Value
+
+
+class Symbols(dict[str, Value]):
+    """Tensor name -> Symbol, constants made when they are asked for.
+
+    Whole numbers (axes, sizes) stay arrays: they shape the graph instead of flowing through it.
+
+    Parameters
+    ----------
+    recorder : Recorder
+    graph : Graph
+    activations : dict of str -> array
+        An example of each.
+    names : dict of str -> str
+        What the file calls a tensor, where that is not its own name.
+    constants : Symbols, optional
+        Where constants are looked up, if not here.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        graph: Graph,
+        activations: Mapping[str, Array],
+        names: Mapping[str, str] | None = None,
+        constants: Symbols | None = None,
+    ) -> None:
+        super().__init__()
+        self.recorder, self.graph, self.constants = recorder, graph, constants
+        for name, value in activations.items():
+            # Inputs may be whole numbers themselves (pixels).
+            flows = value.dtype.kind == "f" or name in graph.carrying
+            self[name] = self._floating((names or {}).get(name, name), value) if flows else value
+
+    def __missing__(self, name: str) -> Value:
+        if self.constants is not None:
+            return self.constants[name]
+        value = self.graph.constant(name)
+        self[name] = self._floating(name, value) if value.dtype.kind == "f" else value
+        return self[name]
+
+    def _floating(self, name: str, value: Array) -> Value:
+        symbol = Symbol(self.recorder, name, value)
+        return symbol if value.dtype == np.float32 else Cast(symbol, to=FLOAT32)
+
+
+def replay(
+    proto: onnx.ModelProto,
+    outer: Symbols,
+    recorder: Recorder,
+    points: Mapping[str, Symbol],
+    examples: Mapping[str, Array],
+) -> Symbols:
+    """Copy the nodes of a model, to compute some of its tensors at other points.
+
+    Parameters
+    ----------
+    proto : onnx.ModelProto
+    outer : Symbols
+        Of the model's own run: constants are shared with it.
+    recorder : Recorder
+        Takes the copies.
+    points : dict of input name -> Symbol
+        What is fed in place of the inputs.
+    examples : dict of str -> array
+        The tensors that are wanted, an example of each.
+
+    Raises
+    ------
+    UnsupportedError
+        A subgraph (If, Loop) would have to be copied.
+    """
+    names = {name: symbol.name for name, symbol in points.items()}
+    needed = _ancestors(proto.graph.node, examples)
+    for node in proto.graph.node:
+        if names.keys().isdisjoint(node.input) or needed.isdisjoint(node.output):
+            continue
+        if any(attribute.type == onnx.AttributeProto.GRAPH for attribute in node.attribute):
+            raise UnsupportedError(
+                f"{node.op_type} {node.name!r}: a model with subgraphs cannot be asked again"
+            )
+        copy = onnx.NodeProto()
+        copy.CopyFrom(node)
+        names.update((name, f"{recorder.prefix}/{name}") for name in node.output if name)
+        copy.name = f"{recorder.prefix}/{node.name or node.output[0]}"
+        copy.input[:] = [names.get(name, name) for name in node.input]
+        copy.output[:] = [names.get(name, name) for name in node.output]
+        recorder.nodes.append(copy)
+    wanted = {name: value for name, value in examples.items() if name not in points}
+    copied = Symbols(recorder, outer.graph, wanted, names, outer)
+    copied.update(points)
+    return copied
+
+
+def _ancestors(nodes: Sequence[onnx.NodeProto], wanted: Mapping[str, Array]) -> set[str]:
+    needed = set(wanted)
+    for node in reversed(nodes):
+        if not needed.isdisjoint(node.output):
+            needed.update(node.input)
+    return needed

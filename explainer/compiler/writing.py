@@ -1,0 +1,111 @@
+"""From what was recorded to a model file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from ..graph import Graph
+from ..tensor import Array, Recorder, Symbol
+from .choices import Choice
+from .proof import Examples
+
+
+def written(
+    proto: onnx.ModelProto,
+    recorder: Recorder,
+    results: Mapping[str, Symbol],
+    choices: Sequence[Choice],
+    examples: Examples,
+    outputs: Mapping[str, Array],
+    samples: int,
+) -> onnx.ModelProto:
+    """The model with the recorded nodes behind its own.
+
+    Parameters
+    ----------
+    proto : onnx.ModelProto
+    recorder : Recorder
+    results : dict of output name -> Symbol
+        The outputs that are added.
+    choices : sequence of Choice
+        The inputs that are added.
+    examples : Examples
+    outputs : dict of name -> array
+        An example of each of the model's own outputs.
+    samples : int
+        Of the example.
+    """
+    emitted = onnx.ModelProto()
+    emitted.CopyFrom(proto)
+    emitted.graph.node.extend(map(node_of, recorder.nodes))
+    emitted.graph.initializer.extend(numpy_helper.from_array(a, n) for n, a in recorder.constants.items())
+    for choice in choices:
+        default = np.array([choice.default], dtype=np.int64)
+        emitted.graph.initializer.append(numpy_helper.from_array(default, choice.name))
+        emitted.graph.input.append(
+            onnx.helper.make_tensor_value_info(choice.name, onnx.TensorProto.INT64, [f"{choice.name}s"])
+        )
+    batch = _batch_name(proto) if examples.is_dynamic else samples
+    for name, symbol in results.items():
+        emitted.graph.node.append(onnx.helper.make_node("Identity", [symbol.name], [name], f"to {name}"))
+        emitted.graph.output.append(_value_info(name, symbol.value, samples, batch))
+    for value in emitted.graph.input:
+        _fix_sizes(value, {v.name: examples.shape(v, samples) for v in examples.inputs}.get(value.name))
+    # Sizes inferred for a dynamic image no longer hold.
+    del emitted.graph.value_info[:]
+    for value in emitted.graph.output:
+        if not value.type.tensor_type.HasField("shape") and isinstance(outputs[value.name], np.ndarray):
+            value.CopyFrom(_value_info(value.name, outputs[value.name], samples, batch))
+    return emitted
+
+
+def node_of(entry: Any) -> onnx.NodeProto:
+    """What a Recorder holds, a copied node or (operator, inputs, outputs, attributes), as a node."""
+    if isinstance(entry, onnx.NodeProto):
+        return entry
+    operator, inputs, outputs, attributes = entry
+    plain = {
+        key: numpy_helper.from_array(value) if isinstance(value, np.ndarray) else value
+        for key, value in attributes.items()
+    }
+    return onnx.helper.make_node(operator, inputs, outputs, name=outputs[0], **plain)
+
+
+def names_of(graph: Graph) -> set[str]:
+    """Every name that the file uses for a tensor."""
+    given = {value.name for value in graph.inputs} | set(graph.initializers)
+    return given | {name for node in graph.nodes for name in (*node.inputs, *node.outputs)}
+
+
+def unused_prefix(graph: Graph) -> str:
+    prefix = "lrp"
+    while any(name.startswith(prefix + "/") for name in names_of(graph)):
+        prefix += "_"
+    return prefix
+
+
+def _batch_name(proto: onnx.ModelProto) -> str:
+    """What the file calls its dynamic batch."""
+    names = [value.type.tensor_type.shape.dim[0].dim_param for value in proto.graph.input]
+    return next(filter(None, names), "N")
+
+
+def _value_info(name: str, example: Array, samples: int, batch: str | int) -> onnx.ValueInfoProto:
+    """A tensor like `example`, its batch called `batch`."""
+    shape = [batch if axis == 0 and size == samples else size for axis, size in enumerate(example.shape)]
+    return onnx.helper.make_tensor_value_info(
+        name, onnx.helper.np_dtype_to_tensor_dtype(example.dtype), shape
+    )
+
+
+def _fix_sizes(value: onnx.ValueInfoProto, shape: tuple[int, ...] | None) -> None:
+    for axis, dimension in enumerate(value.type.tensor_type.shape.dim if shape else ()):
+        if axis and not dimension.dim_value:
+            assert shape is not None
+            dimension.Clear()
+            dimension.dim_value = shape[axis]

@@ -1,0 +1,31 @@
+"""The plan that a method needs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from .composites import Composite
+from .graph import Graph
+from .methods import GradCam, Method
+from .methods.cam import tensor_for
+from .plan import Plan, make_plan
+from .targets import Start
+
+
+def plan_of(
+    graph: Graph, composite: Composite, start: Start, keep: Collection[str] | str, method: Method
+) -> Plan:
+    """The plan of a method's walks; Grad-CAM's shows and keeps the tensor that it looks at.
+
+    Raises
+    ------
+    UnsupportedError, CompositeError, TargetError, InputError
+        See `make_plan`.
+    """
+    if not isinstance(method, GradCam):
+        return make_plan(graph, composite, start, keep)
+    name = method.tensor or tensor_for(make_plan(graph, composite, start).steps)
+    plan = make_plan(graph, composite, start, [name])
+    tensor = plan.keep[name]
+    return replace(plan, keep={method.tensor: tensor}, shows=(tensor,))

@@ -1,0 +1,256 @@
+"""What the user asked for, as a target: class names, indices, outputs and tensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from types import EllipsisType
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..errors import ModelError, TargetError
+from ..graph import Graph
+from ..tensor import Array, Value
+from .regions import Region, parse_entries, parse_region
+from .start import Start, start_at_output, start_at_tensor, tensors_of
+
+Labels: TypeAlias = "Sequence[str] | Mapping[int, str]"
+TargetLike: TypeAlias = "str | int | Sequence[Any] | Mapping[str, Any] | Array"
+
+# What can be put on the target, by name; the first entry says what it is.
+STARTS = {
+    "output": "its own value",
+    "one": "1",
+    "probability": "its softmax or sigmoid",
+    "margin": "its value, and minus that of another",
+    "clrp": "its value, and minus as much spread over the other classes",
+    "sglrp": "the gradient of its probability",
+}
+ALIASES = {"logit": "output"}
+
+
+@dataclass(frozen=True)
+class Given:
+    """An index that a compiled file is given when it runs: (1,) or (N,); below 0 it is the default."""
+
+    value: Value
+
+
+# "top", None for a whole tensor, one index for all samples, or one for each.
+Index: TypeAlias = "str | int | Array | Region | Given | None"
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What is explained.
+
+    Attributes
+    ----------
+    where : Start
+        The tensor: all that a plan depends on.
+    index : Index
+        "top", a flat index, one per sample, a region; None is the whole tensor.
+    how : str
+        What is put there: a name of `STARTS`.
+    against : Index
+        The other side of a margin; None is the best other class.
+    """
+
+    where: Start
+    index: Index
+    how: str = "output"
+    against: Index = None
+
+    def __str__(self) -> str:
+        sides = [self.index] + ([] if self.against is None else [self.against])
+        return " − ".join(
+            str(side) if isinstance(side, Region) else f"{self.where.output}[{side}]" for side in sides
+        )
+
+    def taking(self, take: Array, samples: int) -> Target:
+        """The target of a batch that holds these of all `samples`."""
+        return replace(
+            self, index=_taking(self.index, take, samples), against=_taking(self.against, take, samples)
+        )
+
+    def each(self, samples: int) -> list[Target]:
+        """One target per index, where there are several for the only sample; else this one alone.
+
+        Raises
+        ------
+        TargetError
+            As many indices as neither samples nor one sample can use.
+        """
+        counts = {len(index) for index in (self.index, self.against) if isinstance(index, np.ndarray)}
+        if counts <= {samples}:
+            return [self]
+        if samples > 1 or len(counts) > 1 or 0 in counts:
+            raise TargetError(
+                f"target: {' and '.join(map(str, sorted(counts)))} indices for {samples} sample(s)"
+            )
+        return [
+            replace(self, index=_nth(self.index, n), against=_nth(self.against, n))
+            for n in range(counts.pop())
+        ]
+
+
+def _taking(index: Index, take: Array, samples: int) -> Index:
+    if isinstance(index, Region):
+        return index.taking(take, samples)
+    return index[take] if isinstance(index, np.ndarray) else index
+
+
+def _nth(index: Index, n: int) -> Index:
+    return int(index[n]) if isinstance(index, np.ndarray) else index
+
+
+def resolve_target(
+    graph: Graph,
+    target: TargetLike,
+    labels: Labels | None = None,
+    how: str = "output",
+    against: TargetLike | None = None,
+) -> Target:
+    """What the user asked for.
+
+    Parameters
+    ----------
+    graph : Graph
+        As it was read.
+    target, against : see `explainer.explain`
+    labels : sequence of str, or dict of int -> str
+    how : str
+        A name of `STARTS`, or "logit".
+
+    Raises
+    ------
+    TargetError
+        No such output, tensor, label or start, or an index of the wrong kind.
+    """
+    how = ALIASES.get(how, how) if isinstance(how, str) else how
+    if how not in STARTS:
+        raise TargetError(f"start: {how!r} is none of {', '.join([*STARTS, *ALIASES])}")
+    where, index = _resolve(graph, target, labels)
+    if index is None and how not in ("output", "one"):
+        raise TargetError(f"start: {how!r} needs an index; a whole tensor starts from 'output' or 'one'")
+    if against is None:
+        return Target(where, index, how)
+    if how != "margin":
+        raise TargetError(f"against: it belongs to start 'margin', not {how!r}")
+    other = _resolve_against(graph, where, against, labels)
+    if isinstance(other, int) and isinstance(index, int) and other == index:
+        raise TargetError(f"against: it is the target itself, index {other}")
+    return Target(where, index, how, other)
+
+
+def _resolve(graph: Graph, target: TargetLike, labels: Labels | None) -> tuple[Start, Index]:
+    first = graph.outputs[0]
+    if isinstance(target, Mapping):
+        if len(target) != 1:
+            raise TargetError("a target dict names one output: {output name: index}")
+        target = next(iter(target.items()))
+    if isinstance(target, tuple) and len(target) == 2 and isinstance(target[0], str):
+        name, index = target
+        return _where(graph, name, labels), _index(index, labels, name)
+    if isinstance(target, str) and target != "top":
+        if labels is not None and (found := _label_index(target, labels)) is not None:
+            return start_at_output(graph, first), found
+        parts = parse_region(target)
+        if target in tensors_of(graph) or parts is None:
+            return _at_tensor(graph, target, labels), None
+        name, inside = parts
+        where, entries = _where(graph, name, labels), parse_entries(name, inside)
+        return where, _index(inside.strip(), labels, name) if entries is None else entries
+    return start_at_output(graph, first), _index(target, labels, first)
+
+
+def _resolve_against(graph: Graph, where: Start, against: TargetLike, labels: Labels | None) -> Index:
+    """The other side of a margin: an index that counts in the target's own tensor."""
+    named = isinstance(against, tuple) and len(against) == 2 and isinstance(against[0], str)
+    if isinstance(against, str) and against != "top":
+        found = None if labels is None else _label_index(against, labels)
+        if found is not None:
+            return found
+        named = parse_region(against) is not None
+    if not (named or isinstance(against, Mapping)):
+        return _index(against, labels, where.output)
+    there, index = _resolve(graph, against, labels)
+    if there != where:
+        raise TargetError(f"against: it counts in {there.output!r}, the target in {where.output!r}")
+    return index
+
+
+def _where(graph: Graph, name: str, labels: Labels | None) -> Start:
+    return start_at_output(graph, name) if name in graph.outputs else _at_tensor(graph, name, labels)
+
+
+def _at_tensor(graph: Graph, name: str, labels: Labels | None) -> Start:
+    return start_at_tensor(graph, name, _near(name, labels, tensors_of(graph)))
+
+
+def _index(index: Any, labels: Labels | None, name: str) -> Index:
+    if isinstance(index, str):
+        if index == "top":
+            return index
+        found = None if labels is None else _label_index(index, labels)
+        if found is None:
+            raise TargetError(
+                f"target: no class is called {index!r}{_near(index, labels)}; in brackets stand whole "
+                "numbers, slices and '...', with commas between"
+            )
+        return found
+    if isinstance(index, tuple | slice | EllipsisType):
+        return Region.of(name, index)
+    try:
+        array = np.asarray(index)
+    except ValueError:  # lists of different lengths
+        array = np.array(None)
+    if array.dtype.kind == "b" and array.ndim:
+        return Region.of(name, array)
+    if array.dtype.kind not in "iu" or array.ndim > 1:
+        raise TargetError(f"target: an index is a whole number, or one per sample, not {index!r}")
+    return int(array) if array.ndim == 0 else array.astype(np.int64)
+
+
+def _label_index(name: str, labels: Labels) -> int | None:
+    items = list(labels.items() if isinstance(labels, Mapping) else enumerate(labels))
+    for fold in (str, str.casefold):
+        found = [int(i) for i, label in items if fold(name) in (fold(label), *_synonyms(fold(label)))]
+        if len(found) > 1:
+            raise TargetError(f"target: several classes are called {name!r}: {found}; give the index")
+        if found:
+            return found[0]
+    return None
+
+
+def _synonyms(label: str) -> list[str]:
+    """ImageNet's own labels list synonyms: "tench, Tinca tinca"."""
+    return [part.strip() for part in label.split(",")]
+
+
+def _near(name: str, labels: Labels | None, tensors: Sequence[str] = ()) -> str:
+    known = [] if labels is None else list(labels.values() if isinstance(labels, Mapping) else labels)
+    near = get_close_matches(name, [*known, *tensors], n=4, cutoff=0.5)
+    if near:
+        return f"; near: {', '.join(map(repr, near))}"
+    return "" if known else "; the model has no labels: give labels, an index or a tensor's name"
+
+
+def labels_of(graph: Graph) -> dict[int, str]:
+    """Class names by index, as the file's metadata `id2label` has them; empty where it has none.
+
+    Raises
+    ------
+    ModelError
+        The metadata is no JSON object of index -> name.
+    """
+    text = graph.metadata.get("id2label")
+    if text is None:
+        return {}
+    try:
+        return {int(index): str(label) for index, label in json.loads(text).items()}
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise ModelError(f"{graph.title}: metadata 'id2label' is not a JSON object of index: name") from error
