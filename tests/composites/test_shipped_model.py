@@ -12,7 +12,7 @@ from explainer import Explainer, composites
 MODELS = Path(__file__).resolve().parents[2] / "models"
 MODEL, PHOTO = MODELS / "shapes.onnx", MODELS / "shapes.png"
 NEEDED = {"sequential_preset_a_flat_until": "/4/Add", "sequential_preset_b_flat_until": "/4/Add"}
-PRESETS = [name for name in composites.COMPOSITES if name != "deeplift"]  # a method of its own
+PRESETS = list(composites.COMPOSITES)
 
 
 def composite(name: str):
