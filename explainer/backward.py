@@ -48,13 +48,13 @@ def backward(
     """
     gates = gates or {}
     relevance: dict[str, Value] = {plan.start.tensor: R}
-    kept: dict[str, Value] = {}
+    wanted, kept = set(plan.keep.values()), dict[str, Value]()
     for step in plan.steps:
         output = step.layer.output
         if output in gates:
             relevance = gates[output](relevance)
         R = relevance.pop(output)
-        if output in plan.keep.values():
+        if output in wanted:
             kept[output] = R
         layer = step.layer.bind(step.layer.read(activations), activations.get(step.record), parameters(step))
         R_in = step.rule(layer, layer.x, R)
@@ -68,4 +68,4 @@ def backward(
         if name in gates:
             relevance = gates[name](relevance)
     arrived = kept | relevance
-    return {name: arrived[name] for name in (*plan.sources, *plan.keep.values())}
+    return {name: arrived[name] for name in (*plan.sources, *wanted)}

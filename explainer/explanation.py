@@ -27,7 +27,7 @@ class Explanation:
     ----------
     relevance : array shaped like the input, or dict of input name -> array
     relevances : dict of str -> array
-        The relevance of the tensors named by `keep`.
+        The relevance of the tensors named by `keep`, and of those with conditions: what passes them.
     outputs : dict of str -> array
         The model's own outputs.
     target : array (N,) or None
@@ -53,6 +53,8 @@ class Explanation:
         The other side of a margin, counted as `target` is.
     region : str
         The elements that are explained, ``output[0, :, 17]``; "" for an index and a whole tensor.
+    conditions : tuple of str
+        What relevance had to pass through: ``("layer3[3, 17]",)``.
     labels : dict of int -> str
     photos : tuple of PIL images
         The images as the model saw them, where they were preprocessed here.
@@ -75,6 +77,7 @@ class Explanation:
     delta: Array | None = None
     against: Array | None = None
     region: str = ""
+    conditions: tuple[str, ...] = ()
     labels: Mapping[int, str] = field(default_factory=dict)
     photos: tuple[Image, ...] = ()
     layout: str = "NCHW"
@@ -137,6 +140,7 @@ class Explanation:
             "target_name": self.target_name,
             "label": [self.label(sample) for sample in range(len(self.start))],
             "region": self.region or None,
+            "conditions": list(self.conditions),
             "kind": self.kind,
             "against": None if self.against is None else self.against.tolist(),
             "score": [_number(value) for value in self.score],

@@ -229,9 +229,7 @@ def _with_frees(steps: Iterable[Step]) -> tuple[Step, ...]:
     return tuple(reversed(marked))
 
 
-def _kept(
-    plan: Plan, graph: Graph, names: Iterable[str], conditioned: Collection[str]
-) -> dict[str, str]:
+def _kept(plan: Plan, graph: Graph, names: Iterable[str], conditioned: Collection[str]) -> dict[str, str]:
     tensors = set(plan.tensors)
     kept, wrong = {}, []
     for name in names:

@@ -6,8 +6,9 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from .composites import Composite
+from .errors import InputError
 from .graph import Graph
-from .methods import GradCam, Method
+from .methods import GradCam, Method, Walk
 from .methods.cam import tensor_for
 from .plan import Plan, make_plan
 from .targets import Start
@@ -34,3 +35,16 @@ def plan_of(
     plan = make_plan(graph, composite, start, [name])
     tensor = plan.keep[name]
     return replace(plan, keep={method.tensor: tensor}, shows=(tensor,))
+
+
+def require_walk(what: str, method: Method) -> None:
+    """Refuse to look at inner tensors where the method hands them nothing.
+
+    Raises
+    ------
+    InputError
+    """
+    if not isinstance(method, Walk):
+        raise InputError(
+            f"{what}: {type(method).__name__} hands nothing to inner tensors; use a method of one walk"
+        )

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
+from .batches import Batches, Run
 from .composites import Composite
-from .errors import InputError
 from .gates import check_passable
 from .graph import Graph
-from .methods import Method, Walk
+from .inputs import Given
+from .methods import Method, Progress, Walk
 from .plan import Plan
-from .planning import plan_of
-from .question import Scorer
+from .planning import plan_of, require_walk
+from .question import Scorer, ask
 from .runner import Runner
 from .targets import Start, Target, names_of
 
@@ -30,11 +31,6 @@ class Prepared:
     keep : collection of str, or "all"
     method : Method
     dtype : numpy dtype
-
-    Raises
-    ------
-    InputError
-        Something is kept, and the method hands nothing to inner tensors.
     """
 
     def __init__(
@@ -47,17 +43,11 @@ class Prepared:
     ) -> None:
         self.graph, self.composite, self.keep = graph, composite, keep
         self.method, self.dtype = method, dtype
-        if keep:
-            self._require_inner("keep")
         self._plans: dict[tuple[Start, tuple[str, ...]], Plan] = {}
         self._runners: dict[Plan, Runner] = {}
         self._scorers: dict[Start, Scorer] = {}
         self._lock = threading.Lock()
-
-    def _require_inner(self, what: str) -> None:
-        if not isinstance(self.method, Walk):
-            name = type(self.method).__name__
-            raise InputError(f"{what}: {name} hands nothing to inner tensors; use a method of one walk")
+        self._batches = Batches(graph)
 
     def plan(self, start: Start, conditioned: tuple[str, ...] = ()) -> Plan:
         """The plan from a start; `conditioned` tensors stay visible in it.
@@ -83,7 +73,7 @@ class Prepared:
         """
         conditioned = names_of(condition for target in targets for condition in target.conditions)
         if conditioned:
-            self._require_inner("conditions")
+            require_walk("conditions", self.method)
         if not self.method.walks:
             return {target.where: None for target in targets}
         for target in targets:
@@ -96,8 +86,21 @@ class Prepared:
                 self._runners[plan] = Runner(plan, self.dtype)
             return self._runners[plan]
 
-    def scorer(self, start: Start) -> Scorer:
-        """What asks for scores at a start, without a walk."""
+    def runs(
+        self,
+        runner: Runner | None,
+        start: Start,
+        given: Given,
+        targets: Sequence[Target],
+        progress: Progress | None,
+    ) -> list[Run]:
+        """What one batch gives for targets that have a start in common."""
+        if runner is not None and isinstance(self.method, Walk):
+            return self._batches.run(runner.run, given.feeds, targets)
+        parts = (self.method, self._scorer(start), runner, self._batches, given)
+        return [ask(*parts, target, progress) for target in targets]
+
+    def _scorer(self, start: Start) -> Scorer:
         with self._lock:
             if start not in self._scorers:
                 self._scorers[start] = Scorer(self.graph, start)

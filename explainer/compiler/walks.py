@@ -59,9 +59,7 @@ class Trace:
         begin = seed if self.plan.gradient else put_relevance
         R = begin(target, choose(target, symbols, samples), symbols, samples)
         gates = gates_of(self.plan, target.conditions, samples=None)
-        relevance = backward(
-            self.plan, symbols, R, lambda step: step.layer.prepare(symbols), gates=gates
-        )
+        relevance = backward(self.plan, symbols, R, lambda step: step.layer.prepare(symbols), gates=gates)
         return {name: finish(target, value) for name, value in relevance.items()}
 
     def fixed(self, change: Callable[[Value], Value] = lambda index: index) -> Target:

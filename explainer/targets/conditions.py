@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import TargetError
 from ..tensor import Array
-from .regions import parse_entries
+from .regions import Region, parse_entries
 
 # Tensor name -> its chosen channels: a number, several, a slice, their text, or a mask of bool.
 ConditionsLike: TypeAlias = "Mapping[str, Any]"
@@ -48,8 +48,8 @@ class Condition:
             They are neither whole numbers, slices, their text nor a mask; or there are none.
         """
         if isinstance(chosen, str):
-            entries = parse_entries(name, chosen)
-            chosen = entries if entries is None or isinstance(entries, int) else entries.entries
+            found = parse_entries(name, chosen)
+            chosen = found.entries if isinstance(found, Region) else found
         if isinstance(chosen, np.ndarray) and chosen.dtype.kind == "b" and chosen.ndim:
             return cls(name, chosen)
         if isinstance(chosen, np.ndarray) and chosen.ndim == 1:
