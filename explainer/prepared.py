@@ -18,7 +18,7 @@ from .plan import Plan
 from .planning import plan_of, require_walk
 from .question import Scorer, ask
 from .runner import Runner
-from .targets import Start, Target, names_of
+from .targets import Start, Target, conditioned_tensors
 
 
 class Prepared:
@@ -71,7 +71,7 @@ class Prepared:
         ------
         TargetError, UnsupportedError, CompositeError, InputError, ModelError
         """
-        conditioned = names_of(condition for target in targets for condition in target.conditions)
+        conditioned = conditioned_tensors(condition for target in targets for condition in target.conditions)
         if conditioned:
             require_walk("conditions", self.method)
         if not self.method.walks:

@@ -1,7 +1,7 @@
 """Targets: what an explanation starts from, and the relevance put there."""
 
 from .choosing import Chosen, choose, indices_of
-from .conditions import Condition, ConditionsLike, names_of, paired
+from .conditions import Condition, ConditionsLike, conditioned_tensors, paired
 from .regions import Region
 from .relevance import finish, is_balanced, put_relevance, score, seed
 from .resolve import STARTS, Given, Index, Labels, Target, TargetLike, labels_of, resolve_target
@@ -20,11 +20,11 @@ __all__ = [
     "Target",
     "TargetLike",
     "choose",
+    "conditioned_tensors",
     "finish",
     "indices_of",
     "is_balanced",
     "labels_of",
-    "names_of",
     "paired",
     "put_relevance",
     "resolve_target",

@@ -160,7 +160,7 @@ def paired(
     return list(zip(targets, conditions, strict=True))
 
 
-def names_of(conditions: Iterable[Condition]) -> tuple[str, ...]:
+def conditioned_tensors(conditions: Iterable[Condition]) -> tuple[str, ...]:
     """The conditioned tensors, each once, in a fixed order."""
     return tuple(sorted({condition.name for condition in conditions}))
 
