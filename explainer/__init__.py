@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .comparison import Comparison, compare
     from .compiler import compile
     from .composites import Composite
+    from .concepts import concepts
     from .errors import (
         CompositeError,
         ExplainerError,
@@ -43,6 +44,7 @@ _HOMES = {
     "Preprocess": "preprocess",
     "compare": "comparison",
     "compile": "compiler",
+    "concepts": "concepts",
     "explain": "api",
     "supported": "layers",
     **dict.fromkeys(
@@ -87,6 +89,7 @@ __all__ = [
     "compare",
     "compile",
     "composites",
+    "concepts",
     "explain",
     "grid",
     "imgify",
