@@ -63,7 +63,11 @@ def conditions_of(pairs: Sequence[tuple[str, str]]) -> dict[str, str] | None:
 
 def rankings_of(explanation: explainer.Explanation, tensors: Sequence[str]) -> dict[str, Any]:
     """Return the channels that matter most in a one-sample explanation, ready for JSON."""
-    return {name: [entry._asdict() for entry in explanation.ranking(name)] for name in tensors}
+    parts = ("channel", "relevance", "share")
+    return {
+        name: [dict(zip(parts, entry, strict=True)) for entry in explanation.ranking(name)]
+        for name in tensors
+    }
 
 
 def in_full(numbers: Mapping[str, Any]) -> list[str]:
