@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from .comparison import Comparison, compare
     from .compiler import compile
     from .composites import Composite
-    from .concepts import concepts
     from .errors import (
         CompositeError,
         ExplainerError,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     )
     from .explanation import Explanation
     from .heatmap import ColorMap, colormaps, grid, imgify, normalize_relevance, render, shared_scale
+    from .inner import concepts
     from .layers import supported
     from .preprocess import Preprocess
 
@@ -44,7 +44,7 @@ _HOMES = {
     "Preprocess": "preprocess",
     "compare": "comparison",
     "compile": "compiler",
-    "concepts": "concepts",
+    "concepts": "inner",
     "explain": "api",
     "supported": "layers",
     **dict.fromkeys(

@@ -63,9 +63,10 @@ def conditions_of(pairs: Sequence[tuple[str, str]]) -> dict[str, str] | None:
 
 def rankings_of(explanation: explainer.Explanation, tensors: Sequence[str]) -> dict[str, Any]:
     """Return the channels that matter most in a one-sample explanation, ready for JSON."""
-    keys = ("channel", "relevance", "share")
+    parts = ("channel", "relevance", "share")
     return {
-        name: [dict(zip(keys, entry, strict=True)) for entry in explanation.ranking(name)] for name in tensors
+        name: [dict(zip(parts, entry, strict=True)) for entry in explanation.ranking(name)]
+        for name in tensors
     }
 
 

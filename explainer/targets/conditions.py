@@ -51,6 +51,8 @@ class Condition:
             found = parse_entries(name, chosen)
             chosen = found.entries if isinstance(found, Region) else found
         if isinstance(chosen, np.ndarray) and chosen.dtype.kind == "b" and chosen.ndim:
+            if not chosen.any():
+                raise TargetError(f"condition: the mask of {name!r} chooses nothing")
             return cls(name, chosen)
         if isinstance(chosen, np.ndarray) and chosen.ndim == 1:
             chosen = list(chosen)
@@ -90,37 +92,37 @@ class Condition:
             The tensor has no such channels, or the mask does not fit it.
         """
         if isinstance(self.chosen, np.ndarray):
-            mask = self._given(self.chosen, shape, samples)
-        elif len(shape) < 2:
+            return self._given(self.chosen, shape, samples)
+        if len(shape) < 2:
             raise self._misfit(shape, "there is no axis of channels; give a mask of bool")
-        else:
-            mask = np.zeros(shape[1], dtype=bool)
-            for entry in self.chosen:
-                if not isinstance(entry, slice) and not -shape[1] <= entry < shape[1]:
-                    raise self._misfit(shape, f"channel {entry} is out of range, 0 to {shape[1] - 1}")
-                mask[entry] = True
-            mask = mask.reshape(1, -1, *[1] * (len(shape) - 2))
+        mask = np.zeros(shape[1], dtype=bool)
+        for entry in self.chosen:
+            if not isinstance(entry, slice) and not -shape[1] <= entry < shape[1]:
+                raise self._misfit(shape, f"channel {entry} is out of range, 0 to {shape[1] - 1}")
+            mask[entry] = True
         if not mask.any():
             raise self._misfit(shape, "it chooses nothing")
-        return mask
+        return mask.reshape(1, -1, *[1] * (len(shape) - 2))
 
     def _given(self, mask: Array, shape: tuple[int, ...], samples: int | None) -> Array:
+        misfit = self._misfit(shape, f"the mask is {list(mask.shape)}")
         if mask.ndim == 1 and len(shape) > 2:
             mask = mask.reshape(-1, *[1] * (len(shape) - 2))
         if mask.ndim == len(shape) and len(mask) > 1:
             if samples is None:
                 raise self._misfit(shape, "it tells samples apart, and the batch is free")
             if len(mask) != (samples if self.samples is None else self.samples):
-                raise self._misfit(shape, f"the mask is {list(mask.shape)}")
+                raise misfit
             mask = mask if self.take is None else mask[self.take]
         fits = len(shape) - 1 <= mask.ndim <= len(shape)
         sizes = zip(mask.shape[::-1], shape[::-1], strict=False)
         if not fits or any(mine not in (1, theirs) for mine, theirs in sizes):
-            raise self._misfit(shape, f"the mask is {list(mask.shape)}")
+            raise misfit
         return mask
 
     def _misfit(self, shape: tuple[int, ...], reason: str) -> TargetError:
-        return TargetError(f"condition: {self} does not fit {self.name!r}, {list(shape)}: {reason}")
+        size = f"which is {list(shape[1:])} per sample"
+        return TargetError(f"condition: {self} does not fit {self.name!r}, {size}: {reason}")
 
 
 def conditions_of(given: ConditionsLike | None) -> tuple[Condition, ...]:
