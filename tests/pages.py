@@ -5,10 +5,10 @@ import shlex
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import exporter.cli
 from click.testing import CliRunner
 
 import explainer.cli
+import exporter.cli
 
 PROGRAMS = {"onnx-lrp": explainer.cli.main, "onnx-lrp-export": exporter.cli.main}
 # Fences with what a reader looks at, and does not run.

@@ -60,7 +60,9 @@ def integrated_gradients(names):
     plain = explainer.explain("resnet18.onnx", "models/shapes.png", method="input_x_gradient")
     assert explainer.compare(names["ig"], plain).error < 1e-5  # there are no biases
     assert explainer.compare(names["from_black"], plain).error > 0.1
-    assert {"relevance", "output"} == set(compiled("resnet18-ig.onnx", names["ex"].prepare("models/shapes.png")[0]))
+    assert {"relevance", "output"} == set(
+        compiled("resnet18-ig.onnx", names["ex"].prepare("models/shapes.png")[0])
+    )
 
 
 def comparing(names):
@@ -82,8 +84,14 @@ def own_operator(names):
 
 
 def inner_relevance(names):
-    assert names["channel"].region
-    assert set(names["explanation"].relevances)
+    ex, tensor, whole = names["ex"], names["tensor"], names["explanation"]
+    assert names["channel"].target_name == "/6/Relu_1_output_0"
+    assert [part.conditions for part in names["concepts"]][:2] == [(f"{tensor}[11]",), (f"{tensor}[4]",)]
+    parts = [{tensor: slice(0, 20)}, {tensor: slice(20, None)}]
+    parts = ex.explain_targets("models/shapes.png", ["star"], conditions=parts)
+    assert explainer.compare(sum(part.relevance for part in parts), whole.relevance).error < 1e-4
+    answers = compiled("shapes-11.onnx", ex.prepare("models/shapes.png")[0])
+    assert explainer.compare(answers["relevance"], names["one"].relevance).error < 1e-3
 
 
 def methods(names):
