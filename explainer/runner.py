@@ -79,7 +79,7 @@ class Runner:
 
     def forward(self, feeds: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
         """One batch through onnxruntime: the activations for the walk, and the model's outputs."""
-        values = self.session.run(feeds)
+        values = self.session.run(self.plan.graph.typed(feeds))
         outputs = {name: values[name] for name in self.plan.graph.outputs}
         activations = {name: self._cast(values[name]) for name in self.wanted}
         activations.update({name: self._floating(value) for name, value in feeds.items()})

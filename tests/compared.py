@@ -144,7 +144,7 @@ INNVESTIGATE_PRESETS = (
     *("deep_taylor", "bounded_deep_taylor"),
 )
 FOLDED = ("vgg11_bn", "resnet18")
-CHAINS = ("vgg11", "vgg11_bn", "vgg16_bn")
+CHAINS = ("vgg11", "vgg16_bn")
 CAPTUM_RULES = ("captum", "epsilon", "gamma", "gamma 0.1", "zplus")
 
 
@@ -153,6 +153,29 @@ def _grid(rows: Iterable[str], columns: Iterable[str]) -> list[tuple[str, str]]:
     return [(row, column) for row in rows for column in columns]
 
 
+LAYERS = (
+    *("conv", "conv strided", "conv dilated", "conv grouped", "conv depthwise", "conv 1d", "conv 3d"),
+    *("transposed conv", "linear", "batchnorm", "average pooling"),
+)
+ZENNIT_RULES = (
+    *("epsilon", "epsilon, clip", "epsilon, norm_scale", "epsilon, zero_params", "zplus", "alpha_beta"),
+    *("gamma", "gamma, zero_params", "zbox", "wsquare", "flat", "norm"),
+)
+RULES_BY_ZENNIT = Section(
+    "Rules on layers, against zennit",
+    "zennit 0.5.1 itself; float64, input of either sign and not negative.",
+    SINGLE,
+    "layer",
+    _grid(LAYERS[:-2], ZENNIT_RULES[:-1]) + _grid(LAYERS[-1:], ZENNIT_RULES[-1:]),
+)
+RULES_BY_CAPTUM = Section(
+    "Rules on layers, against captum",
+    "captum 0.9.0 itself; float64, input of either sign and not negative. On BatchNormalization its "
+    "changed rules are no rules: they change the scale and leave the mean that it also multiplies.",
+    SINGLE,
+    "layer",
+    _grid(LAYERS[:-2], ("epsilon", "plain_gamma", "plain_zplus")) + _grid(LAYERS[-2:], ("epsilon",)),
+)
 BY_ZENNIT = Section(
     "Presets, against zennit",
     "zennit 0.5.1 itself, float64 end to end. `epsilon` is its Epsilon and Norm rules on every layer, "
@@ -162,9 +185,9 @@ BY_ZENNIT = Section(
     _grid(ZENNIT_PRESETS, NETWORKS),
 )
 BY_INNVESTIGATE = Section(
-    "iNNvestigate's presets, against its formulas",
-    "Float64 end to end. iNNvestigate needs TensorFlow and is not run: the peer is the preset's "
-    "layer map written down with zennit 0.5.1's rules (`tests/parity/innvestigate.py`).",
+    "iNNvestigate's presets, against their layer maps in zennit",
+    "Float64 end to end. iNNvestigate needs TensorFlow and is not run: the peer is the preset's layer map "
+    "with zennit 0.5.1's rules (`tests/parity/innvestigate.py`).",
     DEEP,
     "preset",
     _grid(INNVESTIGATE_PRESETS, NETWORKS)
@@ -210,4 +233,8 @@ WALKS = Section(
     _grid((*ZENNIT_PRESETS, *INNVESTIGATE_PRESETS), NETWORKS),
 )
 
-SECTIONS = [*BY_FORMULA.values(), BY_ZENNIT, BY_INNVESTIGATE, IN_DIALECT, BY_CAPTUM, METHODS, WALKS]
+SECTIONS = [
+    *BY_FORMULA.values(),
+    *(RULES_BY_ZENNIT, RULES_BY_CAPTUM),
+    *(BY_ZENNIT, BY_INNVESTIGATE, IN_DIALECT, BY_CAPTUM, METHODS, WALKS),
+]

@@ -17,6 +17,7 @@ from torch import Tensor
 
 import explainer
 
+SIZE = 64
 STEPS = 9
 DEEPLIFT_WARNS = "ignore:Setting forward, backward hooks:UserWarning"
 RELU_WARNS = "ignore:Setting backward hooks on ReLU:UserWarning"
@@ -32,6 +33,12 @@ def double_precision() -> Iterator[None]:
             yield
         finally:
             torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
+def baseline() -> Any:
+    """A picture: in a flat one every window's maximum is a tie, which rounding decides."""
+    return torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(6))
 
 
 @pytest.fixture
@@ -73,36 +80,41 @@ def test_gradients(method, name, check):
 
 
 @pytest.mark.parametrize("quadrature", compared.QUADRATURES)
-def test_integrated_gradients(quadrature, check, x):
-    baseline = 0.3
+def test_integrated_gradients(quadrature, check, baseline):
     scale = STEPS / (STEPS - 1) if quadrature == "riemann_trapezoid" else 1.0
-    integrate = by(captum.attr.IntegratedGradients, n_steps=STEPS, method=quadrature, baselines=baseline)
+    integrate = by(
+        captum.attr.IntegratedGradients, n_steps=STEPS, method=quadrature, baselines=baseline.double()
+    )
     check(
         f"integrated_gradients, {quadrature}",
         "resnet18",
         lambda *given: integrate(*given) * scale,
         "integrated_gradients",
         n_steps=STEPS,
-        baseline=baseline,
+        baseline=baseline.numpy(),
         quadrature=quadrature,
         batch_size=4,
     )
 
 
-def test_integrated_gradients_of_zennit(check):
+def test_integrated_gradients_of_zennit(check, baseline):
     def integrate(model: Any, x: Tensor, target: int) -> Tensor:
         with zennit.attribution.IntegratedGradients(
-            model, attr_output=lambda logits: peers.one(logits, torch.tensor([target])), n_iter=STEPS
+            model,
+            attr_output=lambda logits: peers.one(logits, torch.tensor([target])),
+            n_iter=STEPS,
+            baseline_fn=lambda x: baseline.to(x),
         ) as attributor:
             return attributor(x)[1]
 
-    options = {"n_steps": STEPS, "quadrature": "riemann_right"}
+    options = {"n_steps": STEPS, "quadrature": "riemann_right", "baseline": baseline.numpy()}
     check("integrated_gradients, zennit", "resnet18", integrate, "integrated_gradients", **options)
 
 
 @pytest.mark.filterwarnings(DEEPLIFT_WARNS)
-def test_deeplift(check):
-    check("deeplift", "vgg11_bn", by(captum.attr.DeepLift, baselines=0.3), "deeplift", baseline=0.3)
+def test_deeplift(check, baseline):
+    theirs = by(captum.attr.DeepLift, baselines=baseline.double())
+    check("deeplift", "vgg11_bn", theirs, "deeplift", baseline=baseline.numpy())
 
 
 @pytest.mark.parametrize("upsampling", ["nearest", "bilinear"])

@@ -1,4 +1,4 @@
-"""Every preset on networks: zennit's against zennit itself, iNNvestigate's against its formulas in zennit.
+"""Every preset on networks: zennit's against zennit itself, iNNvestigate's against its layer map in zennit.
 
 Float64 end to end: 1e-8 of the largest value. The walk alone, float32 against float64 on the same
 activations: 1e-5. (Float32 end to end is told by `benchmarks/parity.py`, over seeds: on one input a few
@@ -83,7 +83,7 @@ def test_same_relevance(preset, name, file, network, x, agree):
     comparison = explainer.compare(explanation.relevance, theirs.numpy())
     section = compared.BY_ZENNIT if preset in ZENNIT else compared.BY_INNVESTIGATE
     section.record(preset, name, comparison.error)
-    agree(comparison, compared.DEEP, "zennit" if preset in ZENNIT else "iNNvestigate's formulas")
+    agree(comparison, compared.DEEP, "zennit")
 
 
 @pytest.mark.parametrize("name", compared.NETWORKS)
