@@ -87,3 +87,8 @@ def options() -> set[str]:
 def options_named(text: str) -> set[str]:
     """What a page calls an option."""
     return set(re.findall(r"(?<![-\w])--[a-z][a-z-]+", text))
+
+
+def links(text: str) -> list[str]:
+    """The files that a page leads to."""
+    return re.findall(r"\]\(([^):#]+)\)", text)

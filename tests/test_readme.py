@@ -48,5 +48,9 @@ def test_every_option_in_the_readme_exists():
     assert not pages.options_named(README) - pages.options()
 
 
+def test_links_lead_somewhere():
+    assert not [link for link in pages.links(README) if not (ROOT / link).exists()]
+
+
 def test_no_number_was_left_out():
     assert not re.findall(r"^[A-Z]{3,}$", README, re.M)
