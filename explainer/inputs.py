@@ -176,10 +176,3 @@ def fit(array: Array, expected: Input) -> Array:
     if cast.dtype.kind == "f" and not np.isfinite(cast).all():
         raise InputError(f"the array for input {expected.name!r} has values beyond {expected.dtype}")
     return cast
-
-
-def as_declared(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
-    """Points that were computed, in the types that the model takes."""
-    types = {value.name: value.dtype for value in graph.inputs}
-    with np.errstate(over="ignore"):  # what comes of it is reported by name
-        return {name: np.ascontiguousarray(x, dtype=types[name]) for name, x in feeds.items()}

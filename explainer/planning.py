@@ -15,7 +15,12 @@ from .targets import Start
 
 
 def plan_of(
-    graph: Graph, composite: Composite, start: Start, keep: Collection[str] | str, method: Method
+    graph: Graph,
+    composite: Composite,
+    start: Start,
+    keep: Collection[str] | str,
+    method: Method,
+    conditioned: Collection[str] = (),
 ) -> Plan:
     """The plan of a method's walks; Grad-CAM's shows and keeps the tensor that it looks at.
 
@@ -26,7 +31,7 @@ def plan_of(
     """
     core = method.core
     if not isinstance(core, GradCam):
-        return make_plan(graph, composite, start, keep)
+        return make_plan(graph, composite, start, keep, conditioned)
     name = core.tensor or tensor_for(make_plan(graph, composite, start))
     plan = make_plan(graph, composite, start, [name])
     tensor = plan.keep[name]

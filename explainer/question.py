@@ -11,7 +11,7 @@ import numpy as np
 from .batches import Batches, Run, RunTargets
 from .errors import InputError
 from .explanation import Explanation
-from .inputs import Given, as_declared
+from .inputs import Given
 from .methods import Method, Progress, Walk
 from .runner import Runner, scored
 from .targets import Start, Target, choose
@@ -44,7 +44,7 @@ class Scorer:
         ------
         ModelError, TargetError
         """
-        values = {**self.session.run(as_declared(self.graph, feeds)), **feeds}
+        values = {**self.session.run(self.graph.typed(feeds)), **feeds}
         samples = len(next(iter(feeds.values())))
         outputs = {name: values[name] for name in self.graph.outputs}
         return [
@@ -224,6 +224,7 @@ def explanation_of(
         delta=run.delta,
         against=run.against,
         region=str(target) if run.is_region else "",
+        conditions=tuple(map(str, target.conditions)),
         labels=labels,
         photos=given.photos * samples,
         layout=given.layout,

@@ -13,7 +13,7 @@ from .audit import Audit, Auditor, check_finite
 from .backward import backward
 from .batches import Run, RunTargets
 from .errors import InputError, NumericalError
-from .inputs import as_declared
+from .gates import gates_of
 from .plan import Plan, Step
 from .targets import Chosen, Target, choose, finish, indices_of, is_balanced, put_relevance, score, seed
 from .tensor import Array, total
@@ -123,7 +123,7 @@ class Runner:
 
     def forward(self, feeds: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
         """One batch through onnxruntime: the activations for the walk, and the model's outputs."""
-        values = self.session.run(as_declared(self.plan.graph, feeds))
+        values = self.session.run(self.plan.graph.typed(feeds))
         outputs = {name: values[name] for name in self.plan.graph.outputs}
         activations = {name: self._cast(values[name]) for name in self.wanted}
         activations.update({name: self._floating(value) for name, value in feeds.items()})
@@ -150,7 +150,7 @@ class Runner:
         references : dict of input name -> array, optional
             Another batch, which rules compare this one with.
         walk : callable, optional
-            (activations, R) -> relevance, in place of the walk here, which is audited.
+            (activations, R) -> relevance, in place of the walk here, which is audited and has gates.
 
         Raises
         ------
@@ -171,6 +171,7 @@ class Runner:
                     self.plan,
                     parameters=passed.parameters.__getitem__,
                     watch=auditor,
+                    gates=gates_of(self.plan, target.conditions, passed.samples, auditor),
                     references=there,
                 )
                 runs.append(self._walk(target, here, passed.chosen[place - 1], hand_back, auditor))

@@ -11,7 +11,7 @@ import onnx
 from ..batches import Batches
 from ..errors import InputError, ModelError
 from ..graph import Graph
-from ..inputs import Given, as_declared
+from ..inputs import Given
 from ..methods import Method, Sampling, Walk
 from ..plan import Plan
 from ..question import Scorer, ask, refuse_whole_numbers
@@ -104,7 +104,7 @@ class Emitter:
         return Emitted(proto, names, choices)
 
     def _forward(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        values = as_declared(self.plan.graph, feeds)
+        values = self.plan.graph.typed(feeds)
         return {**self.runner.session.run(values), **values}
 
     def prove(self, method: Method, file: Emitted) -> None:

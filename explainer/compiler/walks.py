@@ -10,6 +10,7 @@ import onnx
 
 from ..backward import backward
 from ..errors import InputError
+from ..gates import gates_of
 from ..methods import DeepLift, GradCam, Method, Sampling
 from ..methods.baselines import Baseline, origins_of
 from ..plan import Plan
@@ -70,8 +71,14 @@ class Trace:
         """One walk on `values`, which it lets go of."""
         begin = seed if self.plan.gradient else put_relevance
         R = begin(target, choose(target, values, self.samples), values, self.samples)
+        gates = gates_of(self.plan, target.conditions, samples=None)
         relevance = backward(
-            self.plan, values, R, lambda step: step.layer.prepare(values), references=references
+            self.plan,
+            values,
+            R,
+            lambda step: step.layer.prepare(values),
+            gates=gates,
+            references=references,
         )
         return {name: finish(target, value) for name, value in relevance.items()}
 
