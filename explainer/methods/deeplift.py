@@ -17,7 +17,8 @@ from .baselines import Baseline, origins_of
 class DeepLift(Method):
     """(x − x')·m, m the product of the layers' Δout/Δin. Shrikumar et al. 2017, rescale rule.
 
-    The sums are complete: they add up to f(x) − f(x').
+    The sums are complete: they add up to f(x) − f(x'), where f is a value or a margin. A probability's
+    softmax keeps its gradient, and delta is what that misses.
 
     Parameters
     ----------
