@@ -12,7 +12,6 @@ from ..backward import backward
 from ..errors import InputError
 from ..gates import gates_of
 from ..methods import DeepLift, GradCam, Method, Sampling
-from ..methods.baselines import Baseline, origins_of
 from ..plan import Plan
 from ..targets import Given, Target, choose, finish, put_relevance, seed
 from ..tensor import Array, Gather, Recorder, Symbol, Value
@@ -121,7 +120,7 @@ def emitted(method: Method, trace: Trace) -> dict[str, Value]:
     values.update(trace.symbols)
     inputs = trace.inputs()
     if isinstance(method, DeepLift):
-        origins = _origins(method.baseline, trace)
+        origins = _origins(method, trace)
         references = {name: x * 0 + origins[name] for name, x in inputs.items()}
         others = trace.asked_at(references, trace.recorder.within("reference"))
         answers = trace.walk(values, trace.target, others)
@@ -146,7 +145,7 @@ def _sampled(method: Sampling, trace: Trace) -> dict[str, Value]:
         }
         for name, x in inputs.items()
     }
-    origins = _origins(method.origin, trace)
+    origins = _origins(method, trace)
     points = {name: method.point(x, origins[name], rows[name]) for name, x in inputs.items()}
     answers = trace.walk(trace.asked_at(points, body), trace.fixed())
     sums: dict[str, tuple[Symbol, Value]] = {}  # the name of what is carried -> before and after a step
@@ -162,7 +161,7 @@ def _sampled(method: Sampling, trace: Trace) -> dict[str, Value]:
     }
 
 
-def _origins(baseline: Baseline, trace: Trace) -> dict[str, Symbol]:
+def _origins(method: Sampling | DeepLift, trace: Trace) -> dict[str, Symbol]:
     """The baseline of every input, one for a batch of any size.
 
     Raises
@@ -170,7 +169,7 @@ def _origins(baseline: Baseline, trace: Trace) -> dict[str, Symbol]:
     InputError
         Every sample would have its own.
     """
-    found = origins_of(baseline, {name: x.value for name, x in trace.inputs().items()}, trace.layout)
+    found = method.origins({name: x.value for name, x in trace.inputs().items()}, trace.layout)
     if any(len(origin) != 1 for origin in found.values()):
         raise InputError("compile: a baseline for each sample has no place in a file; give one for all")
     return {name: trace.recorder.constant(np.array(origin)) for name, origin in found.items()}

@@ -90,9 +90,19 @@ def origins_of(baseline: Baseline, feeds: Mapping[str, Array], layout: str) -> d
     InputError
         See `origin_of`; or a dict names what is no input.
     """
+    check_names(baseline, feeds)
+    return {name: origin_of(baseline, name, x, layout) for name, x in feeds.items()}
+
+
+def check_names(baseline: Baseline, feeds: Mapping[str, Array]) -> None:
+    """Refuse a dict that names what is no input.
+
+    Raises
+    ------
+    InputError
+    """
     if isinstance(baseline, Mapping) and (unknown := baseline.keys() - feeds.keys()):
         raise InputError(
             f"baseline: {', '.join(map(repr, sorted(unknown)))} is none of the inputs that are explained, "
             f"{', '.join(map(repr, feeds))}"
         )
-    return {name: origin_of(baseline, name, x, layout) for name, x in feeds.items()}

@@ -35,8 +35,12 @@ class DeepLift(Method):
     def __post_init__(self) -> None:
         self.require_baseline("baseline")
 
+    def origins(self, feeds: Mapping[str, Array], layout: str) -> dict[str, Array]:
+        """The baseline x' of every input, (1 or N, ...)."""
+        return origins_of(self.baseline, feeds, layout)
+
     def __call__(self, problem: Problem, progress: Progress | None = None) -> dict[str, Array]:
-        origins = origins_of(self.baseline, problem.feeds, problem.layout)
+        origins = self.origins(problem.feeds, problem.layout)
         references = {name: np.broadcast_to(origins[name], x.shape) for name, x in problem.feeds.items()}
         answers = problem.attribute(problem.feeds, np.arange(problem.samples), references=references)
         return {name: self.scaled(x, origins[name], answers[name]) for name, x in problem.feeds.items()}

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..tensor import Array, Value
 from .base import Problem, is_number, missed, per_step
-from .baselines import Baseline, origin_of
+from .baselines import Baseline, check_names, origin_of, origins_of
 from .sampling import Sampling
 
 GAUSS_LEGENDRE = "gausslegendre"
@@ -48,9 +48,8 @@ class IntegratedGradients(Sampling):
         self.require_whole("n_steps", least=2 if self.quadrature == "riemann_trapezoid" else 1)
         self.require_baseline("baseline")
 
-    @property
-    def origin(self) -> Baseline:
-        return self.baseline
+    def origins(self, feeds: Mapping[str, Array], layout: str) -> dict[str, Array]:
+        return origins_of(self.baseline, feeds, layout)
 
     @property
     def count(self) -> int:
@@ -127,6 +126,10 @@ class GradientShap(Sampling):
     @property
     def count(self) -> int:
         return self.n_samples
+
+    def origins(self, feeds: Mapping[str, Array], layout: str) -> dict[str, Array]:
+        check_names(self.baselines, feeds)
+        return super().origins(feeds, layout)  # each step has its own
 
     def briefly(self) -> GradientShap:
         return replace(self, n_samples=min(self.n_samples, 3))

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..tensor import Array, Value
 from .base import Method, Problem, Progress
-from .baselines import Baseline, origins_of
+from .baselines import origins_of
 
 
 class Moments:
@@ -58,10 +58,9 @@ class Sampling(Method):
     def __post_init__(self) -> None:
         self.require_whole("batch_size")
 
-    @property
-    def origin(self) -> Baseline:
-        """The baseline x', where the method has one."""
-        return 0.0
+    def origins(self, feeds: Mapping[str, Array], layout: str) -> dict[str, Array]:
+        """The baseline x' of every input, (1 or N, ...); 0 where the method has none."""
+        return origins_of(0.0, feeds, layout)
 
     @property
     def count(self) -> int:
@@ -91,7 +90,7 @@ class Sampling(Method):
     def __call__(self, problem: Problem, progress: Progress | None = None) -> dict[str, Array]:
         feeds = problem.feeds
         tables = {name: self.steps(name, x, problem.layout) for name, x in feeds.items()}
-        origins = origins_of(self.origin, problem.feeds, problem.layout)
+        origins = self.origins(feeds, problem.layout)
         sums = Moments(problem.samples, self.count)
         total = problem.samples * self.count
         for begin in range(0, total, self.batch_size):

@@ -17,7 +17,7 @@ QUADRATURES = ["gausslegendre", "riemann_left", "riemann_right", "riemann_middle
 
 
 def by_captum(module, x, target, n_steps, quadrature, baseline=0.0):
-    """captum's answer; its trapezoids have n points for n − 1 intervals, and weights that sum to (n − 1)/n."""
+    """captum's answer; of its trapezoids, n points for n − 1 intervals, the weights sum to (n − 1)/n."""
     with double_precision():
         found, delta = captum.attr.IntegratedGradients(module).attribute(
             torch.as_tensor(x).double(),
@@ -176,7 +176,7 @@ def test_other_starts_have_the_gradient_of_what_they_explain(start):
 
 
 def test_the_class_that_is_on_top_at_the_input_is_explained_on_the_whole_way():
-    net, x = twin("chain"), picture(4)
+    net, x = twin("chain"), 4 * picture(6)
     top = net.module(torch.as_tensor(x).double()).argmax(1)
     on_the_way = net.module(torch.as_tensor(x).double() * 0.1).argmax(1)
     assert (top != on_the_way).any()
