@@ -31,7 +31,7 @@ class GradCam(Method):
         A, an inner tensor (N, C, h, w); "" is the output of the last convolution, behind its
         BatchNormalization, sum and activation.
     upsampling : str
-        "bilinear" or "nearest".
+        "bilinear" or "nearest", captum's.
     signed : bool
         Leave the relu out, as captum does by default.
     """
@@ -140,14 +140,11 @@ def enlarged(cam: Value, sizes: tuple[int, ...], how: str) -> Value:
 
 
 def _resampling(old: int, new: int, how: str) -> Array:
-    """(old, new): each new place as a mixture of old ones, centres on centres."""
-    place = (np.arange(new) + 0.5) * old / new - 0.5
+    """(old, new): each new place as a mixture of old ones, as torch's `interpolate` has it.
+
+    "nearest" puts edges on edges, "bilinear" centres on centres.
+    """
     if how == "nearest":
-        return np.eye(old)[:, np.floor((np.arange(new) + 0.5) * old / new).astype(int)]
-    place = np.clip(place, 0, old - 1)
-    low = np.minimum(place.astype(int), max(old - 2, 0))
-    share = place - low
-    matrix = np.zeros((old, new))
-    np.add.at(matrix, (low, np.arange(new)), 1 - share)
-    np.add.at(matrix, (np.minimum(low + 1, old - 1), np.arange(new)), share)
-    return matrix
+        return np.eye(old)[:, np.arange(new) * old // new]
+    place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    return np.asarray(np.maximum(0, 1 - np.abs(place - np.arange(old)[:, None])))
