@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import composites, rules
+    from . import composites, methods, rules
     from .api import Explainer, explain
     from .comparison import Comparison, compare
     from .compiler import compile
@@ -65,7 +65,7 @@ _HOMES = {
     ),
 }
 
-_MODULES = ("composites", "rules")
+_MODULES = ("composites", "methods", "rules")
 
 __all__ = [
     "ColorMap",
@@ -90,6 +90,7 @@ __all__ = [
     "explain",
     "grid",
     "imgify",
+    "methods",
     "normalize_relevance",
     "render",
     "rules",

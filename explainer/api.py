@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -88,7 +89,7 @@ class Explainer:
         asked = methods.get(method, noise, options)
         self.graph = Graph.load(model)
         self._preprocess = preprocess
-        self.method = asked.method
+        self.name, self.method = method, asked.method
         self.composite = composites.get(
             composite or asked.composite or "epsilon",
             rules=rules,
@@ -134,7 +135,16 @@ class Explainer:
         ------
         TargetError, UnsupportedError
         """
-        return self._plan(resolve_target(self.graph, target, self.labels).where)
+        return self._plan(self.start_of(target))
+
+    def start_of(self, target: TargetLike) -> Start:
+        """The tensor that a target starts from, and what was cut behind it; no plan is made.
+
+        Raises
+        ------
+        TargetError
+        """
+        return resolve_target(self.graph, target, self.labels).where
 
     def _plan(self, start: Start) -> Plan:
         with self._lock:
@@ -240,7 +250,11 @@ class Explainer:
             runs = [ask(*parts, target, progress) for target in targets]
         plan = None if runner is None else runner.plan
         return [
-            explanation_of(run, target, input_, plan, self.method, self.labels)
+            replace(
+                explanation_of(run, target, input_, plan, self.method, self.labels),
+                method=self.name,
+                composite=self.composite.name,
+            )
             for run, target in zip(runs, targets, strict=True)
         ]
 

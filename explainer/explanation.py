@@ -43,6 +43,8 @@ class Explanation:
         Per step: relevance out, in, and the shares of bias and epsilon.
     kind : str
         What was put on the target: see `start` of `explainer.explain`.
+    method, composite : str
+        By which it was made.
     delta : array (N,) or None
         Of methods whose attributions should sum to a difference: what they miss of it.
     score : array (N,)
@@ -68,6 +70,8 @@ class Explanation:
     audit: Audit
     kind: str
     score: Array
+    method: str = "lrp"
+    composite: str = "epsilon"
     delta: Array | None = None
     against: Array | None = None
     region: str = ""
@@ -127,6 +131,8 @@ class Explanation:
         """The numbers without the arrays: target, prediction, conservation, audit."""
         target = None if self.target is None else self.target.tolist()
         return {
+            "method": self.method,
+            "composite": self.composite,
             "target": target,
             "target_name": self.target_name,
             "label": [self.label(sample) for sample in range(len(self.start))],

@@ -155,7 +155,7 @@ def _steps(graph: Graph, composite: Composite, start: Start) -> tuple[list[Step]
     """The steps, and every tensor on the path; complaints are gathered and raised together."""
     layers, reached, complaints = _layers(graph, start)
     place(graph, layers, start.tensor)
-    rules = composite.rules_for(layers)
+    rules = [composite.rule_for(layer) for layer in layers]
     complaints += [
         (layer.node, f"composite {composite.name!r} has no rule for it")
         for layer, rule in zip(layers, rules, strict=True)
@@ -163,6 +163,7 @@ def _steps(graph: Graph, composite: Composite, start: Start) -> tuple[list[Step]
     ]
     if complaints:
         raise UnsupportedError(_complaint(graph, start, complaints))
+    composite.check(layers, rules)
     return [
         Step(layer, rule, layer.output) for layer, rule in zip(layers, rules, strict=True) if rule
     ], reached

@@ -10,7 +10,8 @@ from building import parse, relative, rng
 from residual import picture, residual_net
 
 import explainer
-from explainer import Explainer, InputError, ModelError, compiler
+from explainer import Explainer, InputError, ModelError
+from explainer.compiler import compiling
 
 STARTS = ["output", "one", "probability", "margin", "clrp", "sglrp"]
 EPS = 1e-2
@@ -136,7 +137,7 @@ def test_a_name_that_is_taken():
 
 
 def test_the_proof_sees_an_input_that_is_ignored(monkeypatch):
-    monkeypatch.setattr(compiler, "given", lambda target, choices, recorder: target)
+    monkeypatch.setattr(compiling, "given", lambda target, choices, recorder: target)
     with pytest.raises(ModelError, match="differs from NumPy's"):
         explainer.compile(residual_net(), target=3)
 

@@ -12,12 +12,16 @@ from .base import Gradient, InputXGradient, Method, Problem, Progress, Walk
 from .cam import GradCam, GradCamPlusPlus
 from .deeplift import DeepLift
 from .noise import KINDS, Noise
+from .occlusion import Occlusion
 from .paths import GradientShap, IntegratedGradients
+from .rise import Rise
 from .sampling import Sampling
 
 NoiseLike: TypeAlias = "str | tuple[str, Mapping[str, Any]] | None"
 
 __all__ = [
+    "COMPOSITES",
+    "KINDS",
     "METHODS",
     "NAMES",
     "Asked",
@@ -31,8 +35,10 @@ __all__ = [
     "Method",
     "Noise",
     "NoiseLike",
+    "Occlusion",
     "Problem",
     "Progress",
+    "Rise",
     "Sampling",
     "Walk",
     "get",
@@ -47,6 +53,8 @@ METHODS: dict[str, type[Method]] = {
     "deeplift": DeepLift,
     "grad_cam": GradCam,
     "grad_cam_plus_plus": GradCamPlusPlus,
+    "occlusion": Occlusion,
+    "rise": Rise,
 }
 # Methods that are a composite: another name for `lrp` with it.
 COMPOSITES = ("guided_backprop", "deconvnet", "excitation_backprop", "beta_smooth")
