@@ -182,6 +182,7 @@ def explanation_of(
         delta=run.delta,
         against=run.against,
         region=str(target) if run.is_region else "",
+        conditions=tuple(map(str, target.conditions)),
         labels=labels,
         photos=given.photos * samples,
         layout=given.layout,

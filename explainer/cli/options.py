@@ -59,6 +59,15 @@ class Option(click.ParamType):  # type: ignore[type-arg]  # as above
         return name.strip().replace("-", "_"), value_of(text)
 
 
+def named(ctx: click.Context, param: click.Parameter, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return what --option was given as one dict; what has an option of its own is not given that way."""
+    own = {other.name: other.opts[0] for other in ctx.command.params if other.name != "eps"}
+    for name, _ in pairs:
+        if name in own:
+            raise click.BadParameter(f"{name} has its own place on the command line: {own[name]}", ctx, param)
+    return dict(pairs)
+
+
 def value_of(text: str) -> Any:
     """Return the value of an option from its text: a bool, a number, a tuple of numbers, else the text.
 
@@ -152,7 +161,7 @@ def method_options(command: Command) -> Command:
             type=Option(),
             multiple=True,
             metavar="NAME=VALUE",
-            callback=lambda ctx, param, pairs: dict(pairs),
+            callback=named,
             help="Of the method (n_steps=200) or the composite (gamma=0.1, low=-2.1/-2.0/-1.8)."
             "  [repeatable]",
         ),

@@ -54,6 +54,8 @@ MEANING = {
     "high": "the largest (both follow from the preprocessing, where that is known)",
     "until": "the name of the last node that is flat",
 }
+# What methods walk by, and what makes no sense without them: known by the very name alone.
+OF_METHODS: dict[str, Callable[..., Composite]] = {"deeplift": saliency.deeplift}
 
 
 def get(
@@ -129,12 +131,12 @@ def _preset(
     name: Any, which: str | Dialect | None, given: dict[str, Any], defaults: Mapping[str, Callable[[], Any]]
 ) -> Composite:
     known = {**{_key(key): key for key in COMPOSITES}, **ALIASES}
-    key = known.get(_key(str(name)))
+    key = str(name) if str(name) in OF_METHODS else known.get(_key(str(name)))
     if key is None or not isinstance(name, str):
         near = [known[found] for found in get_close_matches(_key(str(name)), known)]
         listed = ", ".join(dict.fromkeys(near or COMPOSITES))
         raise CompositeError(f"no composite {name!r}; there is: {listed}, or a file ({' or '.join(ENDINGS)})")
-    make = COMPOSITES[key]
+    make = (COMPOSITES | OF_METHODS)[key]
     takes = dict(list(inspect.signature(make).parameters.items())[1:])
     if wrong := [parameter for parameter in given if parameter not in takes]:
         raise CompositeError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..layers import Layer
 from ..rules import BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Rescale, Rule
 from .base import Composite, Match, of_kind, preset
@@ -44,7 +46,6 @@ def beta_smooth(dialect: Dialect, beta: float = 10.0) -> Composite:
     return _gradients(BetaSmooth(beta), _activations(dialect))
 
 
-@preset
 def deeplift(dialect: Dialect) -> Composite:
-    """DeepLIFT's multipliers by the rescale rule, for method deeplift alone. Shrikumar et al. 2017."""
-    return _gradients(Rescale(), of_kind("activation", "winner"))
+    """DeepLIFT's multipliers by the rescale rule. Shrikumar et al. 2017."""
+    return replace(_gradients(Rescale(), of_kind("activation", "winner")), name="deeplift")

@@ -183,6 +183,7 @@ def test_wrong_rules(rules, message):
         ("a=b=gamma:gamma=0.1", "a=b", Gamma(0.1)),
         ("step=flat/conv=flat", "step=flat/conv", Flat()),
         ("until:a=1=flat", "until:a=1", Flat()),
+        ("a=gamma:0=flat", "a=gamma:0", Flat()),
     ],
 )
 def test_a_rule_is_split_at_the_last_sign_before_a_rules_name(text, selector, rule):

@@ -97,7 +97,7 @@ def test_the_rules_of_every_preset_in_its_dialects(preset, dialect):
 
 
 def test_no_preset_was_left_out():
-    gradients = {"gradient", "guided_backprop", "deconvnet", "beta_smooth", "deeplift"}
+    gradients = {"gradient", "guided_backprop", "deconvnet", "beta_smooth"}
     assert {preset for preset, _ in WANTED} | gradients == set(composites.COMPOSITES)
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explainer import CompositeError, rules
@@ -31,6 +31,7 @@ RULES = st.one_of(
 )
 
 
+@settings(derandomize=True, database=None)
 @given(RULES)
 def test_any_rule_is_read_back_from_its_text(rule):
     assert rules.parse(str(rule)) == rule
