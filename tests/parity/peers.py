@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
 
 import torch
 import zennit.layer
@@ -61,13 +60,13 @@ def plain(model: nn.Module) -> nn.Module:
     return model
 
 
-def everywhere(rule: Hook, stabilizer: Any = 1e-6) -> LayerMapComposite:
+def everywhere(rule: Hook, eps: float = 1e-6) -> LayerMapComposite:
     """One rule at every layer with weights: presets that zennit lacks."""
     return LayerMapComposite(
         [
             (Activation, Pass()),
             (BatchNorm, Pass()),
-            ((zennit.layer.Sum, AvgPool), Norm(stabilizer)),
+            ((zennit.layer.Sum, AvgPool), Norm(eps)),
             ((Convolution, nn.Linear), rule),
         ]
     )
@@ -80,11 +79,7 @@ def epsilon(eps: float) -> LayerMapComposite:
 
 def zero() -> LayerMapComposite:
     """LRP-0, 0/0 := 0."""
-
-    def z(z: Tensor) -> Tensor:
-        return torch.where(z == 0, 1.0, z)
-
-    return everywhere(Epsilon(z), z)
+    return everywhere(Epsilon(lambda z: torch.where(z == 0, 1.0, z)))
 
 
 def by_zennit(
