@@ -49,10 +49,9 @@ class ZBox(Stabilized):
 
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
         for bound in (self.low, self.high):
-            count = len(bound) if isinstance(bound, tuple) else 1
             self.require(
-                count in (1, x.shape[1]),
-                f"{count} bounds, one per channel, for an input of shape {x.shape}: give one number",
+                not isinstance(bound, tuple) or len(bound) in (1, x.shape[1]),
+                f"{bound} has one bound per channel, but the layer's input is {x.shape}: give one number",
             )
         linear = layer.without_bias()
         up, down = linear.with_params(positive), linear.with_params(negative)

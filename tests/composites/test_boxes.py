@@ -49,7 +49,7 @@ def test_bounds_alike_in_all_channels_are_one_number():
     flat = net(body("f = Flatten (x) y = Gemm (f, wf)").replace("[N] y", "[N,4] y"))
     options = {"composite": "bounded_deep_taylor", "preprocess": Preprocess(scale=1 / 255)}
     assert np.isfinite(Explainer(flat, **options).explain(x_for() * 0 + 0.5).relevance).all()
-    with pytest.raises(CompositeError, match=r"3 bounds, one per channel, for an input of shape \(2, 192\)"):
+    with pytest.raises(CompositeError, match=r"one bound per channel, but the layer's input is \(2, 192\)"):
         Explainer(flat, composite="bounded_deep_taylor", preprocess=PHOTOS).explain(x_for())
 
 
