@@ -49,10 +49,9 @@ class ZBox(Stabilized):
 
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
         for bound in (self.low, self.high):
-            self.require(
-                not isinstance(bound, tuple) or len(bound) in (1, x.shape[1]),
-                f"{bound} has one bound per channel, but the layer's input is {x.shape}: give one number",
-            )
+            if isinstance(bound, tuple) and len(bound) not in (1, x.shape[1]):
+                what = "has one bound per channel, but the layer's input is"
+                self.require(False, f"{bound} {what} {x.shape}: give one number")
         linear = layer.without_bias()
         up, down = linear.with_params(positive), linear.with_params(negative)
         low, high = ones_like(x) * per_channel(self.low, x), ones_like(x) * per_channel(self.high, x)
