@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from .explanation import Explanation
     from .heatmap import ColorMap, colormaps, grid, imgify, normalize_relevance, render, shared_scale
+    from .inner import concepts
     from .layers import supported
     from .preprocess import Preprocess
 
@@ -43,6 +44,7 @@ _HOMES = {
     "Preprocess": "preprocess",
     "compare": "comparison",
     "compile": "compiler",
+    "concepts": "inner",
     "explain": "api",
     "supported": "layers",
     **dict.fromkeys(
@@ -87,6 +89,7 @@ __all__ = [
     "compare",
     "compile",
     "composites",
+    "concepts",
     "explain",
     "grid",
     "imgify",

@@ -11,6 +11,7 @@ import click
 
 import explainer
 
+from .inner import condition_option
 from .options import Numbers, asked, debug_option, kept, method_options, start_options, target_option
 
 
@@ -102,6 +103,7 @@ def shown(parameter: inspect.Parameter) -> str:
 @target_option()
 @method_options
 @start_options
+@condition_option
 @click.option(
     "--image-size",
     type=Numbers(int, 2),
@@ -120,7 +122,7 @@ def compile_command(
     """
     if os.path.realpath(output) == os.path.realpath(model):
         raise click.UsageError(f"-o {output} would overwrite the model: choose another name")
-    settings = {name: options[name] for name in ("target", "start", "against")}
+    settings = {name: options[name] for name in ("target", "start", "against", "conditions")}
     if image_size is not None:
         settings["image_size"] = image_size * (2 // len(image_size))
     explainer.compile(model, output, keep=kept(options["keep"]), **settings, **asked(options))

@@ -13,7 +13,7 @@ import click
 
 import explainer
 
-from . import report
+from . import inner, report
 from .drawing import check_grid, common_scale, drawing_of, drawing_options
 from .labels import LabelFile
 from .options import Numbers, asked, kept, method_options, start_options, target_option
@@ -30,6 +30,8 @@ FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
 @target_option(several=True)
 @method_options
 @start_options
+@inner.condition_option
+@inner.rank_option
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", help="Of the numbers.")
 @click.option("--labels", type=LabelFile(), help="Class names: one a line, or JSON.")
 @click.option("--preprocess", metavar="FILE", help="A Hugging Face preprocessor_config.json.")
@@ -93,7 +95,9 @@ def explain(
             try:
                 with Steps(not several and sys.stderr.isatty()) as steps:
                     asked_of = picture[0].picture
-                    explanations = explained.explain_targets(asked_of, targets, start, against, steps)
+                    explanations = explained.explain_targets(
+                        asked_of, targets, start, against, steps, options["conditions"]
+                    )
             except (explainer.InputError, explainer.NumericalError) as error:
                 # What ails one picture need not ail the next; anything else ails the model.
                 if not several:
@@ -106,7 +110,7 @@ def explain(
             for job, explanation, cut in zip(picture, explanations, cuts, strict=True):
                 numbers = report.describe(explanation, predicted(explanation), cut)
                 check_labels(numbers["prediction"], options["labels"])
-                numbers["seconds"] = seconds
+                numbers |= {"seconds": seconds, "ranking": inner.rankings_of(explanation, options["ranks"])}
                 if options["shared_scale"] or options["grid"]:
                     waiting.append((explanation, job, numbers))
                 else:
@@ -117,7 +121,10 @@ def explain(
             for explanation, job, numbers in waiting:
                 deliver(explanation, job, numbers, scale)
             if options["grid"]:
-                titles = [f"{os.path.basename(job.picture)}: {report.target_of(n)}" for _, job, n in waiting]
+                titles = [
+                    f"{os.path.basename(job.picture)}: {report.target_of(numbers)}{inner.through(numbers)}"
+                    for _, job, numbers in waiting
+                ]
                 shown = drawing if drawing["scale"] else drawing | {"scale": "shared"}
                 explainer.grid(drawn, titles=titles, **shown).save(options["grid"])
                 if not options["as_json"]:
@@ -129,7 +136,7 @@ def explain(
 def open_model(model: str, options: Mapping[str, Any]) -> explainer.Explainer:
     """Return the explainer, its preprocessing as the options say."""
     settings = {name: options[name] for name in ("dtype", "labels")} | asked(options)
-    settings["keep"] = kept(options["keep"])
+    settings["keep"] = kept([*options["keep"], *options["ranks"]])
     changes = {name: options[name] for name in FIELDS if options[name] is not None}
     if isinstance(changes.get("size"), tuple) and len(changes["size"]) == 1:
         changes["size"] = changes["size"][0]

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from . import inner
+
 if TYPE_CHECKING:
     import explainer
 
@@ -42,6 +44,7 @@ def describe(explanation: explainer.Explanation, output: str, cut: str) -> dict[
         "target_name": explanation.target_name,
         "label": None if is_inner else explanation.label(),
         "region": numbers["region"],
+        "conditions": numbers["conditions"],
         "kind": explanation.kind,
         "against": None if explanation.against is None else int(explanation.against[0]),
         "against_label": None if is_inner else explanation.rival() or None,
@@ -52,6 +55,7 @@ def describe(explanation: explainer.Explanation, output: str, cut: str) -> dict[
         "conserved": numbers["conserved"][0],
         "bias_share": share([step["bias"][0] for step in audit], start),
         "epsilon_share": share([step["epsilon"][0] for step in audit], start),
+        "masked_share": share([step["masked"][0] for step in audit], start),
         "audit": audit,
     }
 
@@ -112,6 +116,7 @@ def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], lo
     if numbers["delta"] is not None:
         lines.append(f"  complete    up to {numbers['delta']:.2g}: what the sum misses of score − baseline's")
     lines += [
+        *inner.in_full(numbers),
         f"  time        {numbers['seconds']:.2f} s, and {loading:.2f} s to load the model",
         f"  written     {', '.join(written)}",
     ]
@@ -127,7 +132,7 @@ def in_short(picture: str, numbers: Mapping[str, Any], written: Sequence[str]) -
     kept = "undefined" if numbers["conserved"] is None else f"{numbers['conserved']:.4f}"
     by = f"conserved {kept}" if numbers["method"] == "lrp" else numbers["method"]
     rest = f"{by}, {numbers['seconds']:.2f} s, {written[0]}"
-    return f"{picture}: {best}target {target_of(numbers)}, {rest}"
+    return f"{picture}: {best}target {target_of(numbers)}{inner.in_short(numbers)}, {rest}"
 
 
 def conserved(numbers: Mapping[str, Any]) -> str:
@@ -136,8 +141,8 @@ def conserved(numbers: Mapping[str, Any]) -> str:
         return "undefined: the relevance at the target sums to 0"
     shares = (
         f"{name} {numbers[key]:.2g}"
-        for name, key in (("bias", "bias_share"), ("epsilon", "epsilon_share"))
-        if numbers[key] is not None
+        for name, key in (("bias", "bias_share"), ("epsilon", "epsilon_share"), ("masked", "masked_share"))
+        if numbers[key] is not None and (name != "masked" or numbers["conditions"])
     )
     return f"{numbers['conserved']:.6f} of it reaches the input ({', '.join(shares)})"
 
@@ -145,7 +150,8 @@ def conserved(numbers: Mapping[str, Any]) -> str:
 def title_of(numbers: Mapping[str, Any]) -> str:
     """Return what a picture's title says: the target, and how it was explained where that was chosen."""
     how = numbers["composite"] if numbers["method"] == "lrp" else numbers["method"]
-    return f"target: {target_of(numbers)}" + ("" if how == "epsilon" else f", {how}")
+    what = f"target: {target_of(numbers)}{inner.through(numbers)}"
+    return what if how == "epsilon" else f"{what}, {how}"
 
 
 def target_of(numbers: Mapping[str, Any]) -> str:

@@ -203,8 +203,8 @@ def sequential_preset_b_flat_until(dialect: Dialect, until: str, eps: float = 0.
 def _taylor(dialect: Dialect, eps: float | None) -> Composite:
     composite = _layered(dialect, ZPlus(eps=dialect.other(eps), zero_params="bias"), eps=eps)
     if dialect.name == "innvestigate":
-        # Its sums, average pooling and activations hand back their gradient, which does not conserve; w² on a
-        # BatchNormalization hands all to the one input.
+        # Its sums, average pooling and activations hand back the gradient, which does not conserve;
+        # its w² on a BatchNormalization hands all to the one input.
         return composite.behind((of_kind("sum", "activation"), Gradient()), (of_kind("scale"), Pass()))
     return composite
 

@@ -88,7 +88,7 @@ class Flat(Stabilized):
     proportional: ClassVar[bool] = False
 
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
-        even = layer.without_bias().with_params(ones_like)
+        even = layer.with_params(ones_like).without_bias()
         z = even(ones_like(x))
         s = R / self.stabilize(z)
         layer.divisions.append(Division(even, z, s))
