@@ -87,7 +87,7 @@ class Explainer:
         self.graph = Graph.load(model)
         self._preprocess = preprocess
         self.name, self.method = method, asked.method
-        self.composite = composites.get(
+        self._compose = lambda: composites.get(
             composite or asked.composite or "epsilon",
             rules=rules,
             dialect=dialect,
@@ -100,7 +100,11 @@ class Explainer:
             require_walk("keep", self.method)
         self.dtype = dtype_of(dtype)
         self.labels = labels_of(self.graph) if labels is None else labels_given(labels)
-        self._prepared = Prepared(self.graph, self.composite, keep, self.method, self.dtype)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        self.composite = self._compose()
+        self._prepared = Prepared(self.graph, self.composite, self.keep, self.method, self.dtype)
 
     @property
     def preprocess(self) -> Preprocess | None:
@@ -115,6 +119,7 @@ class Explainer:
     @preprocess.setter
     def preprocess(self, how: PreprocessLike | None) -> None:
         self._preprocess = how
+        self._prepare()  # rules for a first layer may depend on the input's bounds
 
     @property
     def plan(self) -> Plan:

@@ -110,3 +110,10 @@ def test_epsilon_gamma_box_leaves_a_dense_first_layer_to_epsilon():
 def test_the_box_of_a_real_form_of_network_is_refused():
     with pytest.raises(CompositeError, match="'c0' reads 'scaled'"):
         Explainer(residual_net(), composite=("epsilon_gamma_box", BOX)).plan  # noqa: B018
+
+
+def test_bounds_follow_a_change_of_the_preprocessing():
+    explainer = Explainer(net(), composite="epsilon_gamma_box", preprocess=PHOTOS)
+    explainer.preprocess = Preprocess(scale=1 / 255)
+    (box,) = (step.rule for step in explainer.plan.steps if isinstance(step.rule, ZBox))
+    assert (box.low, box.high) == (0, 1)
