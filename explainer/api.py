@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import composites, methods
-from .composites import CompositeLike, RulesLike
+from .composites import Composite, CompositeLike, RulesLike
 from .explanation import Explanation
 from .graph import Graph, ModelLike
 from .inputs import dtype_of, given, labels_given
@@ -87,7 +87,7 @@ class Explainer:
         self.graph = Graph.load(model)
         self._preprocess = preprocess
         self.name, self.method = method, asked.method
-        self._compose = lambda: composites.get(
+        self._compose: Callable[[], Composite] = lambda: composites.get(
             composite or asked.composite or "epsilon",
             rules=rules,
             dialect=dialect,

@@ -244,5 +244,5 @@ def test_public_names_are_there_and_lazy():
 
 
 def test_a_rule_that_needs_a_reference_is_refused_without_one():
-    with pytest.raises(CompositeError, match="method=.deeplift"):
+    with pytest.raises(CompositeError, match=r"method=.deeplift"):
         Explainer(residual_net(), composite="deeplift").plan  # noqa: B018
