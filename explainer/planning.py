@@ -6,11 +6,12 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from .composites import Composite
-from .errors import InputError
+from .errors import CompositeError, InputError
 from .graph import Graph
-from .methods import GradCam, Method, Walk
+from .methods import DeepLift, GradCam, Method, Noise, Walk
 from .methods.cam import tensor_for
 from .plan import Plan, make_plan
+from .rules import Rescale
 from .targets import Start
 
 
@@ -30,7 +31,11 @@ def plan_of(
         See `make_plan`.
     """
     if not isinstance(method, GradCam):
-        return make_plan(graph, composite, start, keep, conditioned)
+        plan = make_plan(graph, composite, start, keep, conditioned)
+        asked = method.around if isinstance(method, Noise) else method
+        if any(isinstance(step.rule, Rescale) for step in plan.steps) and not isinstance(asked, DeepLift):
+            raise CompositeError("the rescale rule compares with a reference: use method='deeplift'")
+        return plan
     name = method.tensor or tensor_for(make_plan(graph, composite, start).steps)
     plan = make_plan(graph, composite, start, [name])
     tensor = plan.keep[name]

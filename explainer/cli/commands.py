@@ -52,17 +52,18 @@ def operators() -> None:
 @debug_option
 def methods() -> None:
     """List the methods for --method, and the options that --option sets."""
-    names = explainer.methods.METHODS | dict.fromkeys(explainer.methods.KINDS, explainer.methods.Noise)
-    describe(names)
+    noises = explainer.methods.KINDS
+    describe(explainer.methods.METHODS | dict.fromkeys(noises, explainer.methods.Noise), noises)
     click.echo("\nThe same as --method lrp --composite NAME:")
-    describe({name: explainer.composites.COMPOSITES[name] for name in explainer.methods.COMPOSITES}, skip=1)
+    describe({name: explainer.composites.COMPOSITES[name] for name in explainer.methods.COMPOSITES})
+    click.echo("\n--noise puts one of the three around any method.")
 
 
 @click.command()
 @debug_option
 def composites() -> None:
     """List the presets for --composite, and the parameters that --option sets."""
-    describe(explainer.composites.COMPOSITES, skip=1)
+    describe(explainer.composites.COMPOSITES)
 
 
 @click.command()
@@ -81,12 +82,19 @@ def rules() -> None:
     )
 
 
-def describe(things: Mapping[str, Any], skip: int = 0) -> None:
-    """Print what each is, from the first line of its documentation, and its parameters but the first few."""
+# Parameters that other options set.
+ELSEWHERE = ("dialect", "kind", "around")
+
+
+def describe(things: Mapping[str, Any], said: Mapping[str, str] | None = None) -> None:
+    """Print what each is, in its own words or the first line of its documentation, and its parameters."""
     width = max(map(len, things))
     for name, thing in things.items():
-        click.echo(f"{name:{width}}  {(inspect.getdoc(thing) or '').splitlines()[0]}")
-        takes = list(inspect.signature(thing).parameters.values())[skip:]
+        click.echo(
+            f"{name:{width}}  {(said or {}).get(name) or (inspect.getdoc(thing) or '').splitlines()[0]}"
+        )
+        parameters = inspect.signature(thing).parameters.values()
+        takes = [parameter for parameter in parameters if parameter.name not in ELSEWHERE]
         if takes:
             click.echo(f"{'':{width}}  parameters: {', '.join(map(shown, takes))}")
 

@@ -49,11 +49,11 @@ class ZBox(Stabilized):
 
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
         for bound in (self.low, self.high):
-            if isinstance(bound, tuple):
-                shape = "several inputs" if isinstance(x, Bundle) else f"an input of shape {x.shape}"
+            if isinstance(bound, tuple) and (isinstance(x, Bundle) or len(bound) not in (1, x.shape[1])):
+                what = "several tensors" if isinstance(x, Bundle) else str(x.shape)
                 self.require(
-                    not isinstance(x, Bundle) and len(bound) in (1, x.shape[1]),
-                    f"{len(bound)} bounds, one per channel, for {shape}: give one number",
+                    False,
+                    f"{bound} has one bound per channel, but the layer's input is {what}: give one number",
                 )
         linear = layer.without_bias()
         up, down = linear.with_params(positive), linear.with_params(negative)
