@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import composites, rules
+    from . import composites, methods, rules
     from .api import Explainer, explain
     from .comparison import Comparison, compare
     from .compiler import compile
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from .explanation import Explanation
     from .heatmap import ColorMap, colormaps, grid, imgify, normalize_relevance, render, shared_scale
+    from .inner import concepts
     from .layers import supported
     from .preprocess import Preprocess
 
@@ -43,6 +44,7 @@ _HOMES = {
     "Preprocess": "preprocess",
     "compare": "comparison",
     "compile": "compiler",
+    "concepts": "inner",
     "explain": "api",
     "supported": "layers",
     **dict.fromkeys(
@@ -65,7 +67,7 @@ _HOMES = {
     ),
 }
 
-_MODULES = ("composites", "rules")
+_MODULES = ("composites", "methods", "rules")
 
 __all__ = [
     "ColorMap",
@@ -87,9 +89,11 @@ __all__ = [
     "compare",
     "compile",
     "composites",
+    "concepts",
     "explain",
     "grid",
     "imgify",
+    "methods",
     "normalize_relevance",
     "render",
     "rules",

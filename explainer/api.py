@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import composites, methods
-from .batches import Batches
-from .composites import CompositeLike, RulesLike
-from .errors import InputError
+from .composites import Composite, CompositeLike, RulesLike
 from .explanation import Explanation
 from .graph import Graph, ModelLike
-from .inputs import Given, dtype_of, given, labels_given
+from .inputs import dtype_of, given, labels_given
 from .methods import NoiseLike, Progress
 from .plan import Plan
-from .planning import plan_of
+from .planning import require_walk
+from .prepared import Prepared
 from .preprocess import Preprocess, defaults_from, of_metadata
-from .question import Scorer, ask, explanation_of
-from .runner import Runner
-from .targets import Labels, Start, Target, TargetLike, labels_of, resolve_target
+from .question import explanation_of
+from .targets import ConditionsLike, Labels, Start, Target, TargetLike, labels_of, paired, resolve_target
 from .tensor import Array
 
 if TYPE_CHECKING:
@@ -88,8 +86,8 @@ class Explainer:
         asked = methods.get(method, noise, options)
         self.graph = Graph.load(model)
         self._preprocess = preprocess
-        self.method = asked.method
-        self.composite = composites.get(
+        self.name, self.method = method, asked.method
+        self._compose: Callable[[], Composite] = lambda: composites.get(
             composite or asked.composite or "epsilon",
             rules=rules,
             dialect=dialect,
@@ -98,15 +96,15 @@ class Explainer:
             **asked.parameters,
         )
         self.keep = keep
-        if keep and not isinstance(self.method, methods.Walk):
-            raise InputError(f"keep: {method!r} hands nothing to inner tensors; use a method of one walk")
+        if keep:
+            require_walk("keep", self.method)
         self.dtype = dtype_of(dtype)
         self.labels = labels_of(self.graph) if labels is None else labels_given(labels)
-        self._runners: dict[Start, Runner] = {}
-        self._scorers: dict[Start, Scorer] = {}
-        self._plans: dict[Start, Plan] = {}
-        self._lock = threading.Lock()
-        self._batches = Batches(self.graph)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        self.composite = self._compose()
+        self._prepared = Prepared(self.graph, self.composite, self.keep, self.method, self.dtype)
 
     @property
     def preprocess(self) -> Preprocess | None:
@@ -121,6 +119,7 @@ class Explainer:
     @preprocess.setter
     def preprocess(self, how: PreprocessLike | None) -> None:
         self._preprocess = how
+        self._prepare()  # rules for a first layer may depend on the input's bounds
 
     @property
     def plan(self) -> Plan:
@@ -134,28 +133,16 @@ class Explainer:
         ------
         TargetError, UnsupportedError
         """
-        return self._plan(resolve_target(self.graph, target, self.labels).where)
+        return self._prepared.plan(self.start_of(target))
 
-    def _plan(self, start: Start) -> Plan:
-        with self._lock:
-            if start not in self._plans:
-                self._plans[start] = plan_of(self.graph, self.composite, start, self.keep, self.method)
-            return self._plans[start]
+    def start_of(self, target: TargetLike) -> Start:
+        """The tensor that a target starts from, and what was cut behind it; no plan is made.
 
-    def _runner(self, start: Start) -> Runner | None:
-        if not self.method.walks:
-            return None
-        plan = self._plan(start)
-        with self._lock:
-            if start not in self._runners:
-                self._runners[start] = Runner(plan, self.dtype)
-            return self._runners[start]
-
-    def _scorer(self, start: Start) -> Scorer:
-        with self._lock:
-            if start not in self._scorers:
-                self._scorers[start] = Scorer(self.graph, start)
-            return self._scorers[start]
+        Raises
+        ------
+        TargetError
+        """
+        return resolve_target(self.graph, target, self.labels).where
 
     def explain(
         self,
@@ -164,6 +151,7 @@ class Explainer:
         start: str = "output",
         against: TargetLike | None = None,
         progress: Progress | None = None,
+        conditions: ConditionsLike | None = None,
     ) -> Explanation:
         """Explain a batch.
 
@@ -171,7 +159,7 @@ class Explainer:
         ----------
         x : array (N, ...), dict of input name -> array, PIL image or path
             Arrays are taken as already preprocessed, images are preprocessed here.
-        target, start, against : see `explain`
+        target, start, against, conditions : see `explain`
         progress : callable, optional
             Called with (done, total) by methods that ask a model many times.
 
@@ -185,7 +173,8 @@ class Explainer:
             The input does not fit the model.
         TargetError, UnsupportedError, ModelError, NumericalError, PreprocessError
         """
-        return self.explain_targets(x, [target], start, against, progress)[0]
+        only = None if conditions is None else [conditions]
+        return self.explain_targets(x, [target], start, against, progress, only)[0]
 
     def explain_targets(
         self,
@@ -194,8 +183,9 @@ class Explainer:
         start: str = "output",
         against: TargetLike | None = None,
         progress: Progress | None = None,
+        conditions: ConditionsLike | Sequence[ConditionsLike | None] | None = None,
     ) -> list[Explanation]:
-        """Explain a batch for several targets of any kind, one after the other.
+        """Explain a batch for several targets of any kind, or under several conditions.
 
         Targets in the same tensor share one forward pass where the method is one walk; those in
         another tensor have their own, which returns other inner values.
@@ -205,44 +195,32 @@ class Explainer:
         x, start, against, progress : see `explain`
         targets : sequence of targets
             Each whatever `explain` takes.
+        conditions : dict, or sequence of dict or None
+            The same for all targets, or one for each; a single target is explained under each.
 
         Returns
         -------
-        list of Explanation, in the order of `targets`
+        list of Explanation, in the order of `targets` or `conditions`
 
         Raises
         ------
         As `explain` does, before anything is computed where a target cannot be explained.
         """
-        asked = [resolve_target(self.graph, target, self.labels, start, against) for target in targets]
-        runners = {target.where: self._runner(target.where) for target in asked}
+        asked = [
+            resolve_target(self.graph, target, self.labels, start, against, given_conditions)
+            for target, given_conditions in paired(targets, conditions)
+        ]
+        runners = self._prepared.runners(asked)
         input_ = given(self.graph, x, lambda: self.preprocess)
         found: dict[Target, Explanation] = {}
         for where, runner in runners.items():
             here = [target for target in asked if target.where == where]
-            answers = self._answers(runner, where, input_, here, progress)
-            found.update(zip(here, answers, strict=True))
+            runs = self._prepared.runs(runner, where, input_, here, progress)
+            plan = None if runner is None else runner.plan
+            for run, target in zip(runs, here, strict=True):
+                answer = explanation_of(run, target, input_, plan, self.method, self.labels)
+                found[target] = replace(answer, method=self.name, composite=self.composite.name)
         return [found[target] for target in asked]
-
-    def _answers(
-        self,
-        runner: Runner | None,
-        where: Start,
-        input_: Given,
-        targets: Sequence[Target],
-        progress: Progress | None,
-    ) -> list[Explanation]:
-        if runner is not None and isinstance(self.method, methods.Walk):
-            runs = self._batches.run(runner.run, input_.feeds, targets)
-        else:
-            scorer = self._scorer(where)
-            parts = (self.method, scorer, runner, self._batches, input_)
-            runs = [ask(*parts, target, progress) for target in targets]
-        plan = None if runner is None else runner.plan
-        return [
-            explanation_of(run, target, input_, plan, self.method, self.labels)
-            for run, target in zip(runs, targets, strict=True)
-        ]
 
     def prepare(self, image: Any) -> tuple[Array, tuple[Image, ...], str]:
         """An image as the model's input, the image as the model sees it, and the layout.
@@ -264,6 +242,7 @@ def explain(
     target: TargetLike = "top",
     start: str = "output",
     against: TargetLike | None = None,
+    conditions: ConditionsLike | None = None,
     **how: Any,
 ) -> Explanation:
     """Explain one prediction of an ONNX model, by layer-wise relevance propagation unless told otherwise.
@@ -287,6 +266,11 @@ def explain(
         contrasts with all other classes: see `explainer.targets.put_relevance`.
     against : as target
         The other side of a margin, in the same tensor; each sample's best other class by default.
+    conditions : dict of tensor name -> channels, optional
+        Only relevance that passes through these tensors, and there through these channels, one
+        tensor after the other: ``{"layer3": [3, 17], "layer2": slice(0, 8)}``. Channels, counted
+        along axis 1, are a number, several, a slice, text ("3, 10:20"), or a mask of bool: of the
+        channels, of a sample or of the batch. These tensors are kept too. Achtibat et al. 2023.
     **how
         Method, composite, rules, options and all else that `Explainer` takes.
 
@@ -303,4 +287,4 @@ def explain(
     ----------
     Bach et al. 2015, PLOS ONE 10(7): e0130140.
     """
-    return Explainer(model, **how).explain(image, target, start, against)
+    return Explainer(model, **how).explain(image, target, start, against, conditions=conditions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,14 +12,14 @@ from .layers import Layer
 from .plan import Step
 from .tensor import Array, Value, total
 
-SUMS = ("R_out", "R_in", "bias", "epsilon")
+SUMS = ("R_out", "R_in", "bias", "epsilon", "masked")
 
 
 @dataclass(frozen=True)
 class AuditStep:
     """The relevance sums of one step, each an array (N,).
 
-    R_out = R_in + bias + epsilon holds up to rounding; `residual` is what it misses.
+    R_out = R_in + bias + epsilon + masked holds up to rounding; `residual` is what it misses.
 
     Attributes
     ----------
@@ -32,6 +32,8 @@ class AuditStep:
         The share of biases and other constants.
     epsilon : array (N,)
         The share of the stabiliser.
+    masked : array (N,)
+        What a condition holds back; its step is an entry of its own, operator "Condition".
     """
 
     node: str
@@ -41,10 +43,11 @@ class AuditStep:
     R_in: Array
     bias: Array
     epsilon: Array
+    masked: Array
 
     @property
     def residual(self) -> Array:
-        return np.asarray(self.R_out - self.R_in - self.bias - self.epsilon)
+        return np.asarray(self.R_out - self.R_in - self.bias - self.epsilon - self.masked)
 
 
 class Audit(tuple[AuditStep, ...]):
@@ -54,9 +57,10 @@ class Audit(tuple[AuditStep, ...]):
         return f"<audit of {len(self)} steps>"
 
     def __str__(self) -> str:
-        lines = [f"{'node':40} {'R out':>12} {'R in':>12} {'bias':>12} {'epsilon':>12}"]
+        shown = SUMS if any(step.masked.any() for step in self) else SUMS[:-1]
+        lines = [f"{'node':40} " + " ".join(f"{name.replace('_', ' '):>12}" for name in shown)]
         for step in self:
-            numbers = (step.R_out, step.R_in, step.bias, step.epsilon)
+            numbers = (getattr(step, name) for name in shown)
             lines.append(f"{step.node[-40:]:40} " + " ".join(f"{value[0]:12.5g}" for value in numbers))
         return "\n".join(lines)
 
@@ -111,9 +115,21 @@ class Auditor:
             R_in=np.sum([sums for _, sums in self._handed], axis=0),
             bias=self._sum(bias),
             epsilon=self._sum(epsilon),
+            masked=self._sum(None),
         )
         self._check(step, entry.R_in, parts)
         self.steps.append(entry)
+
+    def gate(
+        self, tensor: str, rule: str, before: Iterable[Value], passed: Value, masked: Iterable[Value]
+    ) -> None:
+        """Note a condition: all relevance that there is, what passes, and what is held back."""
+        if self.conserving:
+            nothing = self._sum(None)
+            whole, rest = (np.sum([self._sum(part) for part in parts], axis=0) for parts in (before, masked))
+            self.steps.append(
+                AuditStep(tensor, "Condition", rule, whole, self._sum(passed), nothing, nothing, rest)
+            )
 
     @staticmethod
     def _check(step: Step, sums: Array, parts: tuple[Value, ...]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from .layers import Layer
@@ -10,6 +10,8 @@ from .plan import Plan, Step
 from .tensor import Value
 
 Watch: TypeAlias = Callable[[Step, Layer, Value, Value], None]
+# The relevance of every tensor that has some and has not handed it on -> what of it goes on.
+Gate: TypeAlias = Callable[[Mapping[str, Value]], dict[str, Value]]
 
 
 def backward(
@@ -18,6 +20,7 @@ def backward(
     R: Value,
     parameters: Callable[[Step], dict[str, Value]],
     watch: Watch | None = None,
+    gates: Mapping[str, Gate] | None = None,
 ) -> dict[str, Value]:
     """Hand relevance from each node's output to its inputs.
 
@@ -35,17 +38,24 @@ def backward(
         Returns a step's parameters.
     watch : callable, optional
         Called with (step, bound layer, R_out, R_in) after each step.
+    gates : dict of tensor -> callable, optional
+        Called once a tensor's relevance is complete, before it is handed on.
 
     Returns
     -------
     dict of str -> Value
-        The relevance of the inputs that are reached and of the kept tensors.
+        The relevance of the inputs that are reached and of the kept tensors: what a gate let through.
     """
+    gates = gates or {}
     relevance: dict[str, Value] = {plan.start.tensor: R}
-    wanted = {*plan.sources, *plan.keep.values()}
+    wanted, kept = set(plan.keep.values()), dict[str, Value]()
     for step in plan.steps:
         output = step.layer.output
-        R = relevance[output] if output in wanted else relevance.pop(output)
+        if output in gates:
+            relevance = gates[output](relevance)
+        R = relevance.pop(output)
+        if output in wanted:
+            kept[output] = R
         layer = step.layer.bind(step.layer.read(activations), activations.get(step.record), parameters(step))
         R_in = step.rule(layer, layer.x, R)
         if watch is not None:
@@ -54,4 +64,8 @@ def backward(
             relevance[name] = relevance[name] + part if name in relevance else part
         for name in step.frees:
             activations.pop(name, None)
-    return {name: relevance[name] for name in wanted}
+    for name in plan.sources:
+        if name in gates:
+            relevance = gates[name](relevance)
+    arrived = kept | relevance
+    return {name: arrived[name] for name in (*plan.sources, *wanted)}

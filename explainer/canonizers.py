@@ -35,7 +35,7 @@ def canonize(graph: Graph, boundaries: Collection[str] = (), merge: bool = True)
         Whether a BatchNormalization and its linear neighbour become one layer.
     """
     view = see_through(graph)
-    return merge_batchnorm(view, {graph.resolve(name) for name in boundaries}) if merge else view
+    return merge_batchnorm(view, {view.resolve(name) for name in boundaries}) if merge else view
 
 
 def see_through(graph: Graph) -> Graph:

@@ -7,16 +7,24 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .audit import SUMS, Audit
-from .errors import OutputError
+from .errors import InputError, OutputError
 from .tensor import Array
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+class Ranked(NamedTuple):
+    """A channel, its relevance, and the relevance's share of what all channels' amounts sum to."""
+
+    channel: int
+    relevance: float
+    share: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +35,7 @@ class Explanation:
     ----------
     relevance : array shaped like the input, or dict of input name -> array
     relevances : dict of str -> array
-        The relevance of the tensors named by `keep`.
+        The relevance of the tensors named by `keep`, and of those with conditions: what passes them.
     outputs : dict of str -> array
         The model's own outputs.
     target : array (N,) or None
@@ -43,6 +51,8 @@ class Explanation:
         Per step: relevance out, in, and the shares of bias and epsilon.
     kind : str
         What was put on the target: see `start` of `explainer.explain`.
+    method, composite : str
+        By which it was made.
     delta : array (N,) or None
         Of methods whose attributions should sum to a difference: what they miss of it.
     score : array (N,)
@@ -51,6 +61,8 @@ class Explanation:
         The other side of a margin, counted as `target` is.
     region : str
         The elements that are explained, ``output[0, :, 17]``; "" for an index and a whole tensor.
+    conditions : tuple of str
+        What relevance had to pass through: ``("layer3[3, 17]",)``.
     labels : dict of int -> str
     photos : tuple of PIL images
         The images as the model saw them, where they were preprocessed here.
@@ -68,9 +80,12 @@ class Explanation:
     audit: Audit
     kind: str
     score: Array
+    method: str = "lrp"
+    composite: str = "epsilon"
     delta: Array | None = None
     against: Array | None = None
     region: str = ""
+    conditions: tuple[str, ...] = ()
     labels: Mapping[int, str] = field(default_factory=dict)
     photos: tuple[Image, ...] = ()
     layout: str = "NCHW"
@@ -86,6 +101,10 @@ class Explanation:
             return self.region or self.target_name
         return self._name(self.target[sample])
 
+    def title(self, sample: int = 0) -> str:
+        """The label, and what relevance had to pass through."""
+        return " through ".join([self.label(sample), *self.conditions])
+
     def rival(self, sample: int = 0) -> str:
         """The name of a margin's other side, or its index; "" where there is none."""
         return "" if self.against is None else self._name(self.against[sample])
@@ -94,6 +113,67 @@ class Explanation:
         index = int(index)
         # Class names count in the model's output: an inner tensor's third channel is no class.
         return self.labels.get(index, str(index)) if self.target_name in self.outputs else str(index)
+
+    def channels(self, tensor: str, axis: int = 1) -> Array:
+        """The relevance of each channel of a kept tensor.
+
+        Parameters
+        ----------
+        tensor : str
+        axis : int
+            Where the tensor has its channels; 0 is the batch.
+
+        Returns
+        -------
+        array (N, C), float64
+            Sums over all other axes.
+
+        Raises
+        ------
+        InputError
+            The tensor was not kept, or has no such axis.
+        """
+        if tensor not in self.relevances:
+            there = ", ".join(map(repr, self.relevances)) or "none"
+            raise InputError(f"channels: {tensor!r} was not kept (keep=[...]); kept: {there}")
+        R = self.relevances[tensor]
+        if not -R.ndim < axis < R.ndim or axis == 0 or len(R) != len(self.start):
+            raise InputError(f"channels: {tensor!r}, {list(R.shape)}, has no channels on axis {axis}")
+        rest = tuple(place for place in range(1, R.ndim) if place != axis % R.ndim)
+        return np.asarray(R.sum(axis=rest, dtype=np.float64))
+
+    def ranking(
+        self, tensor: str, sample: int = 0, top: int | None = 10, signed: bool = False, axis: int = 1
+    ) -> list[Ranked]:
+        """The channels of a kept tensor that matter most.
+
+        Parameters
+        ----------
+        tensor, axis : see `channels`
+        sample : int
+        top : int or None
+            How many; None is all of them.
+        signed : bool
+            First what speaks most for the target, last what speaks most against it; else by amount.
+
+        Returns
+        -------
+        list of (channel, relevance, share)
+            The share is the relevance over Σ|relevance| of all channels: -1 to 1.
+
+        Raises
+        ------
+        InputError
+            As `channels` does.
+
+        References
+        ----------
+        Achtibat et al. 2023, Nature Machine Intelligence 5, 1006–1019.
+        """
+        R = self.channels(tensor, axis)[sample]
+        whole = float(np.abs(R).sum()) or 1.0
+        order = np.argsort(-(R if signed else np.abs(R)), kind="stable")[:top]
+        return [Ranked(int(place), float(R[place]), float(R[place]) / whole) for place in order]
 
     def _first(self) -> Array:
         relevance = self.relevance
@@ -127,10 +207,13 @@ class Explanation:
         """The numbers without the arrays: target, prediction, conservation, audit."""
         target = None if self.target is None else self.target.tolist()
         return {
+            "method": self.method,
+            "composite": self.composite,
             "target": target,
             "target_name": self.target_name,
             "label": [self.label(sample) for sample in range(len(self.start))],
             "region": self.region or None,
+            "conditions": list(self.conditions),
             "kind": self.kind,
             "against": None if self.against is None else self.against.tolist(),
             "score": [_number(value) for value in self.score],

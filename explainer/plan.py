@@ -108,7 +108,13 @@ class Plan:
         return "\n".join([header, *self.graph.notes, *(line.rstrip() for line in lines)])
 
 
-def make_plan(graph: Graph, composite: Composite, start: Start, keep: Collection[str] | str = ()) -> Plan:
+def make_plan(
+    graph: Graph,
+    composite: Composite,
+    start: Start,
+    keep: Collection[str] | str = (),
+    conditioned: Collection[str] = (),
+) -> Plan:
     """Choose a layer and a rule for every node between target and input.
 
     Parameters
@@ -120,6 +126,8 @@ def make_plan(graph: Graph, composite: Composite, start: Start, keep: Collection
         Where the relevance starts.
     keep : collection of str, or "all"
         Tensors whose relevance is to be returned.
+    conditioned : collection of str
+        Tensors whose channels are chosen from; they are kept too.
 
     Raises
     ------
@@ -128,9 +136,9 @@ def make_plan(graph: Graph, composite: Composite, start: Start, keep: Collection
     CompositeError
         A rule cannot be put on a layer that was named for it, or names none.
     TargetError
-        The target does not depend on the input, or a kept tensor is not on the path.
+        The target does not depend on the input, or a kept or conditioned tensor is not on the path.
     """
-    names = [] if keep == "all" else _names(keep)
+    names = list(dict.fromkeys([*([] if keep == "all" else _names(keep)), *conditioned]))
     view = canonize(graph, {start.tensor, *names}, composite.merge_batchnorm)
     if start.tensor not in view.carrying:
         raise TargetError(f"{start.tensor!r} does not depend on the values of the model's input")
@@ -138,9 +146,8 @@ def make_plan(graph: Graph, composite: Composite, start: Start, keep: Collection
     sources = tuple(value.name for value in view.inputs if value.name in reached)
     steps = list(_with_frees(behind_relu(view, steps, start)))
     plan = Plan(view, start, tuple(steps), sources, gradient=composite.gradient)
-    if keep == "all":
-        return replace(plan, keep={name: name for name in plan.tensors})
-    return replace(plan, keep=_kept(plan, graph, names))
+    everything = {name: name for name in plan.tensors} if keep == "all" else {}
+    return replace(plan, keep=everything | _kept(plan, graph, names, conditioned))
 
 
 def _names(keep: Collection[str] | str) -> list[str]:
@@ -148,14 +155,14 @@ def _names(keep: Collection[str] | str) -> list[str]:
         return [keep]
     if not isinstance(keep, Collection) or not all(isinstance(name, str) for name in keep):
         raise TargetError(f"keep: tensor names or 'all', not {keep!r}")
-    return list(dict.fromkeys(keep))
+    return list(keep)
 
 
 def _steps(graph: Graph, composite: Composite, start: Start) -> tuple[list[Step], set[str]]:
     """The steps, and every tensor on the path; complaints are gathered and raised together."""
     layers, reached, complaints = _layers(graph, start)
     place(graph, layers, start.tensor)
-    rules = composite.rules_for(layers)
+    rules = [composite.rule_for(layer) for layer in layers]
     complaints += [
         (layer.node, f"composite {composite.name!r} has no rule for it")
         for layer, rule in zip(layers, rules, strict=True)
@@ -163,6 +170,7 @@ def _steps(graph: Graph, composite: Composite, start: Start) -> tuple[list[Step]
     ]
     if complaints:
         raise UnsupportedError(_complaint(graph, start, complaints))
+    composite.check(layers, rules)
     return [
         Step(layer, rule, layer.output) for layer, rule in zip(layers, rules, strict=True) if rule
     ], reached
@@ -221,7 +229,7 @@ def _with_frees(steps: Iterable[Step]) -> tuple[Step, ...]:
     return tuple(reversed(marked))
 
 
-def _kept(plan: Plan, graph: Graph, names: Iterable[str]) -> dict[str, str]:
+def _kept(plan: Plan, graph: Graph, names: Iterable[str], conditioned: Collection[str]) -> dict[str, str]:
     tensors = set(plan.tensors)
     kept, wrong = {}, []
     for name in names:
@@ -232,7 +240,7 @@ def _kept(plan: Plan, graph: Graph, names: Iterable[str]) -> dict[str, str]:
             near = get_close_matches(name, sorted(tensors), n=3, cutoff=0.3)
             what = "is not on the path from target to input" if known else "is no tensor of this model"
             hint = f"; near: {', '.join(map(repr, near))}" if near else "; keep='all' shows what there is"
-            wrong.append(f"keep: {name!r} {what}{hint}")
+            wrong.append(f"{'condition' if name in conditioned else 'keep'}: {name!r} {what}{hint}")
     if wrong:
         raise TargetError("\n".join(wrong))
     return kept

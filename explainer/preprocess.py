@@ -201,9 +201,13 @@ def of_metadata(metadata: Mapping[str, str]) -> Preprocess | None:
 def defaults_from(preprocess: Callable[[], Preprocess | None]) -> dict[str, Callable[[], Any]]:
     """Return what a composite may ask for that follows from preprocessing: the input's bounds."""
 
-    def bound(index: int) -> tuple[float, ...] | None:
+    def bound(index: int) -> float | tuple[float, ...] | None:
         how = preprocess()
-        return None if how is None else how.bounds()[index]
+        if how is None:
+            return None
+        values = how.bounds()[index]
+        # One number also fits an input whose channels have been flattened.
+        return values[0] if len(set(values)) == 1 else values
 
     return {"low": lambda: bound(0), "high": lambda: bound(1)}
 

@@ -45,7 +45,7 @@ class Scorer:
         ------
         ModelError, TargetError
         """
-        values = {**self.session.run(feeds), **feeds}
+        values = {**self.session.run(self.graph.typed(feeds)), **feeds}
         samples = len(next(iter(feeds.values())))
         outputs = {name: values[name] for name in self.graph.outputs}
         runs = []
@@ -149,6 +149,8 @@ def ask(
     # Several indices of one sample: each is a sample of its own.
     copies = len(run.start) // given.samples
     feeds = {name: np.repeat(x, copies, axis=0) for name, x in given.feeds.items()}
+    if runner is not None and runner.reference:  # points between are as precise as the walk
+        feeds = {name: x.astype(runner.dtype) if x.dtype.kind == "f" else x for name, x in feeds.items()}
     question = Question(scorer, runner, batches, feeds, fixed(target, run), given.layout)
     found = method(question, progress)
     return replace(run, relevance=found, delta=method.delta(question, found))
@@ -180,6 +182,7 @@ def explanation_of(
         delta=run.delta,
         against=run.against,
         region=str(target) if run.is_region else "",
+        conditions=tuple(map(str, target.conditions)),
         labels=labels,
         photos=given.photos * samples,
         layout=given.layout,

@@ -11,6 +11,7 @@ from .audit import Auditor, check_finite
 from .backward import backward
 from .batches import Run
 from .errors import NumericalError
+from .gates import gates_of
 from .plan import Plan, Step
 from .targets import (
     Chosen,
@@ -78,7 +79,7 @@ class Runner:
 
     def forward(self, feeds: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
         """One batch through onnxruntime: the activations for the walk, and the model's outputs."""
-        values = self.session.run(feeds)
+        values = self.session.run(self.plan.graph.typed(feeds))
         outputs = {name: values[name] for name in self.plan.graph.outputs}
         activations = {name: self._cast(values[name]) for name in self.wanted}
         activations.update({name: self._floating(value) for name, value in feeds.items()})
@@ -133,7 +134,8 @@ class Runner:
         explained = score(target, chosen, activations, samples)
         # A sum that is 0 by definition is not left to rounding: it would be divided by.
         start = np.zeros(samples) if is_balanced(target) else total(R, samples)
-        relevance = backward(self.plan, activations, R, parameters.__getitem__, auditor)
+        gates = gates_of(self.plan, target.conditions, samples, auditor)
+        relevance = backward(self.plan, activations, R, parameters.__getitem__, auditor, gates)
         return Run(
             relevance={name: finish(target, value) for name, value in relevance.items()},
             outputs=outputs,

@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,3 +15,11 @@ def shared() -> Path:
     if not (SHARED / "manifest.json").exists():
         pytest.skip("real models and photos are not here: no ../shared next to the checkout")
     return SHARED
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    """Write docs/parity.md from what this run compared, if asked to."""
+    if os.environ.get("PARITY_TABLE") and exitstatus == 0:
+        import compared
+
+        compared.write()

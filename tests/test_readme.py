@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import click
+import pages
 import pytest
 
 from explainer.cli import main
@@ -13,16 +14,13 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
-
-
 def test_the_python_runs(tmp_path, monkeypatch, capsys):
     shutil.copytree(ROOT / "models", tmp_path / "models")
     monkeypatch.chdir(tmp_path)
     names = {}
-    for example in blocks("python"):
-        exec(compile(example, "README.md", "exec"), names)
+    for piece in pages.pieces(README):
+        if piece.language == "python":
+            pages.run(piece, names, "README.md")
     assert names["explanation"].relevance.shape == (2, 3, 64, 64)
     assert (tmp_path / "heatmap.png").exists()
     assert (tmp_path / "shapes-lrp.onnx").exists()
@@ -30,7 +28,7 @@ def test_the_python_runs(tmp_path, monkeypatch, capsys):
 
 
 def test_the_first_two_blocks_are_one_line_each_to_copy():
-    explain, tests = blocks("bash")[:2]
+    explain, tests = re.findall(r"```bash\n(.*?)```", README, re.S)[:2]
     assert explain.count("\n") == tests.count("\n") == 1
     assert "onnx-lrp explain models/shapes.onnx models/shapes.png -o heatmap.png" in explain
     assert tests.rstrip().endswith("pytest")
@@ -47,10 +45,11 @@ def test_every_command_is_named_and_has_help(name):
 
 
 def test_every_option_in_the_readme_exists():
-    known = {option for command in main.commands.values() for p in command.params for option in p.opts}
-    exporter = {"--weights", "--labels", "--batchnorm", "--exporter"}
-    named = set(re.findall(r"(?<![-\w])--[a-z][a-z-]+", README))
-    assert named <= known | exporter, named - known
+    assert not pages.options_named(README) - pages.options()
+
+
+def test_links_lead_somewhere():
+    assert not [link for link in pages.links(README) if not (ROOT / link).exists()]
 
 
 def test_no_number_was_left_out():

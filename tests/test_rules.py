@@ -9,7 +9,7 @@ import pytest
 from building import parse, relative, rng
 from onnx import numpy_helper
 
-from explainer import Composite, CompositeError, Explainer, UnsupportedError, composites, rules
+from explainer import CompositeError, Explainer, rules
 from explainer.rules import (
     AlphaBeta,
     Average,
@@ -120,31 +120,6 @@ def test_what_rules_say_of_themselves():
     assert not Pass.reads
 
 
-def test_composites_by_name_with_parameters():
-    assert composites.get("epsilon", eps=0.5).rules[0][1] == Epsilon(0.5)
-    assert composites.get(("epsilon", {"eps": 0.25}), eps=0.5).rules[0][1] == Epsilon(0.25)
-    assert composites.get("epsilon").rules[0][1] == Epsilon(1e-6)
-    own = Composite("own", ())
-    assert composites.get(own, eps=3) is own
-
-
-@pytest.mark.parametrize(
-    ("composite", "message"),
-    [
-        ("epsilom", "no composite 'epsilom'.*epsilon"),
-        ("gamma-ray", "there is: "),
-        (("epsilon",), "name or"),
-        (("epsilon", 3), "name or"),
-        (("epsilon", {"alpha": 1}), "alpha"),
-        (("epsilon", {"eps": -1}), "positive"),
-        (7, "no composite 7"),
-    ],
-)
-def test_a_wrong_composite_says_what_there_is(composite, message):
-    with pytest.raises(CompositeError, match=message):
-        composites.get(composite)
-
-
 NET = "g (float[N,3] x) => (float[N,2] y) { h = Gemm(x, w, b) a = Relu(h) y = Gemm(a, v) }"
 
 
@@ -152,22 +127,6 @@ def net():
     random = rng(4)
     weights = {"w": (3, 5), "b": (5,), "v": (5, 2)}
     return parse(NET, **{name: random.standard_normal(shape) for name, shape in weights.items()})
-
-
-def test_the_first_match_wins():
-    def named(name):
-        return lambda layer: layer.node.name == name
-
-    rules = ((named("h"), Epsilon(0.5)), *composites.get("epsilon", eps=0.25).rules)
-    plan = Explainer(net(), composite=Composite("mine", rules)).plan
-    assert [str(step.rule) for step in plan.steps] == ["epsilon:0.25", "pass", "epsilon:0.5"]
-
-
-def test_a_layer_without_a_rule_is_an_error_before_anything_runs():
-    only_dense = Composite("dense", ((lambda layer: layer.kind == "dense", Epsilon()),))
-    explainer = Explainer(net(), composite=only_dense)
-    with pytest.raises(UnsupportedError, match=r"Relu x1 \(composite 'dense' has no rule for it\): 'a'"):
-        explainer.plan  # noqa: B018
 
 
 def test_a_network_is_the_formula_layer_by_layer():

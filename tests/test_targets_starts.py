@@ -7,6 +7,7 @@ import pytest
 from building import parse, relative, rng
 
 from explainer import Explainer, TargetError
+from explainer.runner import Runner
 from explainer.targets import Target, choose, resolve_target, score, seed
 
 EPS = 1e-2
@@ -213,7 +214,7 @@ def test_the_seed_is_the_gradient_of_the_score(case, start):
     target = resolve_target(explainer.graph, asked, how=start, **options)
     inner = explainer.graph.inputs[0].shape[1:]
     x = rng(6).standard_normal((3, *inner)).astype(np.float32)
-    values, _ = explainer._runner(target.where).forward({"x": x})
+    values, _ = Runner(explainer.plan_for(asked), explainer.dtype).forward({"x": x})
     chosen = choose(target, values, 3)
     found = seed(target, chosen, values, 3)
     z = values[target.where.tensor]

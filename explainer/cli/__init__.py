@@ -9,7 +9,7 @@ import click
 
 import explainer
 
-from .commands import check, compile_command, operators
+from .commands import check, compile_command, composites, methods, operators, rules
 from .explain import explain
 
 
@@ -49,5 +49,5 @@ def main() -> None:
             stream.reconfigure(errors="replace")
 
 
-for command in (explain, check, operators, compile_command):
+for command in (explain, check, operators, methods, composites, rules, compile_command):
     main.add_command(command)

@@ -1,27 +1,30 @@
-"""The commands around an explanation: check, operators, compile."""
+"""The commands around an explanation: check, compile, and what there is to choose from."""
 
 from __future__ import annotations
 
+import inspect
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 import explainer
 
-from .options import Numbers, debug_option, kept, method_options, start_options, target_option
+from .inner import condition_option
+from .options import Numbers, asked, debug_option, kept, method_options, start_options, target_option
 
 
 @click.command()
 @click.argument("model")
 @target_option()
 @method_options
-def check(model: str, target: Any, composite: str, eps: float) -> None:
+def check(model: str, target: Any, **options: Any) -> None:
     """Print the layer and the rule of every node; exit with 1 if one has none.
 
     Nothing is computed: this reads the MODEL file alone.
     """
-    explained = explainer.Explainer(model, composite=composite, eps=eps)
+    explained = explainer.Explainer(model, **asked(options))
     plan = explained.plan_for(target)
     preprocess = explained.preprocess
     click.echo(f"{model}: can be explained")
@@ -45,27 +48,90 @@ def operators() -> None:
     )
 
 
+@click.command()
+@debug_option
+def methods() -> None:
+    """List the methods for --method, and the options that --option sets."""
+    noises = explainer.methods.KINDS
+    describe(explainer.methods.METHODS | dict.fromkeys(noises, explainer.methods.Noise), noises)
+    click.echo("\nThe same as --method lrp --composite NAME:")
+    describe({name: explainer.composites.COMPOSITES[name] for name in explainer.methods.COMPOSITES})
+    click.echo("\n--noise puts one of the three around any method.")
+
+
+@click.command()
+@debug_option
+def composites() -> None:
+    """List the presets for --composite, and the parameters that --option sets."""
+    describe(explainer.composites.COMPOSITES)
+
+
+@click.command()
+@debug_option
+def rules() -> None:
+    """List the rules for --rule, and how their parameters are written."""
+    describe(explainer.rules.RULES)
+    click.echo(
+        "\nWritten gamma:0.1 or gamma:gamma=0.1; alpha_beta:2,1; zbox:-2.1/-2.0/-1.8,2.2/2.4/2.6 with a"
+    )
+    click.echo(
+        "number per channel. Who gets one: SELECTOR=RULE, where SELECTOR is a node's name, a glob such as"
+    )
+    click.echo(
+        "/layer1/*, first, last, until:NODE, an operator, or a kind of layer (see onnx-lrp operators)."
+    )
+
+
+# Parameters that other options set.
+ELSEWHERE = ("dialect", "kind", "around")
+
+
+def describe(things: Mapping[str, Any], said: Mapping[str, str] | None = None) -> None:
+    """Print what each is, in its own words or the first line of its documentation, and its parameters."""
+    width = max(map(len, things))
+    for name, thing in things.items():
+        click.echo(
+            f"{name:{width}}  {(said or {}).get(name) or (inspect.getdoc(thing) or '').splitlines()[0]}"
+        )
+        parameters = inspect.signature(thing).parameters.values()
+        takes = [parameter for parameter in parameters if parameter.name not in ELSEWHERE]
+        if takes:
+            click.echo(f"{'':{width}}  parameters: {', '.join(map(shown, takes))}")
+
+
+def shown(parameter: inspect.Parameter) -> str:
+    """Return a parameter's name, with its default if it has one of its own."""
+    default = parameter.default
+    return parameter.name if default in (parameter.empty, None, ()) else f"{parameter.name}={default}"
+
+
 @click.command("compile")
 @click.argument("model")
 @click.option("-o", "--output", required=True, help="The .onnx file to write.")
 @target_option()
 @method_options
 @start_options
+@condition_option
 @click.option(
     "--image-size",
     type=Numbers(int, 2),
     metavar="N|H,W",
     help="Of a model whose spatial size is dynamic.  [default: its preprocessing's]",
 )
-def compile_command(model: str, output: str, image_size: tuple[int, ...] | None, **options: Any) -> None:
+def compile_command(
+    model: str,
+    output: str,
+    image_size: tuple[int, ...] | None,
+    **options: Any,
+) -> None:
     """Write an ONNX file that computes its own explanation.
 
     Its outputs are those of MODEL and the relevance; any onnxruntime runs it.
     """
     if os.path.realpath(output) == os.path.realpath(model):
         raise click.UsageError(f"-o {output} would overwrite the model: choose another name")
+    settings = {name: options[name] for name in ("target", "start", "against", "conditions")}
     if image_size is not None:
-        options["image_size"] = image_size * (2 // len(image_size))
-    options["keep"] = kept(options["keep"])
-    explainer.compile(model, output, **options)
+        settings["image_size"] = image_size * (2 // len(image_size))
+    explainer.compile(model, output, keep=kept(options["keep"]), **settings, **asked(options))
     click.echo(f"written: {output}")

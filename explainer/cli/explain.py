@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 
@@ -13,11 +13,12 @@ import click
 
 import explainer
 
-from . import report
+from . import inner, report
 from .drawing import check_grid, common_scale, drawing_of, drawing_options
 from .labels import LabelFile
-from .options import Numbers, kept, method_options, start_options, target_option
-from .pictures import Job, Picture, endings_of, list_jobs
+from .options import Numbers, asked, kept, method_options, start_options, target_option
+from .pictures import Job, endings_of, list_jobs
+from .progress import Progress, Steps
 
 FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
 
@@ -29,6 +30,8 @@ FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
 @target_option(several=True)
 @method_options
 @start_options
+@inner.condition_option
+@inner.rank_option
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", help="Of the numbers.")
 @click.option("--labels", type=LabelFile(), help="Class names: one a line, or JSON.")
 @click.option("--preprocess", metavar="FILE", help="A Hugging Face preprocessor_config.json.")
@@ -67,7 +70,7 @@ def explain(
         files = [path for picture in jobs for job in picture for path in (job.picture, *job.written)]
         check_grid(options["grid"], [model, *files])
     explained = open_model(model, options)
-    cuts = [explained.plan_for(target).start.cut.partition(" ")[0] for target in targets]
+    cuts = [explained.start_of(target).cut.partition(" ")[0] for target in targets]
     loading = perf_counter() - began
 
     waiting: list[tuple[explainer.Explanation, Job, dict[str, Any]]] = []
@@ -77,8 +80,7 @@ def explain(
         def deliver(
             explanation: explainer.Explanation, job: Job, numbers: dict[str, Any], scale: float | None
         ) -> None:
-            title = f"target: {report.target_of(numbers)}"
-            explanation.save(job.heatmap, title=title, **drawing | {"scale": scale})
+            explanation.save(job.heatmap, title=report.title_of(numbers), **drawing | {"scale": scale})
             if job.numbers:
                 explanation.save(job.numbers)
             if options["as_json"]:
@@ -91,7 +93,11 @@ def explain(
         for picture in progress:
             began = perf_counter()
             try:
-                explanations = explained.explain_targets(picture[0].picture, targets, start, against)
+                with Steps(not several and sys.stderr.isatty()) as steps:
+                    asked_of = picture[0].picture
+                    explanations = explained.explain_targets(
+                        asked_of, targets, start, against, steps, options["conditions"]
+                    )
             except (explainer.InputError, explainer.NumericalError) as error:
                 # What ails one picture need not ail the next; anything else ails the model.
                 if not several:
@@ -104,7 +110,7 @@ def explain(
             for job, explanation, cut in zip(picture, explanations, cuts, strict=True):
                 numbers = report.describe(explanation, predicted(explanation), cut)
                 check_labels(numbers["prediction"], options["labels"])
-                numbers["seconds"] = seconds
+                numbers |= {"seconds": seconds, "ranking": inner.rankings_of(explanation, options["ranks"])}
                 if options["shared_scale"] or options["grid"]:
                     waiting.append((explanation, job, numbers))
                 else:
@@ -115,7 +121,10 @@ def explain(
             for explanation, job, numbers in waiting:
                 deliver(explanation, job, numbers, scale)
             if options["grid"]:
-                titles = [f"{os.path.basename(job.picture)}: {report.target_of(n)}" for _, job, n in waiting]
+                titles = [
+                    f"{os.path.basename(job.picture)}: {report.target_of(numbers)}{inner.through(numbers)}"
+                    for _, job, numbers in waiting
+                ]
                 shown = drawing if drawing["scale"] else drawing | {"scale": "shared"}
                 explainer.grid(drawn, titles=titles, **shown).save(options["grid"])
                 if not options["as_json"]:
@@ -124,55 +133,24 @@ def explain(
         raise click.ClickException(f"{failures} of {len(jobs)} images could not be explained")
 
 
-class Progress:
-    """Steps through the jobs with a bar, if it is seen; what is said meanwhile is printed after it."""
-
-    def __init__(self, jobs: Sequence[Picture], visible: bool) -> None:
-        self.jobs = jobs
-        self.visible = visible
-        self.said: list[tuple[str, bool]] = []
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        for text, is_error in self.said:
-            click.echo(text, err=is_error)
-
-    def __iter__(self) -> Iterator[Picture]:
-        if not self.visible:
-            yield from self.jobs
-            return
-        with click.progressbar(self.jobs, file=sys.stderr) as bar:
-            yield from bar
-
-    def say(self, text: str, is_error: bool = False) -> None:
-        if self.visible:
-            self.said.append((text, is_error))
-        else:
-            click.echo(text, err=is_error)
-
-
 def open_model(model: str, options: Mapping[str, Any]) -> explainer.Explainer:
     """Return the explainer, its preprocessing as the options say."""
-    settings = {name: options[name] for name in ("composite", "eps", "dtype", "labels")}
-    settings["keep"] = kept(options["keep"])
-    explained = explainer.Explainer(model, preprocess=options["preprocess"], **settings)
+    settings = {name: options[name] for name in ("dtype", "labels")} | asked(options)
+    settings["keep"] = kept([*options["keep"], *options["ranks"]])
     changes = {name: options[name] for name in FIELDS if options[name] is not None}
     if isinstance(changes.get("size"), tuple) and len(changes["size"]) == 1:
         changes["size"] = changes["size"][0]
     if len(changes.get("crop", ())) == 1:
         changes["crop"] *= 2
-    if not changes:
-        return explained
-    preprocess = explained.preprocess
-    if preprocess is None:
+    preprocess = options["preprocess"]
+    if changes:
+        # Known before the rules are chosen, which may depend on it.
+        preprocess = explainer.Explainer(model, preprocess=preprocess).preprocess
         # Sizes alone do not say what a pixel becomes: then the model's lack of an answer is reported.
-        if not changes.keys() & {"scale", "mean", "std"}:
-            return explained
-        preprocess = explainer.Preprocess()
-    explained.preprocess = preprocess.replace(**changes)
-    return explained
+        if preprocess is None and changes.keys() & {"scale", "mean", "std"}:
+            preprocess = explainer.Preprocess()
+        preprocess = preprocess and preprocess.replace(**changes)
+    return explainer.Explainer(model, preprocess=preprocess, **settings)
 
 
 def predicted(explanation: explainer.Explanation) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+# Written out, because asking the library for them would load it before it is needed.
+NOISES = ("smoothgrad", "smoothgrad_sq", "vargrad")
+DIALECTS = ("zennit", "captum", "innvestigate", "attnlrp")
 
 
 class Numbers(click.ParamType):  # type: ignore[type-arg]  # not generic in older releases of click
@@ -40,6 +43,54 @@ class Target(click.ParamType):  # type: ignore[type-arg]  # as above
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         is_index = isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,18}", value)
         return int(value) if is_index else value
+
+
+class Option(click.ParamType):  # type: ignore[type-arg]  # as above
+    """``NAME=VALUE``: the name, and the value as what it looks like."""
+
+    name = "name=value"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, Any]:
+        if isinstance(value, tuple):
+            return value
+        name, equals, text = value.partition("=")
+        if not (equals and name.strip()):
+            self.fail(f"{value!r} is not NAME=VALUE, such as gamma=0.1", param, ctx)
+        return name.strip().replace("-", "_"), value_of(text)
+
+
+def named(ctx: click.Context, param: click.Parameter, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return what --option was given as one dict; what has an option of its own is not given that way."""
+    own = {other.name: other.opts[0] for other in ctx.command.params if other.name != "eps"}
+    for name, _ in pairs:
+        if name in own:
+            raise click.BadParameter(f"{name} has its own place on the command line: {own[name]}", ctx, param)
+    return dict(pairs)
+
+
+def value_of(text: str) -> Any:
+    """Return the value of an option from its text: a bool, a number, a tuple of numbers, else the text.
+
+    Parameters
+    ----------
+    text : str
+        ``true``, ``false``, ``200``, ``1e-6``; numbers with slashes or commas between them.
+    """
+    text = text.strip()
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        numbers = tuple(map(_number, re.split(r"[/,]", text)))
+    except ValueError:
+        return text
+    return numbers if len(numbers) > 1 else numbers[0]
+
+
+def _number(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
 
 
 def debug_option(command: Command) -> Command:
@@ -75,17 +126,61 @@ def target_option(several: bool = False) -> Callable[[Command], Command]:
 
 
 def method_options(command: Command) -> Command:
-    """Add the options that say by which rules it is explained."""
+    """Add the options that say by which method and which rules it is explained."""
     options = (
-        click.option("--composite", default="epsilon", metavar="NAME", help="The rules, by a preset's name."),
         click.option(
-            "--eps", type=float, default=1e-6, show_default=True, help="The epsilon rule's stabiliser."
+            "--method",
+            default="lrp",
+            show_default=True,
+            metavar="NAME",
+            help="lrp, integrated_gradients, grad_cam, occlusion, ... (see onnx-lrp methods).",
+        ),
+        click.option(
+            "--noise", type=click.Choice(NOISES), help="Ask the method again and again under noise."
+        ),
+        click.option(
+            "--composite",
+            metavar="NAME|FILE",
+            help="The rules: a preset's name (see onnx-lrp composites), or a .toml or .json file."
+            "  [default: epsilon]",
+        ),
+        click.option(
+            "--rule",
+            "rules",
+            multiple=True,
+            metavar="SELECTOR=RULE",
+            help="A rule of your own, such as Conv=zplus or '/layer1/*=gamma:0.1' (see onnx-lrp rules);"
+            " of several that meet a node the narrowest wins, else the first.  [repeatable]",
+        ),
+        click.option(
+            "--dialect", type=click.Choice(DIALECTS), help="Whose form of the rules is meant, if another's."
+        ),
+        click.option(
+            "--option",
+            "options",
+            type=Option(),
+            multiple=True,
+            metavar="NAME=VALUE",
+            callback=named,
+            help="Of the method (n_steps=200) or the composite (gamma=0.1, low=-2.1/-2.0/-1.8)."
+            "  [repeatable]",
+        ),
+        click.option(
+            "--eps",
+            type=float,
+            help="The epsilon rule's stabiliser.  [default: the composite's own; 1e-6 for epsilon]",
         ),
         debug_option,
     )
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def asked(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what --method to --eps were given, as the library takes it."""
+    names = ("method", "noise", "composite", "rules", "dialect", "eps")
+    return {name: options[name] for name in names} | dict(options["options"])
 
 
 def start_options(command: Command) -> Command:

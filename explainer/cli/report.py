@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from . import inner
+
 if TYPE_CHECKING:
     import explainer
 
@@ -35,20 +37,25 @@ def describe(explanation: explainer.Explanation, output: str, cut: str) -> dict[
     # A class name means nothing in an inner tensor.
     is_inner = explanation.target is not None and explanation.target_name not in explanation.outputs
     return {
+        "method": explanation.method,
+        "composite": explanation.composite,
         "prediction": prediction(explanation.outputs[output], explanation.labels, output, cut),
         "target": None if explanation.target is None else int(explanation.target[0]),
         "target_name": explanation.target_name,
         "label": None if is_inner else explanation.label(),
         "region": numbers["region"],
+        "conditions": numbers["conditions"],
         "kind": explanation.kind,
         "against": None if explanation.against is None else int(explanation.against[0]),
         "against_label": None if is_inner else explanation.rival() or None,
         "score": numbers["score"][0],
         "explained_before": cut or None,
         "start": start,
+        "delta": None if numbers["delta"] is None else numbers["delta"][0],
         "conserved": numbers["conserved"][0],
         "bias_share": share([step["bias"][0] for step in audit], start),
         "epsilon_share": share([step["epsilon"][0] for step in audit], start),
+        "masked_share": share([step["masked"][0] for step in audit], start),
         "audit": audit,
     }
 
@@ -80,6 +87,12 @@ def kind_of(flat: Any, cut: str) -> str:
     return "score (logit)"
 
 
+# What the line under a default explanation says.
+HINT = (
+    "  more        --composite recommended draws clearer maps; onnx-lrp methods and composites list the rest"
+)
+
+
 def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], loading: float) -> str:
     """Return the report on one picture."""
     found = numbers["prediction"]
@@ -95,12 +108,20 @@ def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], lo
             what += f", in {name}"
     if numbers["kind"] not in ("output", "one"):
         before += f", {numbers['kind']}"
+    is_lrp = numbers["method"] == "lrp"
+    amount = f"relevance {numbers['start']:.6g}" if is_lrp else f"score {numbers['score']:.6g}"
+    lines.append(f"  target      {what}{before}: {amount}")
+    if is_lrp:
+        lines.append(f"  conserved   {conserved(numbers)}")
+    if numbers["delta"] is not None:
+        lines.append(f"  complete    up to {numbers['delta']:.2g}: what the sum misses of score − baseline's")
     lines += [
-        f"  target      {what}{before}: relevance {numbers['start']:.6g}",
-        f"  conserved   {conserved(numbers)}",
+        *inner.in_full(numbers),
         f"  time        {numbers['seconds']:.2f} s, and {loading:.2f} s to load the model",
         f"  written     {', '.join(written)}",
     ]
+    if is_lrp and numbers["composite"] == "epsilon":
+        lines.append(HINT)
     return "\n".join(lines)
 
 
@@ -109,8 +130,9 @@ def in_short(picture: str, numbers: Mapping[str, Any], written: Sequence[str]) -
     top = numbers["prediction"]["top"][:1]
     best = f"{name_of(top[0])} {top[0]['value']:.4g}, " if top else ""
     kept = "undefined" if numbers["conserved"] is None else f"{numbers['conserved']:.4f}"
-    rest = f"conserved {kept}, {numbers['seconds']:.2f} s, {written[0]}"
-    return f"{picture}: {best}target {target_of(numbers)}, {rest}"
+    by = f"conserved {kept}" if numbers["method"] == "lrp" else numbers["method"]
+    rest = f"{by}, {numbers['seconds']:.2f} s, {written[0]}"
+    return f"{picture}: {best}target {target_of(numbers)}{inner.in_short(numbers)}, {rest}"
 
 
 def conserved(numbers: Mapping[str, Any]) -> str:
@@ -119,10 +141,17 @@ def conserved(numbers: Mapping[str, Any]) -> str:
         return "undefined: the relevance at the target sums to 0"
     shares = (
         f"{name} {numbers[key]:.2g}"
-        for name, key in (("bias", "bias_share"), ("epsilon", "epsilon_share"))
-        if numbers[key] is not None
+        for name, key in (("bias", "bias_share"), ("epsilon", "epsilon_share"), ("masked", "masked_share"))
+        if numbers[key] is not None and (name != "masked" or numbers["conditions"])
     )
     return f"{numbers['conserved']:.6f} of it reaches the input ({', '.join(shares)})"
+
+
+def title_of(numbers: Mapping[str, Any]) -> str:
+    """Return what a picture's title says: the target, and how it was explained where that was chosen."""
+    how = numbers["composite"] if numbers["method"] == "lrp" else numbers["method"]
+    what = f"target: {target_of(numbers)}{inner.through(numbers)}"
+    return what if how == "epsilon" else f"{what}, {how}"
 
 
 def target_of(numbers: Mapping[str, Any]) -> str:

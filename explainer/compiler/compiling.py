@@ -17,15 +17,24 @@ from ..batches import Batches
 from ..composites import CompositeLike, RulesLike
 from ..errors import InputError, ModelError
 from ..files import write_whole
+from ..gates import check_passable
 from ..graph import Graph, ModelLike
 from ..inputs import Given
 from ..methods import Method, NoiseLike
 from ..plan import Plan
-from ..planning import plan_of
+from ..planning import plan_of, require_walk
 from ..preprocess import defaults_from, of_metadata
 from ..question import Scorer, ask
 from ..runner import Runner
-from ..targets import Target, TargetLike, choose, labels_of, resolve_target
+from ..targets import (
+    ConditionsLike,
+    Target,
+    TargetLike,
+    choose,
+    conditioned_tensors,
+    labels_of,
+    resolve_target,
+)
 from ..tensor import Array, Recorder
 from .choices import Choice, choices_of, given, names_samples
 from .proof import Examples, prove
@@ -48,6 +57,7 @@ def compile(
     target: TargetLike | None = None,
     start: str = "output",
     against: TargetLike | None = None,
+    conditions: ConditionsLike | None = None,
     keep: Collection[str] | str = (),
     image_size: int | tuple[int, int] | None = None,
     **options: Any,
@@ -72,6 +82,8 @@ def compile(
         See `Explainer`.
     target, start, against
         See `explain`; None is "top": each sample's largest output.
+    conditions : dict of tensor name -> channels, optional
+        See `explain`; the same for all samples.
     image_size : int or (height, width), optional
         For a model whose spatial size is dynamic; its preprocessing's size by default.
 
@@ -79,7 +91,7 @@ def compile(
     -------
     onnx.ModelProto
         With the further outputs ``relevance`` (``relevance/NAME`` for each input of a model that
-        has several) and ``relevance/NAME`` for each kept tensor.
+        has several) and ``relevance/NAME`` for each kept or conditioned tensor.
 
     Raises
     ------
@@ -90,6 +102,7 @@ def compile(
         "target": "top" if target is None else target,
         "how": start,
         "against": against,
+        "conditions": conditions,
     }
     goal = resolve_target(original, labels=labels_of(original), **given_target)
     if isinstance(goal.index, np.ndarray) or isinstance(goal.against, np.ndarray):
@@ -107,14 +120,17 @@ def compile(
     )
     if not asked.method.walks:
         raise InputError(f"method {method!r} asks for scores alone: there is no walk to compile")
+    if goal.conditions:
+        require_walk("conditions", asked.method)
     # Complaints first, in the names of the file as given.
-    plan_of(original, chosen, goal.where, keep, asked.method)
+    conditioned = conditioned_tensors(goal.conditions)
+    check_passable(plan_of(original, chosen, goal.where, keep, asked.method, conditioned), goal.conditions)
     proto = raised(original)
     graph = Graph.load(proto)
     graph = graph.having(source=replace(graph.source, title=original.title))
     # A converter may insert nodes before the output: the target is looked up anew.
     goal = resolve_target(graph, labels=labels_of(graph), **given_target)
-    plan = plan_of(graph, chosen, goal.where, keep, asked.method)
+    plan = plan_of(graph, chosen, goal.where, keep, asked.method, conditioned)
     names = output_names(plan, asked.method)
     _refuse_taken_names(plan, names)
     examples = Examples.of(graph, image_size)
@@ -207,5 +223,7 @@ def _declare(
     }
     if asked["against"] is not None:
         facts["against"] = str(asked["against"])
+    if goal.conditions:
+        facts["conditions"] = list(map(str, goal.conditions))
     entry = proto.metadata_props.add()
     entry.key, entry.value = "onnx_lrp", json.dumps(facts)

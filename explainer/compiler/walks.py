@@ -10,6 +10,7 @@ import onnx
 
 from ..backward import backward
 from ..errors import InputError
+from ..gates import gates_of
 from ..methods import DeepLift, GradCam, Method, Noise, Sampling
 from ..methods.base import baseline_for
 from ..plan import Plan
@@ -57,7 +58,8 @@ class Trace:
         """One walk, from the values in `symbols`."""
         begin = seed if self.plan.gradient else put_relevance
         R = begin(target, choose(target, symbols, samples), symbols, samples)
-        relevance = backward(self.plan, symbols, R, lambda step: step.layer.prepare(symbols))
+        gates = gates_of(self.plan, target.conditions, samples=None)
+        relevance = backward(self.plan, symbols, R, lambda step: step.layer.prepare(symbols), gates=gates)
         return {name: finish(target, value) for name, value in relevance.items()}
 
     def fixed(self, change: Callable[[Value], Value] = lambda index: index) -> Target:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+import os
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..errors import CompositeError
 from ..rules import Rule, parse
-from . import presets
-from .base import Composite, Match, first_of, of_kind
+from ..rules.text import folded, is_rule
+from . import presets, saliency
+from .base import COMPOSITES, Composite, Match, first_of, of_kind
 from .dialects import DIALECTS, Dialect, dialect
-from .files import read_composite
+from .files import ENDINGS, checked, is_file, read_composite
 from .selectors import Selector
 
-RulesLike: TypeAlias = "Mapping[str, str | Rule] | Sequence[tuple[str | Match, str | Rule]]"
-CompositeLike: TypeAlias = "str | Path | tuple[str, Mapping[str, Any]] | Mapping[str, Any] | Composite"
+RulesLike: TypeAlias = "Mapping[str | Match, str | Rule] | Iterable[str | tuple[str | Match, str | Rule]]"
+CompositeLike: TypeAlias = (
+    "str | os.PathLike[str] | tuple[Any, Mapping[str, Any]] | Mapping[str, Any] | Composite"
+)
 
 __all__ = [
     "COMPOSITES",
@@ -32,37 +35,27 @@ __all__ = [
     "first_of",
     "get",
     "of_kind",
+    "presets",
+    "saliency",
 ]
 
-COMPOSITES: dict[str, Callable[..., Composite]] = {
-    factory.__name__: factory
-    for factory in (
-        presets.epsilon,
-        presets.epsilon_plus,
-        presets.epsilon_plus_flat,
-        presets.epsilon_alpha2_beta1,
-        presets.epsilon_alpha2_beta1_flat,
-        presets.epsilon_gamma_box,
-        presets.gamma,
-        presets.zplus,
-        presets.captum,
-        presets.sequential_preset_a,
-        presets.sequential_preset_b,
-        presets.sequential_preset_a_flat,
-        presets.sequential_preset_b_flat,
-        presets.sequential_preset_a_flat_until,
-        presets.sequential_preset_b_flat_until,
-        presets.deep_taylor,
-        presets.bounded_deep_taylor,
-        presets.excitation_backprop,
-        presets.gradient,
-        presets.guided_backprop,
-        presets.deconvnet,
-        presets.beta_smooth,
-    )
+# Names of other tools that are spelled apart from ours, as `_key` folds them.
+ALIASES = {
+    "z": "zero",
+    "0": "zero",
+    "zplusfast": "zplus",
+    "deeptaylorbounded": "bounded_deep_taylor",
+    "sequentialpresetbflatuntilidx": "sequential_preset_b_flat_until",
+    "deconvolution": "deconvnet",
 }
-# What methods walk by, and what makes no sense without them.
-_OF_METHODS: dict[str, Callable[..., Composite]] = {"deeplift": presets.deeplift}
+# What a parameter without a default is, for the error where it is not given.
+MEANING = {
+    "low": "the least value of the model's input, one number or one per channel",
+    "high": "the largest (both follow from the preprocessing, where that is known)",
+    "until": "the name of the last node that is flat",
+}
+# What methods walk by, and what makes no sense without them: known by the very name alone.
+OF_METHODS: dict[str, Callable[..., Composite]] = {"deeplift": saliency.deeplift}
 
 
 def get(
@@ -77,18 +70,24 @@ def get(
 
     Parameters
     ----------
-    composite : str, (str, dict), dict, path or Composite
-        A preset's name (zennit's ``EpsilonPlusFlat`` is ``epsilon_plus_flat``, either is understood);
-        its name and parameters; ``{"base": name, "parameters": {...}, "rules": {...}}``; or a .json
-        or .toml file that holds this.
-    rules : dict, or sequence of pairs
-        Selector -> rule, both as text or as objects; the first match wins, before the preset's own.
+    composite : str, path, dict, (any of these, dict) or Composite
+        A preset's name; a .json or .toml file, or the dict that it holds:
+        ``{"base": name, "parameters": {...}, "rules": {...}, "dialect": name}``; either of them with
+        parameters: ``("gamma", {"gamma": 0.1})``. Other tools' spelling of a name is understood:
+        ``EpsilonPlusFlat``, ``lrp.sequential_preset_a``.
+    rules : dict, or sequence of pairs or str
+        Selector (see `Selector`) or function of a layer -> rule, as text (see
+        `explainer.rules.parse`) or Rule: ``{"Conv": "zplus", "/layer1/*": Gamma(0.1)}``,
+        ``["Conv=zplus"]``. They come before the preset's own. Where several meet a layer the
+        narrowest wins: a node's name, then a glob, a place or a function, then an operator, then a
+        kind; of two alike, the first.
     dialect : str, optional
         "zennit", "captum", "innvestigate" or "attnlrp": whose form of the rules is meant.
     defaults : dict of str -> callable, optional
         Where the preset takes such a parameter and none is given, what to call for it.
     **parameters
-        The preset's parameters; None stands for its default, those in the tuple or file win.
+        The preset's parameters; None stands for its default. They come before a file's and after
+        a tuple's.
 
     Returns
     -------
@@ -100,60 +99,88 @@ def get(
         No such preset, rule or dialect, or a parameter that it does not take.
     """
     given = {name: value for name, value in parameters.items() if value is not None}
-    if isinstance(composite, Path) or (isinstance(composite, str) and composite.endswith((".toml", ".json"))):
-        composite = read_composite(Path(composite))
-    if isinstance(composite, Mapping):
-        unknown = set(composite) - {"base", "parameters", "rules", "dialect"}
-        if unknown:
-            raise CompositeError(
-                f"a composite has base, parameters, rules and dialect, not {sorted(unknown)}"
-            )
-        rules = [*_pairs(rules), *_pairs(composite.get("rules", {}))]
-        given.update(composite.get("parameters", {}))
-        dialect = composite.get("dialect", dialect)
-        composite = composite.get("base", "epsilon")
+    front = _rules(rules)
+    own: Mapping[str, Any] = {}
     if isinstance(composite, tuple):
         if len(composite) != 2 or not isinstance(composite[1], Mapping):
             raise CompositeError(f"a composite is a name or (name, {{parameter: value}}), not {composite!r}")
         composite, own = composite
-        given.update(own)
+    if isinstance(composite, str | os.PathLike) and is_file(composite):
+        composite = read_composite(Path(composite))
+    if isinstance(composite, Mapping):
+        values = checked(composite)
+        front += _rules(values.get("rules", {}))
+        given = {**values.get("parameters", {}), **given}
+        dialect = values.get("dialect") if dialect is None else dialect
+        composite = values.get("base", "epsilon")
+    given.update(own)
     if not isinstance(composite, Composite):
         composite = _preset(composite, dialect, given, defaults or {})
-    front = tuple((_match(match), parse(rule)) for match, rule in _pairs(rules))
-    return replace(composite, rules=front + composite.rules) if front else composite
+    elif given or dialect:
+        what = ", ".join([*given, *(["dialect"] if dialect else [])])
+        raise CompositeError(f"{what}: a Composite is taken as it is; give a preset's name to change it")
+    return composite.behind(*front)
+
+
+def _key(name: str) -> str:
+    """A preset's name without what tools write differently: ``lrp.z_plus`` is ``zplus``."""
+    return folded(name).removeprefix("lrp")
 
 
 def _preset(
     name: Any, which: str | Dialect | None, given: dict[str, Any], defaults: Mapping[str, Callable[[], Any]]
 ) -> Composite:
-    known = COMPOSITES | _OF_METHODS
-    folded = {key.replace("_", ""): key for key in COMPOSITES}
-    key = name if name in known else folded.get(str(name).casefold().replace("_", ""))
-    if not isinstance(name, str) or key is None:
-        near = get_close_matches(str(name), COMPOSITES)
-        raise CompositeError(f"no composite {name!r}; there is: {', '.join(near or COMPOSITES)}")
-    factory = known[key]
-    takes = list(inspect.signature(factory).parameters)[1:]
-    wrong = [parameter for parameter in given if parameter not in takes]
-    if wrong:
+    known = {**{_key(key): key for key in COMPOSITES}, **ALIASES}
+    key = str(name) if str(name) in OF_METHODS else known.get(_key(str(name)))
+    if key is None or not isinstance(name, str):
+        near = [known[found] for found in get_close_matches(_key(str(name)), known)]
+        listed = ", ".join(dict.fromkeys(near or COMPOSITES))
+        raise CompositeError(f"no composite {name!r}; there is: {listed}, or a file ({' or '.join(ENDINGS)})")
+    make = (COMPOSITES | OF_METHODS)[key]
+    takes = dict(list(inspect.signature(make).parameters.items())[1:])
+    if wrong := [parameter for parameter in given if parameter not in takes]:
         raise CompositeError(
             f"composite {key!r} takes no {', '.join(wrong)}; it takes {', '.join(takes) or 'no parameters'}"
         )
-    missing = {parameter: make() for parameter, make in defaults.items() if parameter in takes}
-    return factory(dialect(which), **{**missing, **given})
-
-
-def _pairs(rules: RulesLike) -> list[tuple[Any, Any]]:
+    follow = {parameter: find() for parameter, find in defaults.items() if parameter in takes}
+    values = {**{k: v for k, v in follow.items() if v is not None}, **given}
+    if missing := [p for p, entry in takes.items() if entry.default is entry.empty and p not in values]:
+        needs = "; ".join(f"{parameter}, {MEANING[parameter]}" for parameter in missing)
+        raise CompositeError(f"composite {key!r} needs {needs}")
+    tool = dialect(which)
     try:
-        pairs = (
-            list(rules.items()) if isinstance(rules, Mapping) else [(match, rule) for match, rule in rules]
-        )
+        return make(tool, **values)
+    except (TypeError, ValueError) as error:  # what a rule makes of a parameter that is no number
+        shown = ", ".join(f"{parameter}={value!r}" for parameter, value in values.items())
+        raise CompositeError(f"composite {key!r} with {shown}: {error}") from error
+
+
+def _rules(rules: RulesLike) -> list[tuple[Match, Rule]]:
+    """Selectors and rules as objects, the narrowest in front."""
+    entries: Iterable[Any] = [rules] if isinstance(rules, str) else rules
+    entries = rules.items() if isinstance(rules, Mapping) else entries
+    objects = []
+    try:
+        for entry in entries:
+            match, rule = _split(entry) if isinstance(entry, str) else entry
+            objects.append((_match(match), parse(rule)))
     except (TypeError, ValueError):
         raise CompositeError(
-            f"rules are {{selector: rule}} or (selector, rule) pairs, not {rules!r}"
+            f"rules are {{selector: rule}}, (selector, rule) pairs or 'SELECTOR=RULE', not {rules!r}"
         ) from None
-    return pairs
+    return sorted(objects, key=lambda pair: pair[0].width if isinstance(pair[0], Selector) else 1)
 
 
-def _match(match: str | Match) -> Match:
+def _split(text: str) -> tuple[str, str]:
+    """``SELECTOR=RULE``, at the last = before a rule's name: nodes and rules may have some themselves."""
+    places = [place for place, sign in enumerate(text) if sign == "="]
+    if not places:
+        raise CompositeError(f"{text!r}: a rule is SELECTOR=RULE, such as Conv=zplus")
+    place = next((place for place in reversed(places) if is_rule(text[place + 1 :])), places[0])
+    return text[:place].strip(), text[place + 1 :]
+
+
+def _match(match: Any) -> Match:
+    if not isinstance(match, str) and not callable(match):
+        raise CompositeError(f"a selector is a text or a function of a layer, not {match!r}")
     return Selector(match) if isinstance(match, str) else match

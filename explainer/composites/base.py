@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
+from ..errors import CompositeError
 from ..layers import Layer
 from ..rules import Rule
-from .selectors import Selector
+from .dialects import Dialect
+from .selectors import Selector, misfit
 
 Match: TypeAlias = Callable[[Layer], bool]
 
@@ -27,12 +30,19 @@ class Composite:
     gradient : bool
         Whether what is handed back is a gradient: it starts from the derivative of the target, not
         from its value, and is not conserved.
+    box : Rule or None
+        The one of its rules whose bounds are those of the model's input, and of no other tensor.
     """
 
     name: str
     rules: tuple[tuple[Match, Rule], ...]
     merge_batchnorm: bool = True
     gradient: bool = False
+    box: Rule | None = None
+
+    def behind(self, *rules: tuple[Match, Rule]) -> Composite:
+        """The same with other rules in front."""
+        return replace(self, rules=(*rules, *self.rules)) if rules else self
 
     def rule_for(self, layer: Layer) -> Rule | None:
         """The first rule whose match accepts the layer; None where none does."""
@@ -41,18 +51,29 @@ class Composite:
                 return rule
         return None
 
-    def rules_for(self, layers: Sequence[Layer]) -> list[Rule | None]:
-        """The rule of every layer of a plan.
+    def check(self, layers: Sequence[Layer], rules: Iterable[Rule | None]) -> None:
+        """Refuse what can only be a mistake, once it is known which layer has which rule.
 
         Raises
         ------
         CompositeError
-            A selector meets no layer, or names one that its rule cannot be put on.
+            A selector meets no layer, a rule is put on a layer that it is not made for, or the
+            bounds of the model's input on a layer that reads another tensor.
         """
         for match, rule in self.rules:
             if isinstance(match, Selector):
                 match.check(layers, rule)
-        return [self.rule_for(layer) for layer in layers]
+        for layer, given in zip(layers, rules, strict=True):
+            if given is None:
+                continue
+            if layer.kind not in given.kinds:
+                raise CompositeError(f"{given}: {misfit(layer, given)}")
+            if given is self.box and not layer.place.at_input:
+                raise CompositeError(
+                    f"low and high are those of the model's input, but {layer.node} reads "
+                    f"{layer.inputs[0]!r}, which is computed from it: give this layer a rule with the "
+                    f'bounds of that tensor, such as "{layer.node.name}=zbox:-1,1"'
+                )
 
 
 def of_kind(*kinds: str) -> Match:
@@ -63,3 +84,17 @@ def of_kind(*kinds: str) -> Match:
 def first_of(*kinds: str) -> Match:
     """Match the layers of some kinds that the input reaches before any other with weights."""
     return lambda layer: layer.place.first and layer.kind in kinds
+
+
+COMPOSITES: dict[str, Callable[..., Composite]] = {}
+
+
+def preset(make: Callable[..., Composite]) -> Callable[..., Composite]:
+    """Declare a composite under the name of the function that makes it from a dialect and parameters."""
+
+    @functools.wraps(make)
+    def named(dialect: Dialect, *values: Any, **parameters: Any) -> Composite:
+        return replace(make(dialect, *values, **parameters), name=make.__name__)
+
+    COMPOSITES[make.__name__] = named
+    return named

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import CompositeError
-from ..rules import AlphaBeta, Epsilon, Gamma, Norm, Pass, PlainGamma, PlainZPlus, Rule, Winner, ZPlus
+from ..rules import (
+    AlphaBeta,
+    Epsilon,
+    Flat,
+    Gamma,
+    Norm,
+    Pass,
+    PlainGamma,
+    PlainZPlus,
+    Rule,
+    Winner,
+    WSquare,
+    ZBox,
+    Zero,
+    ZPlus,
+)
 
-
-def _gamma(gamma: float, eps: float) -> Rule:
-    return Gamma(gamma, eps=eps)
-
-
-def _plain_gamma(gamma: float, eps: float) -> Rule:
-    return PlainGamma(gamma, eps=eps)
-
-
-def _alpha_beta(alpha: float, beta: float, eps: float) -> Rule:
-    return AlphaBeta(alpha, beta, eps=eps) if beta else ZPlus(eps=eps)
-
-
-def _full_alpha_beta(alpha: float, beta: float, eps: float) -> Rule:
-    return AlphaBeta(alpha, beta, eps=eps, full_bias=True)
-
-
-def _plain_alpha_beta(alpha: float, beta: float, eps: float) -> Rule:
-    if (alpha, beta) != (1, 0):
-        raise CompositeError("dialect 'captum' has alpha_beta with alpha 1 and beta 0 alone")
-    return PlainZPlus(eps=eps)
+# iNNvestigate's SafeDivide adds to a denominator that is exactly 0, and to no other: so does an ε
+# far below rounding.
+BELOW_ROUNDING = 1e-30
 
 
 @dataclass(frozen=True)
 class Dialect:
     """How one tool has the rules.
+
+    Each method makes a rule; where `eps` is None its stabiliser is the tool's own.
 
     Attributes
     ----------
@@ -51,8 +50,10 @@ class Dialect:
         Whether max pooling hands all to the winner, or follows the ε rule.
     relus_only : bool
         Whether guided backprop and its like change Relu alone, and no other activation.
-    gamma_form, alpha_beta_form : callable
-        The tool's own form of these rules; the last argument is ε.
+    splits : bool
+        Whether γ and z⁺ treat an input's positive and negative part apart.
+    full_bias : bool
+        Whether αβ has the whole bias in both denominators; z⁺ and w² then have none of it.
     """
 
     name: str
@@ -63,8 +64,8 @@ class Dialect:
     passes_scales: bool = False
     wins: bool = True
     relus_only: bool = False
-    gamma_form: Callable[[float, float], Rule] = _gamma
-    alpha_beta_form: Callable[[float, float, float], Rule] = _alpha_beta
+    splits: bool = True
+    full_bias: bool = False
 
     def other(self, eps: float | None) -> float:
         """The stabiliser of all rules but ε's: as asked for, or the tool's own."""
@@ -74,17 +75,40 @@ class Dialect:
         """The ε rule."""
         return Epsilon(self.eps if eps is None else eps, signed=self.signed)
 
+    def zero(self) -> Rule:
+        """The ε rule without ε."""
+        return Epsilon(BELOW_ROUNDING) if self.other_eps == BELOW_ROUNDING else Zero()
+
     def gamma(self, gamma: float, eps: float | None = None) -> Rule:
         """The γ rule."""
-        return self.gamma_form(gamma, self.other(eps))
+        return (Gamma if self.splits else PlainGamma)(gamma, eps=self.other(eps))
 
     def alpha_beta(self, alpha: float, beta: float, eps: float | None = None) -> Rule:
         """The αβ rule."""
-        return self.alpha_beta_form(alpha, beta, self.other(eps))
+        if not self.splits and (alpha, beta) != (1, 0):
+            raise CompositeError(f"dialect {self.name!r} has alpha_beta with alpha 1 and beta 0 alone")
+        if self.full_bias:
+            return AlphaBeta(alpha, beta, eps=self.other(eps), full_bias=True)
+        return AlphaBeta(alpha, beta, eps=self.other(eps)) if beta else self.zplus(eps)
 
     def zplus(self, eps: float | None = None) -> Rule:
-        """The z⁺ rule: αβ with α = 1 and β = 0."""
-        return self.alpha_beta(1, 0, eps)
+        """The z⁺ rule."""
+        return self._unbiased(ZPlus, eps) if self.splits else PlainZPlus(eps=self.other(eps))
+
+    def wsquare(self, eps: float | None = None) -> Rule:
+        """The w² rule."""
+        return self._unbiased(WSquare, eps)
+
+    def _unbiased(self, rule: type[ZPlus] | type[WSquare], eps: float | None) -> Rule:
+        return rule(eps=self.other(eps), zero_params="bias" if self.full_bias else ())
+
+    def flat(self, eps: float | None = None) -> Rule:
+        """The flat rule."""
+        return Flat(eps=self.other(eps))
+
+    def box(self, low: Any, high: Any, eps: float | None = None) -> Rule:
+        """The z^B rule."""
+        return ZBox(low, high, eps=self.other(eps))
 
     def norm(self, eps: float | None = None) -> Rule:
         """The rule of sums and average pooling."""
@@ -99,30 +123,23 @@ class Dialect:
         return Winner() if self.wins else self.epsilon(eps)
 
 
-# iNNvestigate's SafeDivide adds to a denominator that is exactly 0, and to no other: so does an ε
-# far below rounding.
-BELOW_ROUNDING = 1e-30
 OURS = Dialect("ours")
 DIALECTS = {
-    "zennit": Dialect("zennit", passes_scales=True, relus_only=True),
-    "captum": Dialect(
-        "captum",
-        eps=1e-9,
-        other_eps=1e-9,
-        merge_batchnorm=False,
-        wins=False,
-        relus_only=True,
-        gamma_form=_plain_gamma,
-        alpha_beta_form=_plain_alpha_beta,
-    ),
-    "innvestigate": Dialect(
-        "innvestigate",
-        eps=1e-7,
-        other_eps=BELOW_ROUNDING,
-        merge_batchnorm=False,
-        alpha_beta_form=_full_alpha_beta,
-    ),
-    "attnlrp": Dialect("attnlrp", other_eps=1e-8, signed=False),
+    entry.name: entry
+    for entry in (
+        Dialect("zennit", passes_scales=True, relus_only=True),
+        Dialect(
+            "captum",
+            eps=1e-9,
+            other_eps=1e-9,
+            merge_batchnorm=False,
+            wins=False,
+            relus_only=True,
+            splits=False,
+        ),
+        Dialect("innvestigate", eps=1e-7, other_eps=BELOW_ROUNDING, merge_batchnorm=False, full_bias=True),
+        Dialect("attnlrp", other_eps=1e-8, signed=False),
+    )
 }
 
 
@@ -137,6 +154,6 @@ def dialect(name: str | Dialect | None) -> Dialect:
         return name
     if name is None:
         return OURS
-    if name not in DIALECTS:
+    if not isinstance(name, str) or name.casefold() not in DIALECTS:
         raise CompositeError(f"no dialect {name!r}; there is: {', '.join(DIALECTS)}")
-    return DIALECTS[name]
+    return DIALECTS[name.casefold()]

@@ -1,9 +1,11 @@
-"""Composites from files: JSON or TOML."""
+"""Composites as data: from JSON or TOML files, or as the dict that these hold."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +16,73 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+ENDINGS = (".toml", ".json")
 LARGEST = 1 << 20  # bytes; a composite of a thousand rules has a tenth of it
+KEYS = {"base": str, "parameters": Mapping, "rules": object, "dialect": str}
 
 
-def read_composite(path: Path) -> dict[str, Any]:
+def is_file(composite: object) -> bool:
+    """Return whether a composite is given as the path of a file."""
+    return isinstance(composite, os.PathLike) or (
+        isinstance(composite, str) and composite.lower().endswith(ENDINGS)
+    )
+
+
+def read_composite(path: Path) -> Mapping[str, Any]:
     """What a composite file says.
 
     Parameters
     ----------
     path : Path
-        ``base = "epsilon_plus"``, a table ``parameters`` of the base's parameters, and a table
-        ``rules`` of selector -> rule, in the order in which they are tried.
+        ``base = "epsilon_plus"``, a table ``parameters`` of the base's parameters, a table ``rules``
+        of selector -> rule, and ``dialect``; none of them need be there.
 
     Raises
     ------
     CompositeError
-        It cannot be read, or is no table.
+        It cannot be read, is neither JSON nor TOML, or holds anything else.
     """
+    if path.suffix.lower() not in ENDINGS:
+        raise CompositeError(f"{path}: a composite's file ends in {' or '.join(ENDINGS)}")
     try:
-        if path.stat().st_size > LARGEST:
-            raise CompositeError(f"{path} is larger than {LARGEST} bytes: this is no composite")
-        text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
+        with open(path, "rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise CompositeError(f"{path} has more than {LARGEST} bytes: this is no composite")
+        text = content.decode("utf-8-sig")
+        values = (
+            tomllib.loads(text)
+            if path.suffix.lower() == ".toml"
+            else json.loads(text, object_pairs_hook=_once)
+        )
     except OSError as error:
         raise CompositeError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:  # both parsers' errors are ValueErrors
         raise CompositeError(f"{path} is no {path.suffix[1:].upper()} file: {error}") from error
-    if not isinstance(content, dict) or not all(
-        isinstance(content.get(key, {}), dict) for key in ("parameters", "rules")
-    ):
-        raise CompositeError(f'{path} must hold base = "a preset" and tables called parameters and rules')
-    return content
+    return checked(values, str(path))
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose names differ: of two rules for one selector, one would be lost."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name!r} is there twice")
+        found[name] = value
+    return found
+
+
+def checked(values: Any, where: str = "the composite") -> Mapping[str, Any]:
+    """A composite as data, refused where it says anything that nobody reads.
+
+    Raises
+    ------
+    CompositeError
+    """
+    expected = 'base = "a preset", tables called parameters and rules, and dialect = "a tool"'
+    if not isinstance(values, Mapping):
+        raise CompositeError(f"{where} must be a table: {expected}")
+    for key, value in values.items():
+        if key not in KEYS or not isinstance(value, KEYS[key]):
+            raise CompositeError(f"{where}: {key} = {value!r} is not understood; it can have {expected}")
+    return values

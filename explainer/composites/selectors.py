@@ -11,7 +11,9 @@ from ..errors import CompositeError
 from ..layers import REGISTRY, Layer
 from ..rules import Rule
 
-KINDS = ("convolution", "dense", "scale", "sum", "activation", "movement", "winner")
+WITH_WEIGHTS = frozenset({"convolution", "dense"})
+KINDS = (*sorted(WITH_WEIGHTS), "scale", "sum", "activation", "movement", "winner")
+PLACES = ("first", "last")
 UNTIL = "until:"
 
 
@@ -22,68 +24,87 @@ class Selector:
     Parameters
     ----------
     text : str
-        ``first`` or ``last``: the convolution and dense layers that the input, or the target, meets
-        before any other; ``until:NODE``: those between the input and a node, itself included; an
-        operator (``Conv``) or a kind (``convolution``, ``dense``, ``scale``, ``sum``, ``activation``,
-        ``winner``); else a node's name, or a glob over names (``/layer1/*``).
+        A node's name, or a glob over names (``/layer1/*``); ``first`` or ``last``: the convolutions
+        and dense layers that the input, or the target, meets before any other; ``until:NODE``: those
+        between the input and a node, itself included; an operator (``Conv``); or a kind
+        (``convolution``, ``dense``, ``scale``, ``sum``, ``activation``, ``movement``, ``winner``).
     """
 
     text: str
 
     @property
-    def is_exact(self) -> bool:
-        """Whether it names layers outright: a rule that does not fit one is then a mistake."""
-        return self.text in REGISTRY or self.text in KINDS or not self._is_wide
-
-    @property
-    def _is_wide(self) -> bool:
+    def is_wide(self) -> bool:
+        """Whether it takes what its rule fits of all that it meets: a place, or a glob."""
         return (
-            self.text in ("first", "last")
+            self.text in PLACES
             or self.text.startswith(UNTIL)
-            or any(c in self.text for c in "*?[")
+            or (not self._is_type and any(sign in self.text for sign in "*?["))
         )
 
+    @property
+    def _is_type(self) -> bool:
+        return self.text in KINDS or self.text in REGISTRY
+
+    @property
+    def width(self) -> int:
+        """How much it says: 0 a name, 1 a glob or a place, 2 an operator, 3 a kind."""
+        if self._is_type:
+            return 3 if self.text in KINDS else 2
+        return int(self.is_wide)
+
     def __call__(self, layer: Layer) -> bool:
-        if self.text == "first":
-            return layer.place.first
-        if self.text == "last":
-            return layer.place.last
+        node = layer.node
+        if self.text in PLACES:
+            return layer.place.first if self.text == "first" else layer.place.last
         if self.text.startswith(UNTIL):
-            return layer.node.name in layer.place.ancestors(self.text.removeprefix(UNTIL))
-        if self.text in KINDS:
-            return layer.kind == self.text
-        if self.text in REGISTRY:
-            return self.text in (layer.node.operator, *(member.operator for member in layer.node.members))
-        names = (layer.node.name, *(member.name for member in layer.node.members))
+            return node.name in layer.place.ancestors(self.text.removeprefix(UNTIL))
+        if self._is_type:
+            return self.text in (layer.kind, node.operator)
+        names = (node.name, *(member.name for member in node.members))
         return self.text in names or any(fnmatchcase(name, self.text) for name in names)
 
     def accepts(self, layer: Layer, rule: Rule) -> bool:
-        """Whether the layer gets the rule: a glob gives weighted rules to weighted layers alone."""
-        if not self(layer):
-            return False
-        if not self.is_exact and "convolution" in rule.kinds:
-            return layer.kind in ("convolution", "dense")
-        return layer.kind in rule.kinds
+        """Whether the layer gets the rule.
+
+        A wide selector gives a rule that layers with weights can have to these alone, unless every
+        layer can; of any other rule, all layers that it fits.
+        """
+        if not self.is_wide:
+            return self(layer)
+        kinds = rule.kinds if rule.kinds.issuperset(KINDS) else rule.kinds & WITH_WEIGHTS or rule.kinds
+        return layer.kind in kinds and self(layer)
 
     def check(self, layers: Sequence[Layer], rule: Rule) -> None:
-        """Refuse a selector that meets nothing, or that names a layer which its rule does not fit.
+        """Refuse a selector that meets nothing, or nothing that its rule is made for.
 
         Raises
         ------
         CompositeError
         """
         met = [layer for layer in layers if self(layer)]
-        misfits = [layer for layer in met if layer.kind not in rule.kinds] if self.is_exact else []
-        if misfits:
-            raise CompositeError(
-                f"{self.text}={rule}: the rule is for layers of kind {', '.join(sorted(rule.kinds))}; "
-                f"{misfits[0].node} is of kind {misfits[0].kind}"
-            )
-        if not any(self.accepts(layer, rule) for layer in met):
-            names = [layer.node.name for layer in layers] + [layer.node.operator for layer in layers]
-            near = get_close_matches(self.text.removeprefix(UNTIL), dict.fromkeys(names), n=3, cutoff=0.4)
-            hint = f"; near: {', '.join(map(repr, near))}" if near else ""
-            raise CompositeError(
-                f"{self.text}={rule}: no layer between target and input is meant by {self.text!r}{hint}; "
-                "`onnx-lrp check` lists nodes and operators"
-            )
+        if any(self.accepts(layer, rule) for layer in met):
+            return
+        if met:
+            fits = [layer.node for layer in met if layer.kind in rule.kinds]
+            alone = "a glob or a place gives this rule to convolutions and dense layers alone"
+            reason = f"{alone}; name {fits[0]} itself" if fits else misfit(met[0], rule)
+            raise CompositeError(f"{self.text}={rule}: {reason}")
+        raise CompositeError(
+            f"{self.text}={rule}: no layer between target and input is meant by {self.text!r}"
+            f"{self._hint(layers)}; `onnx-lrp check` without it lists nodes and operators"
+        )
+
+    def _hint(self, layers: Sequence[Layer]) -> str:
+        nodes = [layer.node for layer in layers]
+        if any(self.text == member.operator for node in nodes for member in node.members):
+            return f": each {self.text} is merged into a neighbour (not so in the dialect 'captum')"
+        names = [node.name for node in nodes] + [node.operator for node in nodes]
+        words = dict.fromkeys((*names, *KINDS, *PLACES))
+        near = get_close_matches(self.text.removeprefix(UNTIL), words, n=3, cutoff=0.4)
+        return f"; near: {', '.join(map(repr, near))}" if near else ""
+
+
+def misfit(layer: Layer, rule: Rule) -> str:
+    """Return why a layer cannot have a rule."""
+    kinds = ", ".join(sorted(rule.kinds))
+    return f"the rule is for layers of kind {kinds}; {layer.node} is of kind {layer.kind}"

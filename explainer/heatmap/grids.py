@@ -44,8 +44,9 @@ def grid(
     Parameters
     ----------
     maps : sequence of Explanation, array_like or PIL.Image.Image
-        Every sample of an explanation is a map, titled with its label; so is every array, shaped as
-        `render` takes it. A picture, such as ``explanation.photos[0]``, is shown as it is.
+        Every sample of an explanation is a map, titled with its label and conditions; so is every
+        array, shaped as `render` takes it. A picture, such as ``explanation.photos[0]``, is shown as
+        it is.
     columns : int, optional
         How many stand in a row. By default all of up to five, and about a square of more.
     titles : sequence of str or None, optional
@@ -123,7 +124,7 @@ def cells_of(maps: Any, look: Look) -> list[Cell | Image.Image]:
             there = replace(look, layout=item.layout)
             photos = (*item.photos, *[None] * len(relevance))
             for sample, values in enumerate(relevance):
-                cells.append(Cell(there.amounts(values), photos[sample], item.label(sample)))
+                cells.append(Cell(there.amounts(values), photos[sample], item.title(sample)))
         else:
             cells.append(Cell(look.amounts(item)))
     return cells

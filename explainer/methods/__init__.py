@@ -20,6 +20,8 @@ from .sampling import Sampling
 NoiseLike: TypeAlias = "str | tuple[str, Mapping[str, Any]] | None"
 
 __all__ = [
+    "COMPOSITES",
+    "KINDS",
     "METHODS",
     "NAMES",
     "Asked",

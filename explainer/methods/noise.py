@@ -11,7 +11,12 @@ from ..tensor import Array, Value, largest, smallest
 from .base import Gradient, Method, Problem, Progress
 from .sampling import Sampling
 
-KINDS = ("smoothgrad", "smoothgrad_sq", "vargrad")
+# What is made of the maps a under noise.
+KINDS = {
+    "smoothgrad": "E[a], the mean of gradients a under noise. Smilkov et al. 2017.",
+    "smoothgrad_sq": "E[a²], the mean of their squares. Hooker et al. 2019.",
+    "vargrad": "E[a²] − E[a]², their variance. Adebayo et al. 2018.",
+}
 
 
 @dataclass(frozen=True)

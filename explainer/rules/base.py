@@ -67,14 +67,14 @@ class Rule:
         return snake_case(cls.__name__)
 
     def __str__(self) -> str:
-        shown = []
+        plain, named = [], []
         for entry in fields(self):
             value = getattr(self, entry.name)
-            if entry.kw_only and value != entry.default:
-                shown.append(f"{entry.name}={_text(value)}")
-            elif not entry.kw_only:
-                shown.append(_text(value))
-        return f"{self.name()}:{','.join(shown)}" if shown else self.name()
+            if not entry.kw_only:
+                plain.append(_text(value))
+            elif value != entry.default:
+                named.append(f"{entry.name}={_text(value)}")
+        return f"{self.name()}:{','.join(plain + named)}" if plain or named else self.name()
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,8 @@ def snake_case(name: str) -> str:
 
 def _text(value: Any) -> str:
     if isinstance(value, float | int) and not isinstance(value, bool):
-        return f"{value:g}"
+        short = f"{value:g}"
+        return short if float(short) == value else repr(float(value))
     if isinstance(value, tuple):
         return "/".join(map(_text, value))
     return str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ..tensor import Value, negative, ones_like, per_channel, positive
+from ..tensor import Bundle, Value, negative, ones_like, per_channel, positive
 from .base import Division, Stabilized
 
 if TYPE_CHECKING:
@@ -48,6 +48,13 @@ class ZBox(Stabilized):
         )
 
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+        for bound in (self.low, self.high):
+            if isinstance(bound, tuple) and (isinstance(x, Bundle) or len(bound) not in (1, x.shape[1])):
+                what = "several tensors" if isinstance(x, Bundle) else str(x.shape)
+                self.require(
+                    False,
+                    f"{bound} has one bound per channel, but the layer's input is {what}: give one number",
+                )
         linear = layer.without_bias()
         up, down = linear.with_params(positive), linear.with_params(negative)
         low, high = ones_like(x) * per_channel(self.low, x), ones_like(x) * per_channel(self.high, x)
@@ -84,7 +91,7 @@ class Flat(Stabilized):
     proportional: ClassVar[bool] = False
 
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
-        even = layer.without_bias().with_params(ones_like)
+        even = layer.with_params(ones_like).without_bias()
         z = even(ones_like(x))
         s = R / self.stabilize(z)
         layer.divisions.append(Division(even, z, s))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from typing import Any
 
@@ -21,6 +22,19 @@ RULES: dict[str, type[Rule]] = {
 WORDS: dict[str, Any] = {"true": True, "false": False}
 
 
+def folded(name: str) -> str:
+    """A name without what tools write differently: ``AlphaBeta`` and ``alpha_beta`` are ``alphabeta``."""
+    return re.sub(r"[\s._-]", "", name).casefold()
+
+
+FOLDED = {folded(name): rule for name, rule in RULES.items()}
+
+
+def is_rule(text: str) -> bool:
+    """Whether a text begins with the name of a rule, and parameters if any."""
+    return folded(text.partition(":")[0]) in FOLDED
+
+
 def parse(text: str | Rule) -> Rule:
     """A rule from its text; a Rule is returned as it is.
 
@@ -28,7 +42,8 @@ def parse(text: str | Rule) -> Rule:
     ----------
     text : str
         ``name``, ``name:value,value`` or ``name:key=value``, in the order of the rule's parameters;
-        numbers per channel have slashes between them: ``zbox:-2.1/-2.0/-1.8,2.2/2.4/2.6``.
+        numbers per channel have slashes between them: ``zbox:-2.1/-2.0/-1.8,2.2/2.4/2.6``. The
+        class's name (``ZPlus``) is understood for the rule's own (``zplus``).
 
     Raises
     ------
@@ -38,13 +53,15 @@ def parse(text: str | Rule) -> Rule:
     if isinstance(text, Rule):
         return text
     name, _, rest = str(text).strip().partition(":")
-    if name.strip() not in RULES:
+    if folded(name) not in FOLDED:
         raise CompositeError(f"no rule {name!r}; there is: {', '.join(sorted(RULES))}")
-    rule = RULES[name.strip()]
+    rule = FOLDED[folded(name)]
     positional: list[Any] = []
     named: dict[str, Any] = {}
     for part in rest.split(",") if rest.strip() else ():
         key, equals, value = part.partition("=")
+        if equals and key.strip() in named:
+            raise CompositeError(f"rule {text!r}: {key.strip()} is given twice")
         if equals:
             named[key.strip()] = _value(value, text)
         elif named:
@@ -63,8 +80,9 @@ def build(rule: type[Rule], positional: list[Any], named: dict[str, Any]) -> Rul
     """
     try:
         return rule(*positional, **named)
-    except TypeError as error:
-        takes = ", ".join(entry.name for entry in fields(rule)) or "no parameters"
+    except (TypeError, ValueError) as error:
+        in_order = sorted(fields(rule), key=lambda entry: bool(entry.kw_only))
+        takes = ", ".join(entry.name for entry in in_order) or "no parameters"
         raise CompositeError(f"rule {rule.name()!r} takes {takes}: {error}") from error
 
 

@@ -1,6 +1,7 @@
 """Targets: what an explanation starts from, and the relevance put there."""
 
 from .choosing import Chosen, choose, indices_of
+from .conditions import Condition, ConditionsLike, conditioned_tensors, paired
 from .regions import Region
 from .relevance import finish, is_balanced, put_relevance, score, seed
 from .resolve import STARTS, Given, Index, Labels, Target, TargetLike, labels_of, resolve_target
@@ -9,6 +10,8 @@ from .start import Start, start_at_output, start_at_tensor
 __all__ = [
     "STARTS",
     "Chosen",
+    "Condition",
+    "ConditionsLike",
     "Given",
     "Index",
     "Labels",
@@ -17,10 +20,12 @@ __all__ = [
     "Target",
     "TargetLike",
     "choose",
+    "conditioned_tensors",
     "finish",
     "indices_of",
     "is_balanced",
     "labels_of",
+    "paired",
     "put_relevance",
     "resolve_target",
     "score",

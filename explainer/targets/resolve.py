@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import ModelError, TargetError
 from ..graph import Graph
 from ..tensor import Array, Value
+from .conditions import Condition, ConditionsLike, conditions_of
 from .regions import Region, parse_entries, parse_region
 from .start import Start, start_at_output, start_at_tensor, tensors_of
 
@@ -57,12 +58,15 @@ class Target:
         What is put there: a name of `STARTS`.
     against : Index
         The other side of a margin; None is the best other class.
+    conditions : tuple of Condition
+        What relevance has to pass through on its way.
     """
 
     where: Start
     index: Index
     how: str = "output"
     against: Index = None
+    conditions: tuple[Condition, ...] = ()
 
     def __str__(self) -> str:
         sides = [self.index] + ([] if self.against is None else [self.against])
@@ -73,7 +77,10 @@ class Target:
     def taking(self, take: Array, samples: int) -> Target:
         """The target of a batch that holds these of all `samples`."""
         return replace(
-            self, index=_taking(self.index, take, samples), against=_taking(self.against, take, samples)
+            self,
+            index=_taking(self.index, take, samples),
+            against=_taking(self.against, take, samples),
+            conditions=tuple(condition.taking(take, samples) for condition in self.conditions),
         )
 
     def each(self, samples: int) -> list[Target]:
@@ -113,6 +120,7 @@ def resolve_target(
     labels: Labels | None = None,
     how: str = "output",
     against: TargetLike | None = None,
+    conditions: ConditionsLike | None = None,
 ) -> Target:
     """What the user asked for.
 
@@ -120,7 +128,7 @@ def resolve_target(
     ----------
     graph : Graph
         As it was read.
-    target, against : see `explainer.explain`
+    target, against, conditions : see `explainer.explain`
     labels : sequence of str, or dict of int -> str
     how : str
         A name of `STARTS`, or "logit".
@@ -128,8 +136,9 @@ def resolve_target(
     Raises
     ------
     TargetError
-        No such output, tensor, label or start, or an index of the wrong kind.
+        No such output, tensor, label or start, an index of the wrong kind, or no channels.
     """
+    through = conditions_of(conditions)
     how = ALIASES.get(how, how) if isinstance(how, str) else how
     if how not in STARTS:
         raise TargetError(f"start: {how!r} is none of {', '.join([*STARTS, *ALIASES])}")
@@ -137,13 +146,13 @@ def resolve_target(
     if index is None and how not in ("output", "one"):
         raise TargetError(f"start: {how!r} needs an index; a whole tensor starts from 'output' or 'one'")
     if against is None:
-        return Target(where, index, how)
+        return Target(where, index, how, conditions=through)
     if how != "margin":
         raise TargetError(f"against: it belongs to start 'margin', not {how!r}")
     other = _resolve_against(graph, where, against, labels)
     if isinstance(other, int) and isinstance(index, int) and other == index:
         raise TargetError(f"against: it is the target itself, index {other}")
-    return Target(where, index, how, other)
+    return Target(where, index, how, other, through)
 
 
 def _resolve(graph: Graph, target: TargetLike, labels: Labels | None) -> tuple[Start, Index]:

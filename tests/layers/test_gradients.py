@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 from building import relative, rng
+from dense import flat, like
 from examples import EXAMPLES, Example
 from recording import check
-from test_layers import each_example, flat, like
+from test_layers import each_example
 from torch_operators import TORCH
 
 from explainer.layers import REGISTRY, Layer, supported

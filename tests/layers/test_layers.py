@@ -1,49 +1,18 @@
-"""Every layer: forward like onnxruntime, transpose the adjoint of forward, rules like the papers."""
+"""Every layer: forward like onnxruntime, transpose the adjoint of forward."""
 
 import numpy as np
-import oracle
 import pytest
 from building import relative, rng, run
+from dense import bias_of, flat, matrix
 from examples import EXAMPLES, Example, W
 
-from explainer import composites
-from explainer.layers import REGISTRY, Layer, supported
-from explainer.rules import Epsilon
-from explainer.tensor import Bundle
+from explainer.layers import REGISTRY, supported
 
 WEIGHTED = ("convolution", "dense", "scale", "sum")
 
 each_example = pytest.mark.parametrize("example", EXAMPLES, ids=str)
 linear = [example for example in EXAMPLES if REGISTRY[example.operator].kind != "activation"]
 each_linear_example = pytest.mark.parametrize("example", linear, ids=str)
-
-
-def flat(x) -> np.ndarray:
-    """A value, or the members of a Bundle, as one vector."""
-    return np.concatenate([np.ravel(part) for part in x]) if isinstance(x, tuple) else np.ravel(x)
-
-
-def like(vector: np.ndarray, x):
-    """The vector in the shape of `x`."""
-    if not isinstance(x, tuple):
-        return vector.reshape(x.shape)
-    parts = np.split(vector, np.cumsum([part.size for part in x])[:-1])
-    return Bundle(part.reshape(own.shape) for part, own in zip(parts, x, strict=True))
-
-
-def bias_of(layer: Layer) -> np.ndarray:
-    """What the map makes of 0."""
-    return layer.forward(like(np.zeros(flat(layer.x).size), layer.x))
-
-
-def matrix(layer: Layer) -> np.ndarray:
-    """W (outputs, inputs): the identity pushed through forward; through transpose for winners."""
-    if layer.kind == "winner":
-        z = layer.forward(layer.x)
-        return np.array([flat(layer.transpose(row.reshape(z.shape))) for row in np.eye(z.size)])
-    b = bias_of(layer).ravel()
-    identity = np.eye(flat(layer.x).size)
-    return np.array([layer.forward(like(row, layer.x)).ravel() - b for row in identity]).T
 
 
 def test_every_operator_has_examples():
@@ -92,34 +61,6 @@ def test_output_rows_that_belong_to_no_input_get_nothing(attributes):
     check_adjoint(
         Example("ConvTranspose", ((2, 4, 3, 4), W(4, 3, 2, 2), W(3)), {"strides": [2, 2], **attributes})
     )
-
-
-def by_row(share, z):
-    """A share, which may be summed already over all but the first axis, as one number per row of z."""
-    return np.reshape(share, (len(z) if z.ndim else 1, -1)).sum(1)
-
-
-@each_linear_example
-def test_the_epsilon_composite_is_the_papers_formula(example: Example):
-    for layer in example.layers():
-        rule = composites.get("epsilon", eps=1e-3).rule_for(layer)
-        A, b = matrix(layer), bias_of(layer).ravel()
-        z = layer.forward(layer.x)
-        assert relative(A @ flat(layer.x) + (0 if layer.kind == "winner" else b), z.ravel()) < 1e-12
-        R = rng(3).standard_normal(z.shape)
-        if isinstance(rule, Epsilon):
-            wanted = oracle.epsilon(A, b, flat(layer.x), R.ravel(), 1e-3)
-        else:
-            wanted = oracle.route(A, R.ravel())
-        assert relative(flat(rule(layer, layer.x, R)), wanted.R_in) < 1e-10
-        bias, eps = rule.shares(layer, R)
-        if isinstance(rule, Epsilon):
-            assert relative(by_row(0 * R if bias is None else bias, z), by_row(wanted.bias, z)) < 1e-10
-            assert relative(by_row(eps, z), by_row(wanted.epsilon, z)) < 1e-10
-        else:
-            assert eps is None
-            total = 0 if bias is None else np.sum(bias)
-            assert abs(total - wanted.bias.sum()) < 1e-10
 
 
 @each_linear_example

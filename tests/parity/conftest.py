@@ -29,10 +29,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def network() -> Callable[[str], Any]:
     """``network("resnet18")``, in float32."""
-    vggs = {"vgg11": False, "vgg11_bn": True}
-    return functools.cache(
-        lambda name: nets.vgg11(vggs[name]) if name in vggs else nets.resnet(name, size=SIZE)
-    )
+    return functools.cache(lambda name: (nets.vgg if "vgg" in name else nets.resnet)(name, size=SIZE))
 
 
 @pytest.fixture(scope="session")

@@ -24,12 +24,12 @@ def resnet(name: str, seed: int = 0, size: int = 64) -> nn.Module:
 
 
 class VGG(nn.Module):
-    """torchvision's VGG-11 features with a head for small pictures."""
+    """torchvision's VGG features with a head for small pictures."""
 
-    def __init__(self, batch_norm: bool, size: int) -> None:
+    def __init__(self, name: str, size: int) -> None:
         super().__init__()
-        vgg = torchvision.models.vgg
-        self.features = vgg.make_layers(vgg.cfgs["A"], batch_norm=batch_norm)
+        vgg, (depth, *norm) = torchvision.models.vgg, name.removeprefix("vgg").split("_")
+        self.features = vgg.make_layers(vgg.cfgs[{"11": "A", "16": "D"}[depth]], batch_norm=bool(norm))
         self.head = nn.Sequential(nn.Linear(512 * (size // 32) ** 2, 64), nn.ReLU(), nn.Linear(64, CLASSES))
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
@@ -40,10 +40,11 @@ class VGG(nn.Module):
         return self.head(torch.flatten(self.features(x), 1))
 
 
-def vgg11(batch_norm: bool, seed: int = 0, size: int = 64) -> nn.Module:
+def vgg(name: str, seed: int = 0, size: int = 64) -> nn.Module:
+    """``vgg("vgg16_bn")``, with random weights, biases and statistics, in evaluation mode."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return settle(VGG(batch_norm, size), size)
+        return settle(VGG(name, size), size)
 
 
 def settle(model: nn.Module, size: int) -> nn.Module:
@@ -97,6 +98,12 @@ def linear_layers(model: nn.Module) -> list[nn.Module]:
     for hook in hooks:
         hook.remove()
     return ran
+
+
+def node_of(model: nn.Module, path: Path, name: str) -> str:
+    """The name of the node that a linear layer became."""
+    nodes = [node.name for node in onnx.load(path).graph.node if node.op_type in ("Conv", "Gemm")]
+    return nodes[linear_layers(model).index(model.get_submodule(name))]
 
 
 def block_outputs(path: Path) -> list[str]:

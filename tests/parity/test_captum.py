@@ -1,38 +1,45 @@
-"""Captum's LRP where it is right, chains of layers, in float64: 1e-8 of the largest value.
+"""Captum's LRP where it is right, chains of layers, in its dialect and float64: 1e-8 of the largest value.
 
-In captum a BatchNormalization is an epsilon layer of its own. Ours is one too behind a convolution
-whose output is kept: that is a boundary, and nothing is merged across it.
+In captum a BatchNormalization and a max pooling are epsilon layers of their own.
 """
 
 from __future__ import annotations
 
+import compared
 import nets
-import onnx
 import peers
 import pytest
 import torch
+from captum.attr._utils.lrp_rules import Alpha1_Beta0_Rule, EpsilonRule, GammaRule
 
 import explainer
 
-EPS = 1e-9  # captum's own
+# Our composite in captum's dialect, and captum's rule for layers with weights.
+RULES = {
+    "captum": (("captum", {}), EpsilonRule),
+    "epsilon": (("epsilon", {"eps": 1e-9}), EpsilonRule),
+    "gamma": (("gamma", {}), GammaRule),
+    "gamma 0.1": (("gamma", {"gamma": 0.1}), lambda: GammaRule(gamma=0.1)),
+    "zplus": (("zplus", {}), Alpha1_Beta0_Rule),
+}
 
 
-@pytest.mark.parametrize("eps", [EPS, 0.1])
-@pytest.mark.parametrize("exporter", ["torchscript", "dynamo"])
-@pytest.mark.parametrize("name", ["vgg11", "vgg11_bn"])
-def test_same_relevance(name, exporter, eps, file, network, x, agree):
-    path = file(name, exporter)
-    convolutions = [node.output[0] for node in onnx.load(path).graph.node if node.op_type == "Conv"]
-    keep = convolutions if name == "vgg11_bn" else ()
-    explanation = explainer.explain(path, x.numpy(), eps=eps, dtype="float64", keep=keep)
+@pytest.mark.parametrize("rule", compared.CAPTUM_RULES)
+@pytest.mark.parametrize("name", compared.CHAINS)
+def test_same_relevance(name, rule, file, network, x, agree):
+    composite, theirs = RULES[rule]
+    explanation = explainer.explain(
+        file(name), x.numpy(), composite=composite, dialect="captum", dtype="float64"
+    )
     target = torch.from_numpy(explanation.target)
-    theirs = peers.by_captum(nets.double(network(name)), x.double(), target, eps)
-    comparison = explainer.compare(explanation.relevance, theirs.numpy())
-    agree(comparison, 1e-8)
+    relevance = peers.by_captum(nets.double(network(name)), x.double(), target, theirs)
+    comparison = explainer.compare(explanation.relevance, relevance.numpy())
+    compared.BY_CAPTUM.record(rule, name, comparison.error)
+    agree(comparison, compared.DEEP)
 
 
 def test_merging_changes_what_epsilon_takes_and_nothing_else(file, network, x):
-    explanation = explainer.explain(file("vgg11_bn"), x.numpy(), eps=EPS, dtype="float64")
+    explanation = explainer.explain(file("vgg11_bn"), x.numpy(), eps=1e-9, dtype="float64")
     target = torch.from_numpy(explanation.target)
-    theirs = peers.by_captum(nets.double(network("vgg11_bn")), x.double(), target, EPS)
+    theirs = peers.by_captum(nets.double(network("vgg11_bn")), x.double(), target, EpsilonRule)
     assert 1e-8 < explainer.compare(explanation.relevance, theirs.numpy()).error < 1e-3

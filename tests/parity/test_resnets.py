@@ -31,7 +31,9 @@ def references(network, x):
     """Both references' answers for a float64 model, those of a model that keeps its norms made once."""
 
     def both(model, target):
-        return [tensors(*by(model, x.double(), target, EPS)) for by in (reference.resnet, peers.by_zennit)]
+        wide = x.double()
+        autograd = reference.resnet(model, wide, target, EPS)
+        return [tensors(*autograd), tensors(*peers.by_zennit(model, wide, target, peers.epsilon(EPS)))]
 
     kept = functools.cache(lambda name, target: both(nets.double(network(name)), torch.tensor(target)))
 

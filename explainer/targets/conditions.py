@@ -1,0 +1,178 @@
+"""Conditions: the channels of inner tensors that relevance has to pass through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..errors import TargetError
+from ..tensor import Array
+from .regions import Region, parse_entries
+
+# Tensor name -> its chosen channels: a number, several, a slice, their text, or a mask of bool.
+ConditionsLike: TypeAlias = "Mapping[str, Any]"
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """What of one tensor relevance has to pass through. Achtibat et al. 2023, Nat. Mach. Intell. 5, 1006.
+
+    Attributes
+    ----------
+    name : str
+        The tensor, as the user calls it.
+    chosen : tuple of int or slice; or array of bool
+        Channels, counted along axis 1; or a mask: of the channels (C,), of a sample (C, ...) or of
+        the batch (N, C, ...), where an axis of size 1 stands for all of it.
+    samples : int or None
+        How many samples a mask of the batch is for; None is as many as there are.
+    take : array of int or None
+        Which of them the tensor at hand holds.
+    """
+
+    name: str
+    chosen: tuple[int | slice, ...] | Array
+    samples: int | None = None
+    take: Array | None = None
+
+    @classmethod
+    def of(cls, name: str, chosen: Any) -> Condition:
+        """Channels as the user gives them.
+
+        Raises
+        ------
+        TargetError
+            They are neither whole numbers, slices, their text nor a mask; or there are none.
+        """
+        if isinstance(chosen, str):
+            found = parse_entries(name, chosen)
+            chosen = found.entries if isinstance(found, Region) else found
+        if isinstance(chosen, np.ndarray) and chosen.dtype.kind == "b" and chosen.ndim:
+            if not chosen.any():
+                raise TargetError(f"condition: the mask of {name!r} chooses nothing")
+            return cls(name, chosen)
+        if isinstance(chosen, np.ndarray) and chosen.ndim == 1:
+            chosen = list(chosen)
+        entries = tuple(chosen) if isinstance(chosen, Sequence | range) else (chosen,)
+        if not entries or not all(isinstance(entry, slice) or _is_whole(entry) for entry in entries):
+            raise TargetError(
+                f"condition: {name!r} takes a channel, several, a slice or a mask of bool; in text whole "
+                f"numbers and slices with commas between, {name}[3, 10:20]"
+            )
+        return cls(name, tuple(entry if isinstance(entry, slice) else int(entry) for entry in entries))
+
+    def __str__(self) -> str:
+        if isinstance(self.chosen, np.ndarray):
+            return f"{self.name}[mask of {np.count_nonzero(self.chosen)}]"
+        return f"{self.name}[{', '.join(map(_written, self.chosen))}]"
+
+    def taking(self, take: Array, samples: int) -> Condition:
+        """The condition in a batch that holds these of all `samples`."""
+        return replace(self, samples=samples, take=take)
+
+    def mask(self, shape: tuple[int, ...], samples: int | None) -> Array:
+        """What may pass, as it broadcasts to the tensor.
+
+        Parameters
+        ----------
+        shape : tuple of int
+        samples : int or None
+            The batch at hand; None where the batch is free, as in a compiled file.
+
+        Returns
+        -------
+        array of bool
+
+        Raises
+        ------
+        TargetError
+            The tensor has no such channels, or the mask does not fit it.
+        """
+        if isinstance(self.chosen, np.ndarray):
+            return self._given(self.chosen, shape, samples)
+        if len(shape) < 2:
+            raise self._misfit(shape, "there is no axis of channels; give a mask of bool")
+        mask = np.zeros(shape[1], dtype=bool)
+        for entry in self.chosen:
+            if not isinstance(entry, slice) and not -shape[1] <= entry < shape[1]:
+                raise self._misfit(shape, f"channel {entry} is out of range, 0 to {shape[1] - 1}")
+            mask[entry] = True
+        if not mask.any():
+            raise self._misfit(shape, "it chooses nothing")
+        return mask.reshape(1, -1, *[1] * (len(shape) - 2))
+
+    def _given(self, mask: Array, shape: tuple[int, ...], samples: int | None) -> Array:
+        misfit = self._misfit(shape, f"the mask is {list(mask.shape)}")
+        if mask.ndim == 1 and len(shape) > 2:
+            mask = mask.reshape(-1, *[1] * (len(shape) - 2))
+        if mask.ndim == len(shape) and len(mask) > 1:
+            if samples is None:
+                raise self._misfit(shape, "it tells samples apart, and the batch is free")
+            if len(mask) != (samples if self.samples is None else self.samples):
+                raise misfit
+            mask = mask if self.take is None else mask[self.take]
+        fits = len(shape) - 1 <= mask.ndim <= len(shape)
+        sizes = zip(mask.shape[::-1], shape[::-1], strict=False)
+        if not fits or any(mine not in (1, theirs) for mine, theirs in sizes):
+            raise misfit
+        return mask
+
+    def _misfit(self, shape: tuple[int, ...], reason: str) -> TargetError:
+        size = f"which is {list(shape[1:])} per sample"
+        return TargetError(f"condition: {self} does not fit {self.name!r}, {size}: {reason}")
+
+
+def conditions_of(given: ConditionsLike | None) -> tuple[Condition, ...]:
+    """The conditions of one explanation.
+
+    Raises
+    ------
+    TargetError
+        Something else than a dict of tensor name -> channels.
+    """
+    if given is None:
+        return ()
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise TargetError(
+            f"conditions: a dict of tensor name -> channels, not {given!r}; for several explanations "
+            "give a list of them to explain_targets"
+        )
+    return tuple(Condition.of(name, chosen) for name, chosen in given.items())
+
+
+def paired(
+    targets: Sequence[Any], conditions: ConditionsLike | Sequence[ConditionsLike | None] | None
+) -> list[tuple[Any, ConditionsLike | None]]:
+    """Each target with its conditions: the same for all, or one for each; a single target has many.
+
+    Raises
+    ------
+    TargetError
+        There are as many as neither.
+    """
+    if conditions is None or isinstance(conditions, Mapping):
+        return [(target, conditions) for target in targets]
+    if len(targets) == 1:
+        return [(targets[0], condition) for condition in conditions]
+    if len(targets) != len(conditions):
+        raise TargetError(f"conditions: {len(conditions)} for {len(targets)} targets")
+    return list(zip(targets, conditions, strict=True))
+
+
+def conditioned_tensors(conditions: Iterable[Condition]) -> tuple[str, ...]:
+    """The conditioned tensors, each once, in a fixed order."""
+    return tuple(sorted({condition.name for condition in conditions}))
+
+
+def _is_whole(entry: Any) -> bool:
+    return isinstance(entry, int | np.integer) and not isinstance(entry, bool)
+
+
+def _written(entry: int | slice) -> str:
+    if not isinstance(entry, slice):
+        return str(entry)
+    bounds = [entry.start, entry.stop] + ([] if entry.step is None else [entry.step])
+    return ":".join("" if bound is None else str(bound) for bound in bounds)

@@ -1,0 +1,179 @@
+"""Every rule on every layer that it can be put on, against the papers' formulas on dense matrices.
+
+A rule without a formula in FORMULAS fails here, and so does an operator without an example.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import compared
+import numpy as np
+import oracle
+import pytest
+from building import relative, rng
+from dense import bias_of, flat, like, matrix
+from examples import EXAMPLES, Example
+
+from explainer.layers import REGISTRY, Layer
+from explainer.rules import (
+    RULES,
+    AlphaBeta,
+    Average,
+    BetaSmooth,
+    Deconvnet,
+    Epsilon,
+    Flat,
+    Gamma,
+    Gradient,
+    GuidedBackprop,
+    Norm,
+    Pass,
+    PlainGamma,
+    PlainZPlus,
+    Route,
+    Rule,
+    Winner,
+    WSquare,
+    ZBox,
+    Zero,
+    ZPlus,
+)
+
+EPS = 0.03  # large enough to show where it is added
+LOW, HIGH = -3.0, 4.0
+
+
+class Problem(NamedTuple):
+    """One layer as a dense matrix, with its input and the relevance of its output."""
+
+    W: np.ndarray
+    b: np.ndarray
+    x: np.ndarray
+    R: np.ndarray
+    samples: int
+
+    def by(self, formula: Callable[..., oracle.Shares], *more: Any, bias: bool = True, **options: Any) -> Any:
+        return formula(self.W, self.b if bias else 0 * self.b, self.x, self.R, *more, **options)
+
+    def epsilon(self, **options: Any) -> Any:
+        return self.by(oracle.epsilon, oracle.stabilizer(EPS, samples=self.samples, **options))
+
+
+# A rule, and what it must answer; where no Shares, R_in alone.
+FORMULAS: list[tuple[Rule, Callable[[Problem], Any]]] = [
+    (Zero(), lambda p: p.by(oracle.zero)),
+    (Epsilon(EPS), lambda p: p.epsilon()),
+    (Epsilon(EPS, signed=False), lambda p: p.epsilon(signed=False)),
+    (Epsilon(EPS, clip=True), lambda p: p.epsilon(clip=True)),
+    (Epsilon(EPS, norm_scale=True), lambda p: p.epsilon(norm_scale=True)),
+    (Epsilon(EPS, norm_scale=True, clip=True), lambda p: p.epsilon(norm_scale=True, clip=True)),
+    (Epsilon(EPS, zero_params="bias"), lambda p: p.by(oracle.epsilon, EPS, bias=False)),
+    (Norm(EPS), lambda p: p.epsilon()),
+    (ZPlus(eps=EPS), lambda p: p.by(oracle.zplus, EPS)),
+    (ZPlus(eps=EPS, zero_params="bias"), lambda p: p.by(oracle.zplus, EPS, bias=False)),
+    (AlphaBeta(2, 1, eps=EPS), lambda p: p.by(oracle.alpha_beta, EPS, 2, 1)),
+    (AlphaBeta(1, 0, eps=EPS), lambda p: p.by(oracle.zplus, EPS)),
+    (AlphaBeta(3, 2, eps=EPS, zero_params="bias"), lambda p: p.by(oracle.alpha_beta, EPS, 3, 2, bias=False)),
+    (AlphaBeta(1.5, 0.5, eps=EPS, full_bias=True), lambda p: p.by(oracle.alpha_beta, EPS, 1.5, 0.5, True)),
+    (Gamma(0.25, eps=EPS), lambda p: p.by(oracle.gamma, EPS, 0.25)),
+    (Gamma(0, eps=EPS), lambda p: p.epsilon()),
+    (Gamma(2, eps=EPS, zero_params="bias"), lambda p: p.by(oracle.gamma, EPS, 2, zero_bias=True)),
+    (ZBox(LOW, HIGH, eps=EPS), lambda p: p.by(oracle.zbox, EPS, LOW, HIGH)),
+    (WSquare(eps=EPS), lambda p: p.by(oracle.wsquare, EPS)),
+    (WSquare(eps=EPS, zero_params="bias"), lambda p: p.by(oracle.wsquare, EPS, bias=False)),
+    (Flat(eps=EPS), lambda p: p.by(oracle.flat, EPS)),
+    (PlainGamma(0.25, eps=EPS), lambda p: p.by(oracle.plain_gamma, EPS, 0.25)),
+    (PlainZPlus(eps=EPS), lambda p: p.by(oracle.plain_zplus, EPS)),
+    (Route(), lambda p: oracle.route(p.W, p.R)),
+    (Winner(), lambda p: oracle.route(p.W, p.R)),
+    (Average(EPS), lambda p: p.epsilon()),
+    (Gradient(), lambda p: p.W.T @ p.R),
+    (Pass(), lambda p: p.R),
+    (GuidedBackprop(), lambda p: p.W.T @ oracle.plus(p.R)),
+    (Deconvnet(), lambda p: oracle.plus(p.R)),
+    (BetaSmooth(3), lambda p: p.R / (1 + np.exp(-3 * p.x))),
+]
+
+
+def problem(layer: Layer) -> Problem:
+    """The layer as a dense matrix, with some relevance of its output."""
+    z = layer.forward(layer.x)
+    b = np.zeros(z.size) if layer.kind in ("winner", "activation") else bias_of(layer).ravel()
+    R = rng(3).standard_normal(z.size)
+    return Problem(matrix(layer), b, flat(layer.x), R, z.shape[0] if z.shape else 1)
+
+
+@pytest.mark.parametrize(
+    "example", [e for e in EXAMPLES if REGISTRY[e.operator].kind == "convolution"], ids=str
+)
+def test_a_box_may_differ_from_channel_to_channel(example: Example):
+    (layer,) = example.layers()
+    channels = layer.x.shape[1]
+    low, high = -rng(4).uniform(2, 3, channels), rng(5).uniform(2, 3, channels)
+    everywhere = (
+        np.expand_dims(bound, tuple(range(1, layer.x.ndim - 1))) + 0 * layer.x for bound in (low, high)
+    )
+    wanted = problem(layer).by(oracle.zbox, EPS, *map(flat, everywhere))
+    R = rng(3).standard_normal(layer.forward(layer.x).shape)
+    R_in = ZBox(tuple(low), tuple(high), eps=EPS)(layer, layer.x, R)
+    assert relative(flat(R_in), wanted.R_in) < compared.SINGLE
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_behind_a_relu_its_output_stands_for_z(example: Example):
+    """R / st(relu(z)) is R / st(z) where R is 0 wherever the Relu is closed."""
+    for layer in example.layers():
+        z = layer.forward(layer.x)
+        R = rng(3).standard_normal(z.shape) * (z > 0)
+        for rule in (rule for rule, _ in FORMULAS if rule.takes_relu and layer.kind in rule.kinds):
+            behind = layer.bind(layer.x, oracle.plus(z), layer.parameters)
+            behind.signed = False
+            plain = rule(layer.bind(layer.x, z, layer.parameters), layer.x, R)
+            assert relative(flat(rule(behind, layer.x, R)), flat(plain)) < 1e-12, rule
+
+
+def by_sample(share: Any, samples: int) -> np.ndarray:
+    """A share, which may be summed already over all but the batch, as one number per sample."""
+    return np.zeros(samples) if share is None else np.reshape(share, (samples, -1)).sum(1)
+
+
+def error(layer: Layer, p: Problem, rule: Rule, formula: Callable[[Problem], Any], samples: int) -> float:
+    """The largest error of R_in, and of each sample's shares relative to what there was to share."""
+    z = layer.forward(layer.x)
+    if isinstance(rule, Zero):  # it has no answer where z is 0: rows that no window reaches
+        p = p._replace(R=p.R * (z.ravel() != 0))
+    wanted = formula(p)
+    R = p.R.reshape(z.shape)
+    R_in = flat(rule(layer, layer.x, R))
+    if not isinstance(wanted, oracle.Shares):
+        return relative(R_in, wanted)
+    errors = [relative(R_in, wanted.R_in)]
+    for share, theirs in zip(rule.shares(layer, R), wanted[1:], strict=True):
+        gap = abs(by_sample(share, samples) - by_sample(theirs, samples))
+        errors.append(float(np.max(gap / by_sample(abs(p.R) + abs(theirs), samples))))
+    return max(errors)
+
+
+def test_every_rule_has_a_formula():
+    assert {type(rule) for rule, _ in FORMULAS} == set(RULES.values())
+
+
+@pytest.mark.parametrize("signs", ["signed", "not negative"])
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_a_rule_is_the_papers_formula(example: Example, signs: str):
+    samples = len(next(iter(example.feeds().values()))) if example.batch else 1
+    wrong = []
+    for layer in example.layers():
+        if signs == "not negative":
+            layer.x = like(abs(flat(layer.x)), layer.x)
+            layer.nonnegative = True
+        fitting = [(rule, formula) for rule, formula in FORMULAS if layer.kind in rule.kinds]
+        assert fitting, f"no rule can be put on {example.operator}"
+        whole = problem(layer)
+        averaged = problem(layer.averaged()) if layer.kind == "winner" else whole
+        for rule, formula in fitting:
+            p = averaged if isinstance(rule, Average) else whole
+            off = error(layer.bind(layer.x, None, layer.parameters), p, rule, formula, samples)
+            compared.BY_FORMULA[layer.kind].record(example.operator, rule.name(), off)
+            wrong += [f"{rule}: {off:.2g}"] * (not off < compared.SINGLE)
+    assert not wrong, f"{example}, {signs} input: {wrong}"

@@ -1,0 +1,134 @@
+"""What the pages in docs/ say: everything on them runs, and gives what they promise."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pages
+import pytest
+
+import explainer
+from explainer.layers import REGISTRY
+from explainer.methods import METHODS, NAMES, Noise
+from explainer.targets.resolve import ALIASES, STARTS
+from exporter._torchvision import torchvision  # noqa: F401  (pages find one that fits this torch)
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = {page.stem: page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md"))}
+each_page = pytest.mark.parametrize("name", DOCS)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A reader's folder, and a registry that forgets what a page adds to it."""
+    shutil.copytree(ROOT / "models", tmp_path / "models")
+    monkeypatch.chdir(tmp_path)
+    before = dict(REGISTRY)
+    yield tmp_path
+    REGISTRY.clear()
+    REGISTRY.update(before)
+
+
+def compiled(path, x):
+    """What a compiled file returns."""
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(None, {session.get_inputs()[0].name: x}), strict=True))
+
+
+def resnet34(names):
+    explanation, features = names["explanation"], names["FEATURES"]
+    assert len(explanation.relevances) == 71
+    assert abs(explanation.conserved[0] - 1) < 1e-4
+    sums = {name: R.sum() for name, R in explanation.relevances.items()}
+    for name, value in sums.items():
+        if name.endswith(("relu_1/Relu_output_0", "Add_output_0", "MaxPool_output_0")):
+            assert abs(value / sums[features] - 1) < 1e-4, name
+    with np.load("layer3.npz") as numbers:
+        assert sum(name.startswith("relevance of ") for name in numbers) == 71
+    x, _, _ = names["ex"].prepare("models/shapes.png")
+    answers = compiled("resnet34-layer3.onnx", x)
+    for name in ("input", "/maxpool/MaxPool_output_0"):
+        theirs = answers["relevance" if name == "input" else f"relevance/{name}"]
+        assert explainer.compare(theirs, explanation.relevances[name]).error < 1e-3
+
+
+def integrated_gradients(names):
+    assert abs(names["from_black"].delta / names["change"]) < 0.02
+    plain = explainer.explain("resnet18.onnx", "models/shapes.png", method="input_x_gradient")
+    assert explainer.compare(names["ig"], plain).error < 1e-5  # there are no biases
+    assert explainer.compare(names["from_black"], plain).error > 0.1
+    assert {"relevance", "output"} == set(
+        compiled("resnet18-ig.onnx", names["ex"].prepare("models/shapes.png")[0])
+    )
+
+
+def comparing(names):
+    assert explainer.compare(names["ours"], names["by_zennit"].numpy()).error < 1e-12
+    assert explainer.compare(names["ig"], names["by_captum"].detach().numpy()).error < 1e-6
+
+
+def own_rule(names):
+    explanation = names["explanation"]
+    assert (explanation.relevance >= 0).all()  # the star's score is positive, and every share is
+    assert sum(step.rule.startswith("magnitude") for step in explanation.audit) > 20
+    answers = compiled("magnitude.onnx", names["ex"].prepare("models/shapes.png")[0])
+    assert explainer.compare(answers["relevance"], explanation).error < 1e-3
+
+
+def own_operator(names):
+    np.testing.assert_allclose(names["explanation"].conserved, 1, atol=1e-3)
+    assert {"Shrink", "CumSum"} <= set(REGISTRY)
+
+
+def inner_relevance(names):
+    ex, tensor, whole = names["ex"], names["tensor"], names["explanation"]
+    assert names["channel"].target_name == "/6/Relu_1_output_0"
+    assert [part.conditions for part in names["concepts"]][:2] == [(f"{tensor}[11]",), (f"{tensor}[4]",)]
+    parts = [{tensor: slice(0, 20)}, {tensor: slice(20, None)}]
+    parts = ex.explain_targets("models/shapes.png", ["star"], conditions=parts)
+    assert explainer.compare(sum(part.relevance for part in parts), whole.relevance).error < 1e-4
+    answers = compiled("shapes-11.onnx", ex.prepare("models/shapes.png")[0])
+    assert explainer.compare(answers["relevance"], names["one"].relevance).error < 1e-3
+
+
+def methods(names):
+    text = DOCS["methods"]
+    rows = dict(re.findall(r"^\| (`\w+`.*?) \|.*\| (.*?) ?\|$", text, re.M))
+    rows = {name: options for key, options in rows.items() for name in re.findall(r"`(\w+)`", key)}
+    assert set(rows) == {*NAMES, *STARTS, *ALIASES}
+    for name, method in [*METHODS.items(), ("smoothgrad", Noise)]:
+        told = rows["grad_cam"] if rows[name] == "the same" else rows[name]
+        options = [key for key in method.options() if key not in ("kind", "around")]
+        assert set(re.findall(r"`(\w+)[=`]", told)) == set(options if name != "lrp" else ["composite"])
+
+
+PROMISED = {
+    "resnet34-every-layer": resnet34,
+    "integrated-gradients": integrated_gradients,
+    "comparing-with-pytorch": comparing,
+    "adding-a-rule": own_rule,
+    "adding-an-operator": own_operator,
+    "inner-relevance": inner_relevance,
+    "methods": methods,
+}
+
+
+@each_page
+def test_the_page_runs(name):
+    names = {}
+    for piece in pages.pieces(DOCS[name]):
+        pages.run(piece, names, f"docs/{name}.md")
+    PROMISED.get(name, lambda names: None)(names)
+
+
+@each_page
+def test_every_option_on_the_page_exists(name):
+    assert not pages.options_named(DOCS[name]) - pages.options()
+
+
+@each_page
+def test_links_lead_somewhere(name):
+    assert not [link for link in pages.links(DOCS[name]) if not (ROOT / "docs" / link).exists()]
