@@ -26,10 +26,10 @@ import numpy as np
 import onnxruntime
 from maps import Way, maps_of, named
 
-import explainer
+from explainer import Preprocess, image
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "parity"))
+sys.path.append(str(ROOT / "tests" / "parity"))
 SHARED = ROOT.parent / "shared"
 STEPS = 20
 # Across a picture: 14 of 16 pixels in photos, 16 of 2 in CIFAR-10's, 14 of 2 in digits.
@@ -44,14 +44,14 @@ class Task:
     ----------
     name : str
     path : Path
-    preprocess : explainer.Preprocess
+    preprocess : Preprocess
     x : array (N, C, H, W)
         Pictures as the model takes them.
     """
 
     name: str
     path: Path
-    preprocess: explainer.Preprocess
+    preprocess: Preprocess
     x: np.ndarray
 
     @property
@@ -153,8 +153,6 @@ def tasks(shared: Path, small: int) -> list[Task]:
     """The classifiers of ../shared, the nine photos and so many of the small pictures."""
     import real_models
 
-    from explainer import image
-
     found = []
     for name in real_models.CLASSIFIERS:
         how = real_models.preprocess(shared, name)
@@ -205,12 +203,33 @@ def measured(ways: Sequence[Way], task: Task) -> dict[str, Result]:
         if way is None:
             maps, others = chance(task, 0), chance(task, 1)
         else:
-            explainer = way.explainer(task.path, preprocess=task.preprocess)
-            maps, others = (maps_of(explainer, task.x, target)[0] for target in (first, second))
+            try:
+                explainer = way.explainer(task.path, preprocess=task.preprocess)
+                maps, others = (maps_of(explainer, task.x, target)[0] for target in (first, second))
+            except Exception as error:  # that one cannot is a result too
+                print(f"\n{way.name} on {task.name}: {error}", file=sys.stderr)
+                continue
         morf, lerf = areas(task, classify, maps, first).mean(0)
         found[way.name if way else "random"] = Result(lerf - morf, likeness(task, maps, others))
         print(".", end="", file=sys.stderr, flush=True)
     return found
+
+
+def table(networks: Sequence[str], results: Sequence[dict[str, Result]]) -> str:
+    """What every network says of every way of explaining that went through, best first, in Markdown."""
+    header = ["map", *networks, "mean", "first and second class"]
+    lines = []
+    for name in results[0]:
+        if not all(name in result for result in results):
+            continue  # it was told why
+        gains = [result[name].gain for result in results]
+        mean = np.mean([gain.mean() for gain in gains])
+        error = np.sqrt(np.sum([gain.var(ddof=1) / len(gain) for gain in gains])) / len(gains)
+        alike = np.median(np.concatenate([result[name].alike for result in results]))
+        cells = [f"{gain.mean():.2f}" for gain in gains]
+        lines.append((mean, [f"`{name}`", *cells, f"{mean:.3f} ± {error:.3f}", f"{alike:.2f}"]))
+    rows = [cells for _, cells in sorted(lines, key=lambda line: -line[0])]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows))
 
 
 def main() -> None:
@@ -225,22 +244,7 @@ def main() -> None:
     ways = named(options.names)
     networks = tasks(SHARED, options.small)
     results = [measured(ways, task) for task in networks]
-    print(
-        "\n| map |",
-        " | ".join(task.name.split("-fp32")[0] for task in networks),
-        "| mean | first and second class |",
-    )
-    print("| --- |" + " --- |" * (len(networks) + 2))
-    lines = []
-    for name in results[0]:
-        gains = [result[name].gain for result in results]
-        mean = np.mean([gain.mean() for gain in gains])
-        error = np.sqrt(np.sum([gain.var(ddof=1) / len(gain) for gain in gains])) / len(gains)
-        alike = np.median(np.concatenate([result[name].alike for result in results]))
-        cells = [f"{gain.mean():.2f}" for gain in gains]
-        lines.append((mean, [name, *cells, f"{mean:.3f} ± {error:.3f}", f"{alike:.2f}"]))
-    for _, cells in sorted(lines, key=lambda line: -line[0]):
-        print("|", " | ".join(cells), "|")
+    print(table([task.name.split("-fp32")[0] for task in networks], results))
 
 
 if __name__ == "__main__":

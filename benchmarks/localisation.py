@@ -22,7 +22,7 @@ from maps import Way, maps_of, named
 from explainer import Explainer
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
-sys.path.insert(0, str(MODELS))
+sys.path.append(str(MODELS))
 HELD_OUT = 1  # the dataset number that models/train_shapes.py keeps for this
 SEVERAL_WALKS, NO_WALK = 200, 100
 

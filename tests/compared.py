@@ -138,6 +138,7 @@ BY_FORMULA = {
 ZENNIT_PRESETS = (
     *("epsilon", "epsilon_plus", "epsilon_plus_flat", "epsilon_alpha2_beta1", "epsilon_alpha2_beta1_flat"),
     *("epsilon_gamma_box", "excitation_backprop", "gradient", "guided_backprop", "deconvnet", "beta_smooth"),
+    "recommended",
 )
 # One rule at every layer with weights: what these do is told by one network.
 ONE_RULE = ("zero", "zplus", "alpha1_beta0", "alpha2_beta1", "gamma", "wsquare", "flat")
@@ -181,7 +182,8 @@ RULES_BY_CAPTUM = Section(
 BY_ZENNIT = Section(
     "Presets, against zennit",
     "zennit 0.5.1 itself, float64 end to end. It has no presets called `epsilon` and `zero` to `flat`, "
-    "which are one rule of its on every layer with weights, and `gradient`, its empty composite.",
+    "which are one rule of its on every layer with weights, `gradient`, its empty composite, and "
+    "`recommended`, a layer map of its rules.",
     DEEP,
     "preset",
     _grid(ZENNIT_PRESETS, NETWORKS) + _grid(ONE_RULE, ["resnet18"]),

@@ -80,6 +80,15 @@ def test_real_digits_twice(shared):
     assert np.array_equal(found["epsilon"].gain, again["epsilon"].gain)
 
 
+def test_the_table_is_sorted_and_leaves_out_what_one_network_refused():
+    good, bad = (flipping.Result(np.full(4, gain), np.ones(4)) for gain in (0.5, 0.1))
+    lines = flipping.table(
+        ["a", "b"], [{"bad": bad, "good": good, "half": good}, {"good": good, "bad": bad}]
+    ).splitlines()
+    assert [line.split(" | ")[0] for line in lines] == ["| map", "| ---", "| `good`", "| `bad`"]
+    assert lines[2] == "| `good` | 0.50 | 0.50 | 0.500 ± 0.000 | 1.00 |"
+
+
 def test_without_the_models_it_says_so(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(flipping, "SHARED", tmp_path)
     monkeypatch.setattr("sys.argv", ["flipping.py"])

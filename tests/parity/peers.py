@@ -10,9 +10,9 @@ import zennit.layer
 from captum.attr import LRP
 from torch import Tensor, nn
 from zennit.attribution import Gradient
-from zennit.composites import LayerMapComposite
+from zennit.composites import LayerMapComposite, SpecialFirstLayerMapComposite
 from zennit.core import Composite, Hook
-from zennit.rules import Epsilon, Norm, Pass
+from zennit.rules import Epsilon, Gamma, Norm, Pass, WSquare
 from zennit.torchvision import ResNetCanonizer
 from zennit.types import Activation, AvgPool, BatchNorm, Convolution
 
@@ -80,6 +80,18 @@ def epsilon(eps: float) -> LayerMapComposite:
 def zero() -> LayerMapComposite:
     """LRP-0, 0/0 := 0."""
     return everywhere(Epsilon(lambda z: torch.where(z == 0, 1.0, z)))
+
+
+def recommended() -> LayerMapComposite:
+    """Our own preset in zennit's rules, for networks whose last layer is dense."""
+    others = [
+        (Activation, Pass()),
+        (BatchNorm, Pass()),
+        ((zennit.layer.Sum, AvgPool), Norm()),
+        (Convolution, Gamma(1.0)),
+        (nn.Linear, Epsilon()),
+    ]
+    return SpecialFirstLayerMapComposite(others, [(Convolution, WSquare())])
 
 
 def by_zennit(

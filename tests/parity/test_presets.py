@@ -58,6 +58,7 @@ ZENNIT = {
     "guided_backprop": Peer(zennit.composites.GuidedBackprop, start="one"),
     "deconvnet": Peer(zennit.composites.DeconvNet, start="one"),
     "beta_smooth": Peer(zennit.composites.BetaSmooth, start="one"),
+    "recommended": Peer(peers.recommended),
 }
 BOX = {"bounded_deep_taylor": {"low": LOW, "high": HIGH}}
 INNVESTIGATE = {
