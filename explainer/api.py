@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import composites, methods
-from .composites import CompositeLike, RulesLike
+from .composites import Composite, CompositeLike, RulesLike
 from .explanation import Explanation
 from .graph import Graph, ModelLike
 from .inputs import dtype_of, given, labels_given
@@ -92,7 +92,7 @@ class Explainer:
         self.graph = Graph.load(model)
         self._preprocess = preprocess
         self.name, self.method = method, asked.method
-        self.composite = composites.get(
+        self._compose: Callable[[], Composite] = lambda: composites.get(
             composite or asked.composite or "epsilon",
             rules=rules,
             dialect=dialect,
@@ -105,9 +105,13 @@ class Explainer:
             require_walk("keep", self.method)
         self.dtype = dtype_of(dtype)
         self.labels = labels_of(self.graph) if labels is None else labels_given(labels)
-        self._prepared = Prepared(
-            self.graph, self.composite, keep, self.method, self.dtype, engine_of(engine, self.dtype)
-        )
+        self._engine = engine_of(engine, self.dtype)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        self.composite = self._compose()
+        how = (self.method, self.dtype, self._engine)
+        self._prepared = Prepared(self.graph, self.composite, self.keep, *how)
 
     @property
     def preprocess(self) -> Preprocess | None:
@@ -122,6 +126,7 @@ class Explainer:
     @preprocess.setter
     def preprocess(self, how: PreprocessLike | None) -> None:
         self._preprocess = how
+        self._prepare()  # rules for a first layer may depend on the input's bounds
 
     @property
     def plan(self) -> Plan:

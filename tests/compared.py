@@ -138,7 +138,10 @@ BY_FORMULA = {
 ZENNIT_PRESETS = (
     *("epsilon", "epsilon_plus", "epsilon_plus_flat", "epsilon_alpha2_beta1", "epsilon_alpha2_beta1_flat"),
     *("epsilon_gamma_box", "excitation_backprop", "gradient", "guided_backprop", "deconvnet", "beta_smooth"),
+    "recommended",
 )
+# One rule at every layer with weights: what these do is told by one network.
+ONE_RULE = ("zero", "zplus", "alpha1_beta0", "alpha2_beta1", "gamma", "wsquare", "flat")
 INNVESTIGATE_PRESETS = (
     *("sequential_preset_a", "sequential_preset_b", "sequential_preset_a_flat", "sequential_preset_b_flat"),
     *("deep_taylor", "bounded_deep_taylor"),
@@ -178,11 +181,12 @@ RULES_BY_CAPTUM = Section(
 )
 BY_ZENNIT = Section(
     "Presets, against zennit",
-    "zennit 0.5.1 itself, float64 end to end. `epsilon` is its Epsilon and Norm rules on every layer, "
-    "`gradient` its empty composite: it has no presets of these names.",
+    "zennit 0.5.1 itself, float64 end to end. It has no presets called `epsilon` and `zero` to `flat`, "
+    "which are one rule of its on every layer with weights, `gradient`, its empty composite, and "
+    "`recommended`, a layer map of its rules.",
     DEEP,
     "preset",
-    _grid(ZENNIT_PRESETS, NETWORKS),
+    _grid(ZENNIT_PRESETS, NETWORKS) + _grid(ONE_RULE, ["resnet18"]),
 )
 BY_INNVESTIGATE = Section(
     "iNNvestigate's presets, against their layer maps in zennit",
@@ -230,7 +234,7 @@ WALKS = Section(
     "Against the walk in float64 on the same activations.",
     WALK,
     "preset",
-    _grid((*ZENNIT_PRESETS, *INNVESTIGATE_PRESETS), NETWORKS),
+    _grid((*ZENNIT_PRESETS, *INNVESTIGATE_PRESETS), NETWORKS) + _grid(ONE_RULE, ["resnet18"]),
 )
 
 SECTIONS = [

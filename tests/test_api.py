@@ -11,7 +11,15 @@ from building import parse, relative, rng
 from residual import picture, residual_net
 
 import explainer
-from explainer import Explainer, ExplainerError, InputError, ModelError, OutputError, TargetError, explain
+from explainer import (
+    Explainer,
+    ExplainerError,
+    InputError,
+    ModelError,
+    OutputError,
+    TargetError,
+    explain,
+)
 
 
 def with_batch(model: onnx.ModelProto, size: int) -> onnx.ModelProto:

@@ -13,7 +13,7 @@ from ..errors import CompositeError
 from ..rules import Rule, parse
 from ..rules.text import folded, is_rule
 from . import presets, saliency
-from .base import COMPOSITES, Composite, Match, first_of, of_kind
+from .base import COMPOSITES, Composite, Match, first_of, last_of, of_kind
 from .dialects import DIALECTS, Dialect, dialect
 from .files import ENDINGS, checked, is_file, read_composite
 from .selectors import Selector
@@ -34,6 +34,7 @@ __all__ = [
     "dialect",
     "first_of",
     "get",
+    "last_of",
     "of_kind",
     "presets",
     "saliency",

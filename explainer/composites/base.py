@@ -86,6 +86,11 @@ def first_of(*kinds: str) -> Match:
     return lambda layer: layer.place.first and layer.kind in kinds
 
 
+def last_of(*kinds: str) -> Match:
+    """Match the layers of some kinds that the target reaches before any other with weights."""
+    return lambda layer: layer.place.last and layer.kind in kinds
+
+
 COMPOSITES: dict[str, Callable[..., Composite]] = {}
 
 

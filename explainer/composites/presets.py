@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..rules import Gradient, Pass, Route, Rule, ZPlus
-from .base import Composite, Match, first_of, of_kind, preset
+from .base import Composite, Match, first_of, last_of, of_kind, preset
 from .dialects import DIALECTS, Dialect
 from .selectors import UNTIL, WITH_WEIGHTS, Selector
 
@@ -222,3 +222,18 @@ def deep_taylor(dialect: Dialect, eps: float | None = None) -> Composite:
 def bounded_deep_taylor(dialect: Dialect, low: Any, high: Any, eps: float | None = None) -> Composite:
     """First layer z^B, others z⁺ without biases: for inputs in [low, high]. Montavon et al. 2017."""
     return _boxed(_taylor(dialect, eps), WITH_WEIGHTS, dialect.box(low, high, eps))
+
+
+# Ours, from what was measured.
+
+
+@preset
+def recommended(
+    dialect: Dialect, gamma: float = 1.0, eps: float | None = None, stabilizer: float | None = None
+) -> Composite:
+    """First convolution w², others γ, dense layers and the last layer ε; see docs/choosing-rules.md."""
+    epsilon = dialect.epsilon(eps)
+    others = _layered(dialect, epsilon, dialect.gamma(gamma, stabilizer), stabilizer)
+    return others.behind(
+        (last_of(*WITH_WEIGHTS), epsilon), (first_of("convolution"), dialect.wsquare(stabilizer))
+    )

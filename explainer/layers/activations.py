@@ -45,8 +45,14 @@ class Relu(Activation):
     def forward(self, x: Value) -> Value:
         return relu(x)
 
+    # z > 0 where x > 0: so x, as large, is not read; onnxruntime then makes conv and relu one kernel.
+    transpose_reads = frozenset({"z"})
+
     def derivative(self, x: Value) -> Value:
         return step(x, 0)
+
+    def transpose(self, s: Value) -> Value:
+        return s * step(self(self.x), 0)
 
 
 @register("LeakyRelu")

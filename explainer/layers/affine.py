@@ -87,7 +87,7 @@ class Conv(Affine):
     def transpose(self, s: Value) -> Value:
         w, where = self.parameters["w"], self.geometry(self.x)
         extra = unreached(self.x.shape[2:], s.shape[2:], w.shape[2:], **where)
-        return tensor.ConvTranspose(s, w, group=self.group, output_padding=extra, **where)
+        return tensor.transposed(s, w, group=self.group, output_padding=extra, **where)
 
     def scale_outputs(self, w: Value, scale: Value) -> Value:
         return w * Reshape(scale, np.array([-1] + [1] * (w.ndim - 1)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ..tensor import Value, negative, ones_like, per_channel, positive
+from ..tensor import Bundle, Value, negative, ones_like, per_channel, positive
 from .base import Division, Stabilized
 
 if TYPE_CHECKING:
@@ -49,11 +49,12 @@ class ZBox(Stabilized):
 
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
         for bound in (self.low, self.high):
-            count = len(bound) if isinstance(bound, tuple) else 1
-            self.require(
-                count in (1, x.shape[1]),
-                f"{count} bounds, one per channel, for an input of shape {x.shape}: give one number",
-            )
+            if isinstance(bound, tuple) and (isinstance(x, Bundle) or len(bound) not in (1, x.shape[1])):
+                what = "several tensors" if isinstance(x, Bundle) else str(x.shape)
+                self.require(
+                    False,
+                    f"{bound} has one bound per channel, but the layer's input is {what}: give one number",
+                )
         linear = layer.without_bias()
         up, down = linear.with_params(positive), linear.with_params(negative)
         low, high = ones_like(x) * per_channel(self.low, x), ones_like(x) * per_channel(self.high, x)

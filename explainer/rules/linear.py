@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from ..tensor import (
+    Abs,
     Equal,
     Min,
     Relu,
@@ -18,6 +19,8 @@ from ..tensor import (
     root_mean_square,
     signed_epsilon,
     stabilize,
+    step,
+    summed,
 )
 from .base import WEIGHTED, Division, Rule, Stabilized, Terms
 
@@ -104,13 +107,13 @@ class Epsilon(Stabilized):
     def leak(self, z: Value, s: Value) -> Value:
         if self.norm_scale or self.clip:
             return s * (self.stabilize(z) - z)
-        return inner(s, signed_epsilon(z, self.eps)) if self.signed else s * self.eps
+        return inner(s, signed_epsilon(z, self.eps)) if self.signed else summed(s) * self.eps
 
     def shares(self, layer: Layer, R: Value) -> tuple[Value, Value]:
         if layer.signed:
             return super().shares(layer, R)
         s = layer.divisions[0].s
-        return layer.bias_share(s), s * self.eps
+        return layer.bias_share(s), summed(s) * self.eps
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,12 @@ class ZPlus(Stabilized):
         s = R / self.stabilize(z)
         layer.divisions.append(Division(terms.main, z, s))
         return terms.transpose(s)
+
+    def stabilize(self, z: Value) -> Value:
+        return stabilize(z, self.eps, signed=False)  # z is a sum of terms that are 0 or more
+
+    def leak(self, z: Value, s: Value) -> Value:
+        return summed(s) * self.eps
 
 
 @dataclass(frozen=True)
@@ -212,10 +221,9 @@ class Gamma(Stabilized):
 
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
         z, counted = layer(x), self.counted(layer)
-        R_in = self._part(layer, Terms(counted, x, self.more, self.less), Where(z > 0, R, R * 0))
+        R_in = self._part(layer, Terms(counted, x, self.more, self.less), R * step(z, 0))
         if layer.signed:  # else a Relu is all that reads z, and R is 0 where it is closed
-            below = Where(z < 0, R, R * 0)
-            R_in = R_in + self._part(layer, Terms(counted, x, self.less, self.more), below)
+            R_in = R_in + self._part(layer, Terms(counted, x, self.less, self.more), R * step(-z, 0))
         return R_in
 
     def _part(self, layer: Layer, terms: Terms, R: Value) -> Value:
@@ -230,9 +238,9 @@ class Gamma(Stabilized):
 
     def shares(self, layer: Layer, R: Value) -> tuple[Value, Value]:
         bias, epsilon = super().shares(layer, R)
-        z = layer(layer.x)
-        unsigned = Where(Equal(z, 0), z.dtype.type(1), z.dtype.type(0))  # z = 0 has no side to be on
-        return bias, epsilon + inner(R, unsigned)
+        if layer.signed:  # z = 0 has no side to be on
+            epsilon = epsilon + inner(R, 1 - step(Abs(layer(layer.x)), 0))
+        return bias, epsilon
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Primitives that run on NumPy arrays and record ONNX nodes when called with symbols."""
 
-from .convolution import Conv, ConvTranspose, MaxPool
+from .convolution import Conv, ConvTranspose, MaxPool, transposed
 from .elementwise import (
     Abs,
     ArgMax,
@@ -28,6 +28,7 @@ from .elementwise import (
     stabilize,
     step,
     sum_to,
+    summed,
     total,
 )
 from .movement import (
@@ -123,5 +124,7 @@ __all__ = [
     "stabilize",
     "step",
     "sum_to",
+    "summed",
     "total",
+    "transposed",
 ]

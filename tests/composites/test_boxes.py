@@ -49,7 +49,7 @@ def test_bounds_alike_in_all_channels_are_one_number():
     flat = net(body("f = Flatten (x) y = Gemm (f, wf)").replace("[N] y", "[N,4] y"))
     options = {"composite": "bounded_deep_taylor", "preprocess": Preprocess(scale=1 / 255)}
     assert np.isfinite(Explainer(flat, **options).explain(x_for() * 0 + 0.5).relevance).all()
-    with pytest.raises(CompositeError, match=r"3 bounds, one per channel, for an input of shape \(2, 192\)"):
+    with pytest.raises(CompositeError, match=r"one bound per channel, but the layer's input is \(2, 192\)"):
         Explainer(flat, composite="bounded_deep_taylor", preprocess=PHOTOS).explain(x_for())
 
 
@@ -110,3 +110,10 @@ def test_epsilon_gamma_box_leaves_a_dense_first_layer_to_epsilon():
 def test_the_box_of_a_real_form_of_network_is_refused():
     with pytest.raises(CompositeError, match="'c0' reads 'scaled'"):
         Explainer(residual_net(), composite=("epsilon_gamma_box", BOX)).plan  # noqa: B018
+
+
+def test_bounds_follow_a_change_of_the_preprocessing():
+    explainer = Explainer(net(), composite="epsilon_gamma_box", preprocess=PHOTOS)
+    explainer.preprocess = Preprocess(scale=1 / 255)
+    (box,) = (step.rule for step in explainer.plan.steps if isinstance(step.rule, ZBox))
+    assert (box.low, box.high) == (0, 1)

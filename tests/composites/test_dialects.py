@@ -29,7 +29,7 @@ TINY = 1e-30
 BOX = {"low": -1.0, "high": (1.0, 2.0, 3.0)}
 
 # Preset and dialect -> rules of the first convolution, another, dense layers, sums, max pooling.
-# From zennit's, captum's and iNNvestigate's own documentation and code.
+# From docs/choosing-rules.md, and from zennit's, captum's and iNNvestigate's own documentation and code.
 WANTED = {
     ("epsilon", None): (E6, E6, E6, Norm(1e-6), Winner()),
     ("epsilon", "zennit"): (E6, E6, E6, Norm(1e-6), Winner()),
@@ -75,6 +75,7 @@ WANTED = {
         *(Epsilon(0.1), Norm(TINY), Winner()),
     ),
     ("deep_taylor", None): (WSquare(), ZPlus(**NO_BIAS), ZPlus(**NO_BIAS), Norm(1e-6), Winner()),
+    ("recommended", None): (WSquare(), Gamma(1), E6, Norm(1e-6), Winner()),
     ("bounded_deep_taylor", None): (ZBox(**BOX), ZPlus(**NO_BIAS), ZPlus(**NO_BIAS), Norm(1e-6), Winner()),
 }
 

@@ -40,7 +40,7 @@ def test_a_preset_gives_finite_numbers_and_compiles_to_the_same(name):
 
 CONSERVING = [
     *("epsilon_plus", "epsilon_plus_flat", "epsilon_alpha2_beta1_flat", "epsilon_gamma_box", "zplus"),
-    *("deep_taylor", "bounded_deep_taylor", "excitation_backprop", "sequential_preset_a"),
+    *("deep_taylor", "bounded_deep_taylor", "excitation_backprop", "sequential_preset_a", "recommended"),
 ]
 
 

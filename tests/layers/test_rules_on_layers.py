@@ -14,7 +14,7 @@ from building import relative, rng
 from dense import bias_of, flat, like, matrix
 from examples import EXAMPLES, Example
 
-from explainer.layers import Layer
+from explainer.layers import REGISTRY, Layer
 from explainer.rules import (
     RULES,
     AlphaBeta,
@@ -101,6 +101,22 @@ def problem(layer: Layer) -> Problem:
     b = np.zeros(z.size) if layer.kind in ("winner", "activation") else bias_of(layer).ravel()
     R = rng(3).standard_normal(z.size)
     return Problem(matrix(layer), b, flat(layer.x), R, z.shape[0] if z.shape else 1)
+
+
+@pytest.mark.parametrize(
+    "example", [e for e in EXAMPLES if REGISTRY[e.operator].kind == "convolution"], ids=str
+)
+def test_a_box_may_differ_from_channel_to_channel(example: Example):
+    (layer,) = example.layers()
+    channels = layer.x.shape[1]
+    low, high = -rng(4).uniform(2, 3, channels), rng(5).uniform(2, 3, channels)
+    everywhere = (
+        np.expand_dims(bound, tuple(range(1, layer.x.ndim - 1))) + 0 * layer.x for bound in (low, high)
+    )
+    wanted = problem(layer).by(oracle.zbox, EPS, *map(flat, everywhere))
+    R = rng(3).standard_normal(layer.forward(layer.x).shape)
+    R_in = ZBox(tuple(low), tuple(high), eps=EPS)(layer, layer.x, R)
+    assert relative(flat(R_in), wanted.R_in) < compared.SINGLE
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)

@@ -6,13 +6,13 @@ import copy
 from collections.abc import Callable
 
 import torch
-import zennit.core
 import zennit.layer
 from captum.attr import LRP
 from torch import Tensor, nn
 from zennit.attribution import Gradient
-from zennit.composites import LayerMapComposite
-from zennit.rules import Epsilon, Norm, Pass
+from zennit.composites import LayerMapComposite, SpecialFirstLayerMapComposite
+from zennit.core import Composite, Hook
+from zennit.rules import Epsilon, Gamma, Norm, Pass, WSquare
 from zennit.torchvision import ResNetCanonizer
 from zennit.types import Activation, AvgPool, BatchNorm, Convolution
 
@@ -60,20 +60,42 @@ def plain(model: nn.Module) -> nn.Module:
     return model
 
 
-def epsilon(eps: float) -> LayerMapComposite:
-    """ε wherever something is added up: a preset that zennit lacks."""
+def everywhere(rule: Hook, eps: float = 1e-6) -> LayerMapComposite:
+    """One rule at every layer with weights: presets that zennit lacks."""
     return LayerMapComposite(
         [
             (Activation, Pass()),
             (BatchNorm, Pass()),
-            ((zennit.layer.Sum, AvgPool), Norm(stabilizer=eps)),
-            ((Convolution, nn.Linear), Epsilon(epsilon=eps)),
+            ((zennit.layer.Sum, AvgPool), Norm(eps)),
+            ((Convolution, nn.Linear), rule),
         ]
     )
 
 
+def epsilon(eps: float) -> LayerMapComposite:
+    """ε wherever something is added up."""
+    return everywhere(Epsilon(eps), eps)
+
+
+def zero() -> LayerMapComposite:
+    """LRP-0, 0/0 := 0."""
+    return everywhere(Epsilon(lambda z: torch.where(z == 0, 1.0, z)))
+
+
+def recommended() -> LayerMapComposite:
+    """Our own preset in zennit's rules, for networks whose last layer is dense."""
+    others = [
+        (Activation, Pass()),
+        (BatchNorm, Pass()),
+        ((zennit.layer.Sum, AvgPool), Norm()),
+        (Convolution, Gamma(1.0)),
+        (nn.Linear, Epsilon()),
+    ]
+    return SpecialFirstLayerMapComposite(others, [(Convolution, WSquare())])
+
+
 def by_zennit(
-    model: nn.Module, x: Tensor, target: Tensor, composite: zennit.core.Composite, start: Start = logit
+    model: nn.Module, x: Tensor, target: Tensor, composite: Composite, start: Start = logit
 ) -> tuple[Tensor, list[Tensor]]:
     """What zennit answers for a torchvision network.
 

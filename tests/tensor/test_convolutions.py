@@ -5,10 +5,11 @@ import pytest
 from building import relative, rng
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recording import check
+from recording import check, recorded
 from test_primitives import normal
 
 from explainer import tensor
+from explainer.layers.windows import unreached
 from explainer.tensor import convolution
 
 WINDOWED = {"Conv", "ConvTranspose", "MaxPool"}
@@ -63,6 +64,33 @@ def test_conv_transpose(x, w, group, extra, where, biased):
     b = [normal(w[1] * group)] if biased else []
     body = lambda *v: tensor.ConvTranspose(*v, group=group, output_padding=extra, **where)  # noqa: E731
     check([normal(*x), normal(*w), *b], body)
+
+
+TURNED = [
+    # x, w, group, geometry, the operator that is recorded
+    ((2, 3, 9), (4, 3, 3), 1, geometry(1, 1, 2, (1, 0)), "Conv"),
+    ((2, 3, 7, 6), (4, 3, 3, 2), 1, geometry(2, 1, (1, 2), (1, 0, 2, 1)), "Conv"),
+    ((2, 4, 7, 6), (6, 2, 3, 3), 2, geometry(2, 1, 1, (1, 1, 1, 1)), "Conv"),
+    ((2, 4, 7, 6), (8, 1, 3, 3), 4, geometry(2), "Conv"),  # depthwise with a multiplier
+    ((2, 4, 5, 5), (3, 4, 1, 1), 1, geometry(2), "Conv"),
+    ((1, 4, 5, 4, 6), (4, 2, 2, 3, 2), 2, geometry(3, 1, 1, (0, 1, 0, 1, 1, 0)), "Conv"),
+    ((2, 3, 7, 6), (4, 3, 3, 3), 1, geometry(2, (2, 1), 1, (1, 1, 1, 1)), "ConvTranspose"),
+    ((2, 3, 7, 6), (4, 3, 2, 2), 1, geometry(2, 1, 1, (2, 0, 0, 0)), "ConvTranspose"),  # would crop
+]
+
+
+@pytest.mark.parametrize(("x", "w", "group", "where", "operator"), TURNED)
+def test_the_transpose_of_a_convolution_is_recorded_as_one_with_turned_kernels(x, w, group, where, operator):
+    x, w = normal(*x), normal(*w)
+    s = normal(*tensor.Conv(x, w, group=group, **where).shape)
+    extra = unreached(x.shape[2:], s.shape[2:], w.shape[2:], **where)
+    body = lambda s, w: tensor.transposed(s, w, group=group, output_padding=extra, **where)  # noqa: E731
+    recorder, (symbol,), (theirs,) = recorded([s, w], body)
+    assert recorder.nodes[-1][0] == operator
+    eager = body(s, w)
+    assert eager.shape == symbol.shape == x.shape
+    assert relative(symbol.value, eager) < 2e-6
+    assert relative(theirs, eager) < 2e-6
 
 
 POOLS = [

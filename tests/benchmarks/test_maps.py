@@ -1,0 +1,54 @@
+"""What the benchmarks compare: everything there is, each pooled as its numbers mean."""
+
+from pathlib import Path
+
+import maps
+import numpy as np
+import pytest
+
+from explainer import Explainer, composites, methods
+
+SHAPES = Path(__file__).resolve().parent.parent.parent / "models" / "shapes.onnx"
+
+
+def test_every_method_and_every_preset_is_compared_once():
+    names = [way.name for way in maps.every()]
+    assert len(names) == len(set(names))
+    assert set(names) == {*methods.NAMES, *composites.COMPOSITES} - {"lrp"}
+
+
+@pytest.mark.parametrize("way", maps.every(), ids=lambda way: way.name)
+def test_every_way_can_be_made_for_the_shipped_model(way):
+    assert way.explainer(SHAPES).plan.steps
+
+
+GRADIENTS = {
+    "gradient",
+    "smoothgrad",
+    "smoothgrad_sq",
+    "vargrad",
+    "guided_backprop",
+    "deconvnet",
+    "beta_smooth",
+}
+
+
+def test_gradients_are_told_from_attributions():
+    assert {way.name for way in maps.every() if maps.is_gradient(way.explainer(SHAPES))} == GRADIENTS
+
+
+def test_channels_are_summed_and_the_sizes_of_gradients():
+    values = np.array([[[[1.0, -1.0]], [[2.0, -3.0]], [[-1.0, 1.0]]]])
+    assert np.array_equal(maps.pooled(values, magnitudes=False), [[[2.0, -3.0]]])
+    assert np.array_equal(maps.pooled(values, magnitudes=True), [[[4.0, 5.0]]])
+
+
+def test_a_batch_in_parts_is_the_batch_with_each_sample_its_own_target():
+    x = np.random.default_rng(0).standard_normal((maps.BATCH + 1, 3, 64, 64)).astype(np.float32)
+    targets = np.arange(len(x)) % 8
+    explainer = Explainer(SHAPES)
+    found, conserved = maps.maps_of(explainer, x, targets)
+    one = explainer.explain(x[-1:], target=int(targets[-1]))
+    assert found.shape == (len(x), 64, 64)
+    assert np.allclose(found[-1], one.relevance[0].sum(0), rtol=1e-3, atol=1e-3 * np.abs(found[-1]).max())
+    assert np.isclose(conserved[-1], one.conserved[0], rtol=1e-3)
