@@ -19,6 +19,7 @@ from .planning import require_walk
 from .prepared import Prepared
 from .preprocess import Preprocess, defaults_from, of_metadata
 from .question import explanation_of
+from .runner import engine_of
 from .targets import ConditionsLike, Labels, Start, Target, TargetLike, labels_of, paired, resolve_target
 from .tensor import Array
 
@@ -53,6 +54,9 @@ class Explainer:
         Tensors whose relevance is returned too.
     dtype : "float32" or "float64"
         Of the walk. float64 is the reference mode: the forward pass runs in float64 too, in NumPy.
+    engine : str
+        What walks for methods that do so from many points: "numpy", "onnxruntime", or "auto", the
+        faster one. The numbers differ by rounding alone.
     preprocess : Preprocess, dict, path or None
         How an image becomes the input; None reads the file's metadata.
     labels : sequence of str, dict of int -> str, or None
@@ -79,6 +83,7 @@ class Explainer:
         eps: float | None = None,
         keep: Collection[str] | str = (),
         dtype: Any = "float32",
+        engine: str = "auto",
         preprocess: PreprocessLike | None = None,
         labels: Labels | None = None,
         **options: Any,
@@ -100,11 +105,13 @@ class Explainer:
             require_walk("keep", self.method)
         self.dtype = dtype_of(dtype)
         self.labels = labels_of(self.graph) if labels is None else labels_given(labels)
+        self._engine = engine_of(engine, self.dtype)
         self._prepare()
 
     def _prepare(self) -> None:
         self.composite = self._compose()
-        self._prepared = Prepared(self.graph, self.composite, self.keep, self.method, self.dtype)
+        how = (self.method, self.dtype, self._engine)
+        self._prepared = Prepared(self.graph, self.composite, self.keep, *how)
 
     @property
     def preprocess(self) -> Preprocess | None:

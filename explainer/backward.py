@@ -21,6 +21,7 @@ def backward(
     parameters: Callable[[Step], dict[str, Value]],
     watch: Watch | None = None,
     gates: Mapping[str, Gate] | None = None,
+    references: dict[str, Value] | None = None,
 ) -> dict[str, Value]:
     """Hand relevance from each node's output to its inputs.
 
@@ -40,6 +41,8 @@ def backward(
         Called with (step, bound layer, R_out, R_in) after each step.
     gates : dict of tensor -> callable, optional
         Called once a tensor's relevance is complete, before it is handed on.
+    references : dict of str -> Value, optional
+        Another forward pass, which rules compare this one with; let go of likewise.
 
     Returns
     -------
@@ -56,7 +59,9 @@ def backward(
         R = relevance.pop(output)
         if output in wanted:
             kept[output] = R
-        layer = step.layer.bind(step.layer.read(activations), activations.get(step.record), parameters(step))
+        layer = _bound(step, activations, parameters)
+        if references is not None:
+            layer.reference = _bound(step, references, parameters)
         R_in = step.rule(layer, layer.x, R)
         if watch is not None:
             watch(step, layer, R, R_in)
@@ -64,8 +69,16 @@ def backward(
             relevance[name] = relevance[name] + part if name in relevance else part
         for name in step.frees:
             activations.pop(name, None)
+            if references is not None:
+                references.pop(name, None)
     for name in plan.sources:
         if name in gates:
             relevance = gates[name](relevance)
     arrived = kept | relevance
     return {name: arrived[name] for name in (*plan.sources, *wanted)}
+
+
+def _bound(
+    step: Step, activations: dict[str, Value], parameters: Callable[[Step], dict[str, Value]]
+) -> Layer:
+    return step.layer.bind(step.layer.read(activations), activations.get(step.record), parameters(step))

@@ -80,7 +80,7 @@ class Run:
             np.concatenate([run.start for run in runs]),
             np.concatenate([run.score for run in runs]),
             Audit.join([run.audit for run in runs]),
-            runs[0].is_region,
+            any(run.is_region for run in runs),
             {name: np.concatenate([run.values[name] for run in runs]) for name in runs[0].values},
         )
 
@@ -159,7 +159,8 @@ def in_batches(
 
 def _join_known(parts: Sequence[Array | None]) -> Array | None:
     known = [part for part in parts if part is not None]
-    return np.concatenate(known) if known else None
+    # An element of one sample is an index in its own part of the batch, but a region of the whole.
+    return np.concatenate(known) if len(known) == len(parts) else None
 
 
 def _join(parts: list[Any]) -> Any:

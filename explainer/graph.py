@@ -234,7 +234,8 @@ class Graph:
     def typed(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Feeds in the types that the file declares: float64 explanations know theirs more precisely."""
         types = {value.name: value.dtype for value in self.inputs}
-        return {name: x.astype(types.get(name, x.dtype), copy=False) for name, x in feeds.items()}
+        with np.errstate(over="ignore"):  # an infinity is reported with the tensor's name
+            return {name: np.ascontiguousarray(x, types.get(name, x.dtype)) for name, x in feeds.items()}
 
     def session(self, names: Sequence[str]) -> Session:
         """onnxruntime on the file as it is, returning these tensors; it shares the weights read here."""

@@ -6,12 +6,11 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from .composites import Composite
-from .errors import CompositeError, InputError
+from .errors import InputError
 from .graph import Graph
-from .methods import DeepLift, GradCam, Method, Noise, Walk
+from .methods import GradCam, Method, Walk
 from .methods.cam import tensor_for
 from .plan import Plan, make_plan
-from .rules import Rescale
 from .targets import Start
 
 
@@ -30,16 +29,13 @@ def plan_of(
     UnsupportedError, CompositeError, TargetError, InputError
         See `make_plan`.
     """
-    if not isinstance(method, GradCam):
-        plan = make_plan(graph, composite, start, keep, conditioned)
-        asked = method.around if isinstance(method, Noise) else method
-        if any(isinstance(step.rule, Rescale) for step in plan.steps) and not isinstance(asked, DeepLift):
-            raise CompositeError("the rescale rule compares with a reference: use method='deeplift'")
-        return plan
-    name = method.tensor or tensor_for(make_plan(graph, composite, start).steps)
+    core = method.core
+    if not isinstance(core, GradCam):
+        return make_plan(graph, composite, start, keep, conditioned)
+    name = core.tensor or tensor_for(make_plan(graph, composite, start))
     plan = make_plan(graph, composite, start, [name])
     tensor = plan.keep[name]
-    return replace(plan, keep={method.tensor: tensor}, shows=(tensor,))
+    return replace(plan, keep={core.tensor: tensor}, shows=(tensor,))
 
 
 def require_walk(what: str, method: Method) -> None:

@@ -31,6 +31,8 @@ class Prepared:
     keep : collection of str, or "all"
     method : Method
     dtype : numpy dtype
+    engine : str
+        See `Runner`.
     """
 
     def __init__(
@@ -40,9 +42,10 @@ class Prepared:
         keep: Collection[str] | str,
         method: Method,
         dtype: np.dtype[Any],
+        engine: str,
     ) -> None:
         self.graph, self.composite, self.keep = graph, composite, keep
-        self.method, self.dtype = method, dtype
+        self.method, self.dtype, self.engine = method, dtype, engine
         self._plans: dict[tuple[Start, tuple[str, ...]], Plan] = {}
         self._runners: dict[Plan, Runner] = {}
         self._scorers: dict[Start, Scorer] = {}
@@ -83,7 +86,7 @@ class Prepared:
     def _runner(self, plan: Plan) -> Runner:
         with self._lock:
             if plan not in self._runners:
-                self._runners[plan] = Runner(plan, self.dtype)
+                self._runners[plan] = Runner(plan, self.dtype, self.engine)
             return self._runners[plan]
 
     def runs(

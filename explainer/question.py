@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .audit import Audit
-from .batches import Batches, Run
+from .batches import Batches, Run, RunTargets
 from .errors import InputError
 from .explanation import Explanation
 from .inputs import Given
 from .methods import Method, Progress, Walk
-from .targets import Start, Target, choose, indices_of, score
+from .runner import Runner, scored
+from .targets import Start, Target, choose
 from .tensor import Array, total
 
 if TYPE_CHECKING:
     from .graph import Graph
     from .plan import Plan
-    from .runner import Runner
 
 
 class Scorer:
@@ -48,14 +47,9 @@ class Scorer:
         values = {**self.session.run(self.graph.typed(feeds)), **feeds}
         samples = len(next(iter(feeds.values())))
         outputs = {name: values[name] for name in self.graph.outputs}
-        runs = []
-        for target in targets:
-            chosen = choose(target, values, samples)
-            found = score(target, chosen, values, samples)
-            index, against = (indices_of(side, samples) for side in (chosen, chosen.rival))
-            is_region = chosen.is_region or (chosen.rival is not None and chosen.rival.is_region)
-            runs.append(Run({}, outputs, index, against, found, found, Audit(), is_region))
-        return runs
+        return [
+            scored(target, choose(target, values, samples), values, outputs, samples) for target in targets
+        ]
 
 
 class Question:
@@ -71,6 +65,13 @@ class Question:
     target : Target
         With the index that was found at the batch itself: elsewhere the same one is asked for.
     layout : str
+
+    Attributes
+    ----------
+    feeds : dict of input name -> array (N, ...)
+        Those that the target depends on, in the type of the walk; methods may ask elsewhere.
+    held : dict of input name -> array (N, ...)
+        The others, which stay as they are.
     """
 
     def __init__(
@@ -82,33 +83,58 @@ class Question:
         target: Target,
         layout: str,
     ) -> None:
-        whole = [name for name, x in feeds.items() if x.dtype.kind != "f"]
-        if whole:
-            raise InputError(
-                f"input {whole[0]!r} holds whole numbers: this method asks at points between them, which the "
-                "model does not take"
-            )
         self.scorer, self.runner, self.batches = scorer, runner, batches
-        self.feeds, self.target, self.layout = dict(feeds), target, layout
+        self.target, self.layout = target, layout
         self.samples = len(next(iter(feeds.values())))
+        names = feeds if runner is None else runner.plan.sources
+        self.held = {name: x for name, x in feeds.items() if name not in names}
+        self.feeds = {name: self._cast(feeds[name]) for name in names}
+
+    def _cast(self, x: Array) -> Array:
+        if x.dtype.kind != "f":
+            return x
+        kind = np.result_type(x, np.float32) if self.runner is None else self.runner.dtype
+        return x.astype(kind, copy=False)
 
     def at(self, feeds: Mapping[str, Array]) -> Question:
         """The same question about another batch of as many samples."""
-        return Question(self.scorer, self.runner, self.batches, feeds, self.target, self.layout)
+        whole = {**self.held, **feeds}
+        return Question(self.scorer, self.runner, self.batches, whole, self.target, self.layout)
 
     def score(self, feeds: Mapping[str, Array], rows: Array) -> Array:
         """What is explained, (M,), at M points; `rows` (M,) says for which sample each is asked."""
-        return self._ask(self.scorer, feeds, rows).score
+        exact = self.runner is not None and self.runner.reference
+        return self._ask(self._walker.score if exact else self.scorer.run, feeds, rows).score
 
-    def attribute(self, feeds: Mapping[str, Array], rows: Array) -> dict[str, Array]:
+    def attribute(
+        self,
+        feeds: Mapping[str, Array],
+        rows: Array,
+        *,
+        references: Mapping[str, Array] | None = None,
+        points: int = 0,
+    ) -> dict[str, Array]:
         """What one walk from each of M points hands to the inputs."""
-        relevance = self._ask(self._walker, feeds, rows).relevance
-        # What the target does not depend on is handed nothing.
-        return {name: relevance.get(name, np.zeros_like(x)) for name, x in feeds.items()}
+        if references is not None:
+            return self._compare(feeds, references, rows)
+        return self._ask(self._walker.many(points), feeds, rows).relevance
+
+    def _compare(
+        self, feeds: Mapping[str, Array], references: Mapping[str, Array], rows: Array
+    ) -> dict[str, Array]:
+        # Side by side, so that both are cut alike where the model takes batches of its own.
+        both = {**feeds, **{f"reference of {name}": x for name, x in references.items()}}
+
+        def run(part: Mapping[str, Array], targets: Sequence[Target]) -> list[Run]:
+            points = {name: part[name] for name in (*feeds, *self.held)}
+            others = {**points, **{name: part[f"reference of {name}"] for name in references}}
+            return self._walker.run(points, targets, others)
+
+        return self._ask(run, both, rows).relevance
 
     def inner(self, tensor: str) -> tuple[Array, Array]:
         """An inner tensor's values for the batch itself, and what the walk hands to it."""
-        run = self._ask(self._walker, self.feeds, np.arange(self.samples))
+        run = self._ask(self._walker.run, self.feeds, np.arange(self.samples))
         name = self._walker.plan.keep[tensor]
         return run.values[name], run.relevance[name]
 
@@ -117,10 +143,9 @@ class Question:
         assert self.runner is not None, "this method does not walk"
         return self.runner
 
-    def _ask(self, whom: Scorer | Runner, feeds: Mapping[str, Array], rows: Array) -> Run:
-        target = self.target.taking(rows, self.samples)
-        cast = {name: x.astype(self.feeds[name].dtype, copy=False) for name, x in feeds.items()}
-        return self.batches.run(whom.run, cast, [target])[0]
+    def _ask(self, run: RunTargets, feeds: Mapping[str, Array], rows: Array) -> Run:
+        held = {name: x[rows] for name, x in self.held.items()}
+        return self.batches.run(run, {**held, **feeds}, [self.target.taking(rows, self.samples)])[0]
 
 
 def fixed(target: Target, run: Run) -> Target:
@@ -145,15 +170,31 @@ def ask(
     ------
     InputError, TargetError, ModelError, NumericalError
     """
-    run = batches.run(scorer.run, given.feeds, [target])[0]
+    exact = runner is not None and runner.reference
+    run = batches.run(runner.score if runner is not None and exact else scorer.run, given.feeds, [target])[0]
     # Several indices of one sample: each is a sample of its own.
     copies = len(run.start) // given.samples
     feeds = {name: np.repeat(x, copies, axis=0) for name, x in given.feeds.items()}
-    if runner is not None and runner.reference:  # points between are as precise as the walk
-        feeds = {name: x.astype(runner.dtype) if x.dtype.kind == "f" else x for name, x in feeds.items()}
     question = Question(scorer, runner, batches, feeds, fixed(target, run), given.layout)
+    if method.elsewhere:
+        refuse_whole_numbers(question.feeds)
     found = method(question, progress)
     return replace(run, relevance=found, delta=method.delta(question, found))
+
+
+def refuse_whole_numbers(feeds: Mapping[str, Array]) -> None:
+    """Say that there is nothing between two of them.
+
+    Raises
+    ------
+    InputError
+    """
+    whole = [name for name, x in feeds.items() if x.dtype.kind != "f"]
+    if whole:
+        raise InputError(
+            f"input {whole[0]!r} holds whole numbers: this method asks at points between them, which the "
+            "model does not take; 'lrp', 'gradient' and 'grad_cam' ask at the input alone"
+        )
 
 
 def explanation_of(
@@ -162,7 +203,8 @@ def explanation_of(
     """A run as what the user gets."""
     samples = len(run.start)
     sources = given.feeds if plan is None else plan.sources
-    relevance = {name: run.relevance[name] for name in sources}
+    # The map of an inner tensor is that of the inputs which have its axes.
+    relevance = {name: run.relevance[name] for name in sources if name in run.relevance}
     arrived = np.sum([total(R, samples) for R in relevance.values()], axis=0)
     is_lrp = isinstance(method, Walk) and plan is not None and not plan.gradient
     with np.errstate(divide="ignore", invalid="ignore"):

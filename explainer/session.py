@@ -29,6 +29,8 @@ class Session:
         Initializers to use as they lie in memory instead of reading them again.
     title : str
         What to call the model in messages.
+    packed : bool
+        Whether weights are copied into the order that is fastest to multiply.
 
     Raises
     ------
@@ -43,14 +45,15 @@ class Session:
         folder: Path | None = None,
         weights: Mapping[str, Array] | None = None,
         title: str = "the model",
+        packed: bool = False,
     ) -> None:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         # Idle onnxruntime threads spin, and fight NumPy's for the cores: 280 -> 200 ms on ResNet-50.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Weights stay as they are, shared with the walk: packed copies add 0.5 GB to VGG-16 and save
-        # no time (measured).
-        options.add_session_config_entry("session.disable_prepacking", "1")
+        # A file's weights stay as they are, shared with the walk: packed copies add 0.5 GB to VGG-16 and
+        # save no time (measured).
+        options.add_session_config_entry("session.disable_prepacking", "0" if packed else "1")
         self._weights = {
             name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in (weights or {}).items()
         }

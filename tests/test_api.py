@@ -12,7 +12,6 @@ from residual import picture, residual_net
 
 import explainer
 from explainer import (
-    CompositeError,
     Explainer,
     ExplainerError,
     InputError,
@@ -241,8 +240,3 @@ def test_public_names_are_there_and_lazy():
     errors = [getattr(explainer, name) for name in explainer.__all__ if name.endswith("Error")]
     assert len(errors) == 9
     assert all(issubclass(error, ExplainerError) for error in errors)
-
-
-def test_a_rule_that_needs_a_reference_is_refused_without_one():
-    with pytest.raises(CompositeError, match=r"method=.deeplift"):
-        Explainer(residual_net(), composite="deeplift").plan  # noqa: B018

@@ -203,8 +203,8 @@ def test_every_tensor_is_freed_after_its_last_reader():
 def test_activations_are_let_go_during_the_walk(monkeypatch):
     seen = {}
 
-    def spy(plan, activations, *rest):
-        seen["relevance"] = real(plan, activations, *rest)
+    def spy(plan, activations, *rest, **named):
+        seen["relevance"] = real(plan, activations, *rest, **named)
         seen["left"] = dict(activations)
         return seen["relevance"]
 

@@ -11,7 +11,7 @@ from residual import picture, residual_net
 
 import explainer
 from explainer import Explainer, InputError, ModelError
-from explainer.compiler import compiling
+from explainer.compiler import emitting
 
 STARTS = ["output", "one", "probability", "margin", "clrp", "sglrp"]
 EPS = 1e-2
@@ -137,7 +137,7 @@ def test_a_name_that_is_taken():
 
 
 def test_the_proof_sees_an_input_that_is_ignored(monkeypatch):
-    monkeypatch.setattr(compiling, "given", lambda target, choices, recorder: target)
+    monkeypatch.setattr(emitting, "given", lambda target, choices, recorder: target)
     with pytest.raises(ModelError, match="differs from NumPy's"):
         explainer.compile(residual_net(), target=3)
 

@@ -13,35 +13,28 @@ import numpy as np
 import onnx
 
 from .. import composites, methods
-from ..batches import Batches
 from ..composites import CompositeLike, RulesLike
-from ..errors import InputError, ModelError
+from ..errors import InputError, ModelError, PreprocessError
 from ..files import write_whole
 from ..gates import check_passable
 from ..graph import Graph, ModelLike
-from ..inputs import Given
-from ..methods import Method, NoiseLike
+from ..methods import NoiseLike
 from ..plan import Plan
 from ..planning import plan_of, require_walk
 from ..preprocess import defaults_from, of_metadata
-from ..question import Scorer, ask
-from ..runner import Runner
 from ..targets import (
     ConditionsLike,
     Target,
     TargetLike,
-    choose,
     conditioned_tensors,
     labels_of,
     resolve_target,
 )
-from ..tensor import Array, Recorder
-from .choices import Choice, choices_of, given, names_samples
-from .proof import Examples, prove
+from .choices import Choice
+from .emitting import Emitter, output_names
+from .proof import Examples
 from .raising import raised
-from .symbols import Symbols
-from .walks import Trace, emitted
-from .writing import names_of, unused_prefix, written
+from .walks import check_compilable
 
 
 def compile(
@@ -110,6 +103,9 @@ def compile(
             "compile: one target for all samples; several are the compiled file's own input 'target'"
         )
     asked = methods.get(method, noise, options)
+    check_compilable(asked.method)
+    if keep:
+        require_walk("keep", asked.method)
     chosen = composites.get(
         composite or asked.composite or "epsilon",
         rules=rules,
@@ -118,8 +114,6 @@ def compile(
         defaults=defaults_from(lambda: of_metadata(original.metadata)),
         **asked.parameters,
     )
-    if not asked.method.walks:
-        raise InputError(f"method {method!r} asks for scores alone: there is no walk to compile")
     if goal.conditions:
         require_walk("conditions", asked.method)
     # Complaints first, in the names of the file as given.
@@ -131,61 +125,29 @@ def compile(
     # A converter may insert nodes before the output: the target is looked up anew.
     goal = resolve_target(graph, labels=labels_of(graph), **given_target)
     plan = plan_of(graph, chosen, goal.where, keep, asked.method, conditioned)
-    names = output_names(plan, asked.method)
-    _refuse_taken_names(plan, names)
+    _refuse_taken_names(plan, output_names(plan, asked.method))
     examples = Examples.of(graph, image_size)
-    compiled, choices = _emit(proto, plan, goal, examples, asked.method, names)
-    _declare(compiled, method, chosen.name, given_target, goal, choices)
-    reference = _reference(plan, asked.method, Scorer(original, goal.where))
-    prove(compiled, original, reference, names, goal, examples, choices)
+    emitter = Emitter(original, proto, plan, goal, examples, _layout(original))
+    file = emitter.emit(asked.method)
+    emitter.prove(asked.method, file)
+    compiled = file.proto
+    _declare(compiled, method, chosen.name, given_target, goal, file.choices)
     if path is not None:
-        with write_whole(Path(path)) as file:
-            file.write(compiled.SerializeToString())
+        with write_whole(Path(path)) as opened:
+            opened.write(compiled.SerializeToString())
     return compiled
 
 
-def _emit(
-    proto: onnx.ModelProto,
-    plan: Plan,
-    target: Target,
-    examples: Examples,
-    method: Method,
-    names: Mapping[str, str],
-) -> tuple[onnx.ModelProto, tuple[Choice, ...]]:
-    """The model with the method's nodes behind its own, and the inputs that choose its target."""
-    feeds = examples.feeds(2)
-    samples = next(iter(feeds.values())).shape[0]
-    runner = Runner(plan, np.dtype(np.float32))
-
-    def forward(feeds: Mapping[str, Array]) -> dict[str, Array]:
-        return {**runner.session.run(feeds), **feeds}
-
-    activations = forward(feeds)
-    symbols = Symbols(Recorder(unused_prefix(plan.graph)), plan.graph, activations)
-    found = choose(target, activations, samples)
-    if examples.is_dynamic and names_samples(found):
-        raise InputError(f"compile: {target} names samples, and the file's batch is free")
-    choices = choices_of(target, found, names_of(plan.graph))
-    target = given(target, choices, symbols.recorder)
-    relevance = emitted(method, Trace(proto, plan, target, symbols, forward, samples))
-    results = {name: relevance[tensor] for name, tensor in names.items()}
-    return written(proto, symbols.recorder, results, choices, examples, activations, samples), choices
+def _layout(graph: Graph) -> str:
+    """Where the file's own preprocessing has the channels."""
+    try:
+        how = of_metadata(graph.metadata)
+    except PreprocessError:  # of no concern for what is prepared already
+        how = None
+    return "NCHW" if how is None else how.layout
 
 
-def _reference(plan: Plan, method: Method, scorer: Scorer) -> Any:
-    """What NumPy makes of a batch and targets: a dict of tensor -> relevance for each."""
-    runner, batches = Runner(plan, np.dtype(np.float32)), Batches(plan.graph)
-
-    def reference(feeds: Mapping[str, Array], targets: Sequence[Target]) -> list[dict[str, Array]]:
-        if isinstance(method, methods.Walk):
-            return [run.relevance for run in runner.run(feeds, targets)]
-        batch = Given(dict(feeds))
-        return [ask(method, scorer, runner, batches, batch, target, None).relevance for target in targets]
-
-    return reference
-
-
-def _refuse_taken_names(plan: Plan, names: Mapping[str, str]) -> None:
+def _refuse_taken_names(plan: Plan, names: Collection[str]) -> None:
     """Say what onnx.checker would only call a violated single assignment."""
     taken = set(names) & {name for node in plan.graph.nodes for name in node.outputs}
     if taken:
@@ -193,15 +155,6 @@ def _refuse_taken_names(plan: Plan, names: Mapping[str, str]) -> None:
             f"{plan.graph.title}: it has tensors called {', '.join(map(repr, sorted(taken)))} already; "
             "was it compiled before? Compile the original"
         )
-
-
-def output_names(plan: Plan, method: Method) -> dict[str, str]:
-    """The emitted outputs: their name -> the tensor whose relevance they hold."""
-    single = len(plan.sources) == 1
-    names = {"relevance" if single else f"relevance/{name}": name for name in plan.sources}
-    if not isinstance(method, methods.Walk):
-        return names
-    return names | {f"relevance/{name}": tensor for name, tensor in plan.keep.items()}
 
 
 def _declare(

@@ -114,11 +114,7 @@ def prove(
     ModelError
         The file is invalid, or it disagrees.
     """
-    try:
-        onnx.checker.check_model(proto, full_check=True)
-    except Exception as error:  # ValidationError and InferenceError share no base but Exception
-        raise ModelError(f"the compiled model is not valid: {str(error).strip()[:400]}") from error
-    session = Session(proto.SerializeToString(), [*original.outputs, *names], title="the compiled model")
+    session = loaded(proto, [*original.outputs, *names])
     reference = original.session(original.outputs)
     for samples in (1, 3) if examples.is_dynamic else (1,):
         feeds = examples.feeds(samples)
@@ -142,6 +138,20 @@ def prove(
                 _point_alike(name, got[name], values[tensor])
 
 
+def loaded(proto: onnx.ModelProto, outputs: Sequence[str]) -> Session:
+    """A file that onnx's checker and onnxruntime accept.
+
+    Raises
+    ------
+    ModelError
+    """
+    try:
+        onnx.checker.check_model(proto, full_check=True)
+    except Exception as error:  # ValidationError and InferenceError share no base but Exception
+        raise ModelError(f"the compiled model is not valid: {str(error).strip()[:400]}") from error
+    return Session(proto.SerializeToString(), outputs, title="the compiled model")
+
+
 def _agree(name: str, got: Any, wanted: Any) -> None:
     if not isinstance(wanted, np.ndarray) or wanted.dtype.kind != "f":
         return
@@ -153,6 +163,11 @@ def _agree(name: str, got: Any, wanted: Any) -> None:
 
 def _point_alike(name: str, got: Array, wanted: Array) -> None:
     a, b = got.astype(np.float64).ravel(), wanted.astype(np.float64).ravel()
-    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
-    if a.shape != b.shape or (norms and float(a @ b) / norms < COSINE):
+    if a.shape != b.shape or not alike(a, b):
         raise ModelError(f"the compiled {name!r} differs from NumPy's; please report this model")
+
+
+def alike(a: Array, b: Array) -> bool:
+    """Whether two vectors point the same way; of two that are 0, both do."""
+    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b) >= COSINE * norms if norms else not a.any() and not b.any()

@@ -9,7 +9,7 @@ import onnx
 
 from ..errors import UnsupportedError
 from ..graph import Graph
-from ..tensor import FLOAT32, Array, Cast, Recorder, Symbol, Value
+from ..tensor import FLOAT32, Array, Cast, Recorder, Symbol, Value, cast_to
 
 
 class Symbols(dict[str, Value]):
@@ -82,7 +82,8 @@ def replay(
     UnsupportedError
         A subgraph (If, Loop) would have to be copied.
     """
-    names = {name: symbol.name for name, symbol in points.items()}
+    types = {value.name: value.dtype for value in outer.graph.inputs}
+    names = {name: cast_to(types[name], symbol).name for name, symbol in points.items()}
     needed = _ancestors(proto.graph.node, examples)
     for node in proto.graph.node:
         if names.keys().isdisjoint(node.input) or needed.isdisjoint(node.output):

@@ -11,11 +11,10 @@ import onnx
 from ..backward import backward
 from ..errors import InputError
 from ..gates import gates_of
-from ..methods import DeepLift, GradCam, Method, Noise, Sampling
-from ..methods.base import baseline_for
+from ..methods import DeepLift, GradCam, Method, Sampling
 from ..plan import Plan
-from ..targets import Chosen, Given, Target, choose, finish, put_relevance, seed
-from ..tensor import Array, Concat, Expand, Gather, Recorder, Shape, Slice, Symbol, Value
+from ..targets import Given, Target, choose, finish, put_relevance, seed
+from ..tensor import Array, Gather, Recorder, Symbol, Value
 from .symbols import Symbols, replay
 from .writing import node_of
 
@@ -34,8 +33,10 @@ class Trace:
     symbols : Symbols
     forward : callable
         Feeds -> an example of every tensor that the plan reads.
-    samples : int
-        Of the example.
+    feeds : dict of input name -> array (N, ...)
+        The example.
+    layout : str
+        "NCHW" or "NHWC".
     """
 
     proto: onnx.ModelProto
@@ -43,7 +44,13 @@ class Trace:
     target: Target
     symbols: Symbols
     forward: Forward
-    samples: int
+    feeds: Mapping[str, Array]
+    layout: str
+
+    @property
+    def samples(self) -> int:
+        """Of the example."""
+        return len(next(iter(self.feeds.values())))
 
     @property
     def recorder(self) -> Recorder:
@@ -54,77 +61,75 @@ class Trace:
         """The inputs that relevance reaches."""
         return {name: self.symbols[name] for name in self.plan.sources}
 
-    def walk(self, symbols: Symbols, target: Target, samples: int) -> dict[str, Value]:
-        """One walk, from the values in `symbols`."""
+    def asked_at(self, points: Mapping[str, Symbol], recorder: Recorder) -> Symbols:
+        """The tensors that the walk reads, computed at other points by a copy of the model's nodes."""
+        examples = self.forward({**self.feeds, **{name: point.value for name, point in points.items()}})
+        return replay(self.proto, self.symbols, recorder, points, examples)
+
+    def walk(self, values: Symbols, target: Target, references: Symbols | None = None) -> dict[str, Value]:
+        """One walk on `values`, which it lets go of."""
         begin = seed if self.plan.gradient else put_relevance
-        R = begin(target, choose(target, symbols, samples), symbols, samples)
+        R = begin(target, choose(target, values, self.samples), values, self.samples)
         gates = gates_of(self.plan, target.conditions, samples=None)
-        relevance = backward(self.plan, symbols, R, lambda step: step.layer.prepare(symbols), gates=gates)
+        relevance = backward(
+            self.plan,
+            values,
+            R,
+            lambda step: step.layer.prepare(values),
+            gates=gates,
+            references=references,
+        )
         return {name: finish(target, value) for name, value in relevance.items()}
 
-    def fixed(self, change: Callable[[Value], Value] = lambda index: index) -> Target:
+    def fixed(self) -> Target:
         """The target with the index that the model's own run gives, so that it is the same elsewhere."""
-        chosen = choose(self.target, self.symbols, self.samples)
-        target = _fixed(self.target, chosen, change)
-        if chosen.rival is None or chosen.rival.index is None:
-            return target
-        return replace(target, against=Given(change(chosen.rival.index)))
+        chosen, target = choose(self.target, self.symbols, self.samples), self.target
+        if chosen.index is not None:
+            target = replace(target, index=Given(chosen.index))
+        if chosen.rival is not None and chosen.rival.index is not None:
+            target = replace(target, against=Given(chosen.rival.index))
+        return target
 
 
-def _fixed(target: Target, chosen: Chosen, change: Callable[[Value], Value]) -> Target:
-    return target if chosen.index is None else replace(target, index=Given(change(chosen.index)))
-
-
-def emitted(method: Method, trace: Trace) -> dict[str, Value]:
-    """What a method makes of the trace: input or kept tensor -> symbol.
+def check_compilable(method: Method) -> None:
+    """Refuse what is neither one walk nor a loop of single walks.
 
     Raises
     ------
     InputError
-        The method asks for scores alone, or for a method that is itself no single walk.
     """
-    if isinstance(method, Sampling) and not (isinstance(method, Noise) and not method.around.single):
+    name = type(method.core).__name__
+    if not method.walks:
+        raise InputError(f"compile: {name} asks for scores alone: there is no walk to put into a file")
+    if method.core is not method and not method.core.single:
+        raise InputError(f"compile: {name} under noise asks again and again: a file holds one loop of walks")
+
+
+def emitted(method: Method, trace: Trace) -> dict[str, Value]:
+    """What a method that `check_compilable` lets through makes of the trace: input or kept tensor -> symbol.
+
+    Raises
+    ------
+    InputError
+        A baseline for each sample, or what the method itself refuses.
+    """
+    if isinstance(method, Sampling):
         return _sampled(method, trace)
-    if isinstance(method, DeepLift):
-        return _paired(method, trace)
+    # The walk lets go of what it has read.
     values = Symbols(trace.recorder, trace.plan.graph, {}, constants=trace.symbols)
-    values.update(trace.symbols)  # the walk lets go of what it has read
+    values.update(trace.symbols)
+    inputs = trace.inputs()
+    if isinstance(method, DeepLift):
+        origins = _origins(method, trace)
+        references = {name: x * 0 + origins[name] for name, x in inputs.items()}
+        others = trace.asked_at(references, trace.recorder.within("reference"))
+        answers = trace.walk(values, trace.target, others)
+        return {name: method.scaled(x, origins[name], answers[name]) for name, x in inputs.items()}
+    relevance = trace.walk(values, trace.target)
     if isinstance(method, GradCam):
-        relevance = trace.walk(values, trace.target, trace.samples)
         (tensor,) = trace.plan.shows
-        return {
-            name: method.map(trace.symbols[tensor], relevance[tensor], x.shape[2:])
-            for name, x in trace.inputs().items()
-        }
-    if not method.single:
-        raise InputError(
-            f"{type(method).__name__} cannot be compiled: a file holds one walk or a loop of single walks"
-        )
-    relevance = trace.walk(values, trace.target, trace.samples)
-    return relevance | {name: method.read(x, relevance[name]) for name, x in trace.inputs().items()}
-
-
-def _paired(method: DeepLift, trace: Trace) -> dict[str, Value]:
-    """Walk on the samples and their references, behind each other in one batch."""
-    recorder = trace.recorder
-    points, origins = {}, {}
-    for name, x in trace.inputs().items():
-        origins[name] = recorder.constant(_one(method.baseline, name, x.value))
-        points[name] = method.pair(x, x * 0 + origins[name])
-    examples = trace.forward({name: point.value for name, point in points.items()})
-    inner = Recorder(f"{recorder.prefix}/pair")
-    inner.nodes, inner.constants = recorder.nodes, recorder.constants
-    symbols = replay(trace.proto, trace.symbols, inner, points, examples)
-    target = trace.fixed(lambda index: _twice(index, next(iter(trace.inputs().values()))))
-    relevance = trace.walk(symbols, target, 2 * trace.samples)
-    return {name: method.read_pair(x, origins[name], relevance[name]) for name, x in trace.inputs().items()}
-
-
-def _twice(index: Value, x: Symbol) -> Value:
-    """An index (1 or N, 1) for a batch of 2N."""
-    first = Slice(Shape(x), np.array([0]), np.array([1]), np.array([0]), np.array([1]))
-    each = Expand(index, Concat(first, np.array([1]), axis=0))
-    return Concat(each, each, axis=0)
+        return method.maps(trace.symbols[tensor], relevance[tensor], inputs, trace.layout)
+    return relevance | {name: method.read(x, relevance[name]) for name, x in inputs.items()}
 
 
 def _sampled(method: Sampling, trace: Trace) -> dict[str, Value]:
@@ -133,28 +138,41 @@ def _sampled(method: Sampling, trace: Trace) -> dict[str, Value]:
     body = Recorder(f"{outer.prefix}/step", depth=outer.depth + 1)
     number = Symbol(body, f"{body.prefix}/number", np.array(0, dtype=np.int64))
     inputs = trace.inputs()
-    tables = {name: method.steps(x.value) for name, x in inputs.items()}
-    count = len(next(iter(next(iter(tables.values())).values())))
     rows = {
-        name: {key: Gather(outer.constant(values), number, axis=0) for key, values in table.items()}
-        for name, table in tables.items()
+        name: {
+            key: Gather(outer.constant(values), number, axis=0)
+            for key, values in method.steps(name, x.value, trace.layout).items()
+        }
+        for name, x in inputs.items()
     }
-    origins = {name: outer.constant(_one(method.origin, name, x.value)) for name, x in inputs.items()}
+    origins = _origins(method, trace)
     points = {name: method.point(x, origins[name], rows[name]) for name, x in inputs.items()}
-    examples = trace.forward({name: point.value for name, point in points.items()})
-    symbols = replay(trace.proto, trace.symbols, body, points, examples)
-    answers = trace.walk(symbols, trace.fixed(), trace.samples)
+    answers = trace.walk(trace.asked_at(points, body), trace.fixed())
     sums: dict[str, tuple[Symbol, Value]] = {}  # the name of what is carried -> before and after a step
     for name, x in inputs.items():
         value = method.value(x, origins[name], rows[name], points[name], answers[name])
         for kind, term in ((f"mean/{name}", value), (f"square/{name}", value * value)):
             before = Symbol(body, f"{body.prefix}/{kind}", np.zeros_like(x.value))
-            sums[kind] = (before, before + term * (1 / count))
-    after = _loop(outer, body, number, count, sums, {name: x * 0 for name, x in inputs.items()})
+            sums[kind] = (before, before + term * (1 / method.count))
+    after = _loop(outer, body, number, method.count, sums, {name: x * 0 for name, x in inputs.items()})
     return {
         name: method.finish(x, origins[name], after[f"mean/{name}"], after[f"square/{name}"])
         for name, x in inputs.items()
     }
+
+
+def _origins(method: Sampling | DeepLift, trace: Trace) -> dict[str, Symbol]:
+    """The baseline of every input, one for a batch of any size.
+
+    Raises
+    ------
+    InputError
+        Every sample would have its own.
+    """
+    found = method.origins({name: x.value for name, x in trace.inputs().items()}, trace.layout)
+    if any(len(origin) != 1 for origin in found.values()):
+        raise InputError("compile: a baseline for each sample has no place in a file; give one for all")
+    return {name: trace.recorder.constant(np.array(origin)) for name, origin in found.items()}
 
 
 def _loop(
@@ -198,11 +216,3 @@ def _loop(
         )
     )
     return after
-
-
-def _one(baseline: object, name: str, x: Array) -> Array:
-    """A baseline that holds for a batch of any size."""
-    origin = baseline_for(baseline, name, x)  # type: ignore[arg-type]  # the methods' own, checked there
-    if len(origin) != 1:
-        raise InputError("compile: a baseline for each sample has no place in a file; give one for all")
-    return np.array(origin)

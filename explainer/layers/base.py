@@ -78,6 +78,8 @@ class Layer:
         What `with_params` does to weights that no file names: the 1/n of a mean, the signs of a sum.
     divisions : list
         What a rule divided, for the audit.
+    reference : Layer or None
+        This layer bound to the values of a reference, for rules that compare with one.
 
     Raises
     ------
@@ -100,6 +102,7 @@ class Layer:
         self.place = Place()
         self.change: Callable[[Value], Value] | None = None
         self.divisions: list[Any] = []
+        self.reference: Layer | None = None
         self.x: Value = None
         self.z: Value = None
 

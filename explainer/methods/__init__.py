@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 from ..errors import InputError
-from .base import Gradient, InputXGradient, Method, Problem, Progress, Walk
+from .base import InputXGradient, Method, Problem, Progress, Walk
 from .cam import GradCam, GradCamPlusPlus
 from .deeplift import DeepLift
 from .noise import KINDS, Noise
@@ -28,7 +28,6 @@ __all__ = [
     "DeepLift",
     "GradCam",
     "GradCamPlusPlus",
-    "Gradient",
     "GradientShap",
     "InputXGradient",
     "IntegratedGradients",
@@ -46,7 +45,6 @@ __all__ = [
 
 METHODS: dict[str, type[Method]] = {
     "lrp": Walk,
-    "gradient": Gradient,
     "input_x_gradient": InputXGradient,
     "integrated_gradients": IntegratedGradients,
     "gradient_shap": GradientShap,
@@ -57,7 +55,7 @@ METHODS: dict[str, type[Method]] = {
     "rise": Rise,
 }
 # Methods that are a composite: another name for `lrp` with it.
-COMPOSITES = ("guided_backprop", "deconvnet", "excitation_backprop", "beta_smooth")
+COMPOSITES = ("gradient", "guided_backprop", "deconvnet", "excitation_backprop", "beta_smooth")
 NAMES = (*METHODS, *KINDS, *COMPOSITES)
 
 
@@ -101,48 +99,54 @@ def get(name: str = "lrp", noise: NoiseLike = None, options: Mapping[str, Any] |
     if name not in NAMES:
         near = get_close_matches(str(name), NAMES)
         raise InputError(f"no method {name!r}; there is: {', '.join(near or NAMES)}")
-    if noise is None and name in KINDS:
-        name, noise = "gradient", name
-    around: dict[str, Any] = {}
-    kind = ""
-    if noise is not None:
-        kind, around = (noise, {}) if isinstance(noise, str) else (noise[0], dict(noise[1]))
-        if kind not in KINDS:
-            raise InputError(f"noise: {kind!r} is not one of {', '.join(KINDS)}")
-        own = METHODS[name].options() if name in METHODS else []
-        shared = [key for key in given if key in _noise_options() and key not in own]
+    if name in KINDS and noise is None:
+        name, noise, given = "gradient", (name, given), {}
+    if name in KINDS:
+        raise InputError(f"method {name!r} is itself noise={name!r} around the gradient; give one of both")
+    kind, around = _noise(noise)
+    if kind:
+        own = _takes(METHODS[name]) if name in METHODS else []
+        shared = [key for key in given if key in _takes(Noise) and key not in own]
         around = {**{key: given.pop(key) for key in shared}, **around}
-    if name in COMPOSITES:
-        asked = Asked(Walk(), name, given)
-    elif name == "lrp":
-        asked = Asked(Walk(), "", given)
+    if name == "lrp" or name in COMPOSITES:
+        asked = Asked(Walk(), "" if name == "lrp" else name, given)
     else:
         method = build(METHODS[name], name, given)
         asked = Asked(method, method.composite)
     if not kind:
         return asked
-    noisy = build(Noise, kind, {"kind": kind, "around": asked.method, **around})
+    noisy = build(Noise, kind, around, kind=kind, around=asked.method)
     return Asked(noisy, asked.composite, asked.parameters)
 
 
-def _noise_options() -> list[str]:
-    return [key for key in Noise.options() if key not in ("kind", "around")]
+def _noise(noise: NoiseLike) -> tuple[str, dict[str, Any]]:
+    """The kind of noise, "" for none, and its options."""
+    if noise is None:
+        return "", {}
+    kind, options = (noise, {}) if isinstance(noise, str) else noise
+    if kind not in KINDS:
+        raise InputError(f"noise: {kind!r} is not one of {', '.join(KINDS)}")
+    return kind, dict(options)
 
 
-def build(method: type[Method], name: str, options: Mapping[str, Any]) -> Method:
-    """A method with its options.
+def _takes(method: type[Method]) -> list[str]:
+    """The options that a caller may give."""
+    return [key for key in method.options() if key not in ("kind", "around")]
+
+
+def build(method: type[Method], name: str, options: Mapping[str, Any], **fixed: Any) -> Method:
+    """A method with its options, and what is not the caller's to give.
 
     Raises
     ------
     InputError
         Options that it does not take.
     """
-    known = method.options()
-    wrong = [key for key in options if key not in known]
-    if wrong:
-        takes = ", ".join(key for key in known if key not in ("kind", "around")) or "no options"
+    known = _takes(method)
+    if wrong := [key for key in options if key not in known]:
+        takes = ", ".join(known) or "no options"
         raise InputError(f"method {name!r} takes no {', '.join(wrong)}; it takes {takes}")
     try:
-        return method(**options)
+        return method(**options, **fixed)
     except (TypeError, ValueError) as error:
         raise InputError(f"method {name!r}: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Protocol, TypeAlias
@@ -10,11 +11,10 @@ import numpy as np
 
 from ..errors import InputError
 from ..tensor import Array, Value, total
+from .baselines import Baseline, is_baseline, origins_of
 
 # Called with what is done and what there is to do, in model runs.
 Progress: TypeAlias = Callable[[int, int], None]
-# What stands for "nothing was there": a number, one per channel, a sample or a batch; a dict per input.
-Baseline: TypeAlias = "float | tuple[float, ...] | Array | Mapping[str, Any]"
 
 
 class Problem(Protocol):
@@ -23,6 +23,7 @@ class Problem(Protocol):
     Attributes
     ----------
     feeds : dict of input name -> array (N, ...)
+        The inputs that are explained, in the type that attributions are computed in.
     samples : int
         N.
     layout : str
@@ -39,8 +40,19 @@ class Problem(Protocol):
     def score(self, feeds: Mapping[str, Array], rows: Array) -> Array:
         """What is explained, (M,), at M points; `rows` (M,) says for which sample each is asked."""
 
-    def attribute(self, feeds: Mapping[str, Array], rows: Array) -> dict[str, Array]:
-        """What one walk from each of M points hands to the inputs: the gradient, as a rule."""
+    def attribute(
+        self,
+        feeds: Mapping[str, Array],
+        rows: Array,
+        *,
+        references: Mapping[str, Array] | None = None,
+        points: int = 0,
+    ) -> dict[str, Array]:
+        """What one walk from each of M points hands to the inputs: the gradient, as a rule.
+
+        `references` are M points that rules compare with. `points` says how many there will be in
+        all, if more than these.
+        """
 
     def inner(self, tensor: str) -> tuple[Array, Array]:
         """An inner tensor's values for the batch itself, and what the walk hands to it."""
@@ -56,17 +68,27 @@ class Method:
         The composite of its walks; "" where the caller's is used.
     single : bool
         Whether it is one walk from the input itself, and `read` all that it makes of it.
-    walks : bool
-        Whether it walks at all, or only asks for scores: then any model will do.
+    elsewhere : bool
+        Whether it asks at other points than the input.
     """
 
     composite: ClassVar[str] = "gradient"
     single: ClassVar[bool] = False
-    walks: ClassVar[bool] = True
+    elsewhere: ClassVar[bool] = False
 
     def __call__(self, problem: Problem, progress: Progress | None = None) -> dict[str, Array]:
         answers = problem.attribute(problem.feeds, np.arange(problem.samples))
         return {name: self.read(x, answers[name]) for name, x in problem.feeds.items()}
+
+    @property
+    def core(self) -> Method:
+        """The method itself, without what is put around it."""
+        return self
+
+    @property
+    def walks(self) -> bool:
+        """Whether it walks at all, or only asks for scores: then any model will do."""
+        return True
 
     def read(self, x: Value, answer: Value) -> Value:
         """The attribution that one walk is, in primitives."""
@@ -86,6 +108,22 @@ class Method:
         if not condition:
             raise InputError(f"{type(self).__name__}: {reason}")
 
+    def require_whole(self, option: str, least: int = 1) -> None:
+        """Refuse an option that is not a whole number from `least` on."""
+        value = getattr(self, option)
+        self.require(
+            is_whole(value) and value >= least,
+            f"{option} must be a whole number from {least} on, not {value!r}",
+        )
+
+    def require_baseline(self, option: str) -> None:
+        """Refuse an option that is no baseline."""
+        value = getattr(self, option)
+        self.require(
+            is_baseline(value),
+            f"{option} can be a finite number, one per channel, an array or 'mean'; not {value!r}",
+        )
+
 
 @dataclass(frozen=True)
 class Walk(Method):
@@ -96,50 +134,21 @@ class Walk(Method):
 
 
 @dataclass(frozen=True)
-class Gradient(Method):
-    """∂f/∂x. Simonyan et al. 2014 (whose maps are its absolute value)."""
+class InputXGradient(Method):
+    """x · ∂f/∂x. Shrikumar et al. 2016."""
 
     single: ClassVar[bool] = True
 
-
-@dataclass(frozen=True)
-class InputXGradient(Gradient):
-    """x · ∂f/∂x. Shrikumar et al. 2016."""
-
     def read(self, x: Value, answer: Value) -> Value:
         return x * answer
-
-
-def baseline_for(baseline: Baseline, name: str, x: Array) -> Array:
-    """A baseline as an array (1 or N, ...) in the shape of the samples of `x`, the batch of input `name`.
-
-    Raises
-    ------
-    InputError
-        It fits neither a sample, nor the batch, nor the channels.
-    """
-    value = baseline.get(name, 0.0) if isinstance(baseline, Mapping) else baseline
-    array = np.asarray(value, dtype=x.dtype)
-    if array.ndim == 1 and x.ndim > 2 and len(array) == x.shape[1]:
-        array = array.reshape(-1, *[1] * (x.ndim - 2))
-    samples = len(array) if array.ndim == x.ndim else 1
-    try:
-        if samples not in (1, len(x)):
-            raise ValueError
-        return np.broadcast_to(array, (samples, *x.shape[1:]))
-    except ValueError:
-        raise InputError(
-            f"baseline: shape {array.shape} is neither a number, nor one per channel, nor a sample or the "
-            f"batch of input {name!r}, {x.shape}"
-        ) from None
 
 
 def missed(problem: Problem, baseline: Baseline, found: Mapping[str, Array]) -> Array:
     """Σ attributions − (f(x) − f(x')), (N,): 0 where a method is complete."""
     rows = np.arange(problem.samples)
     origins = {
-        name: np.array(np.broadcast_to(baseline_for(baseline, name, x), x.shape))
-        for name, x in problem.feeds.items()
+        name: np.broadcast_to(origin, problem.feeds[name].shape)
+        for name, origin in origins_of(baseline, problem.feeds, problem.layout).items()
     }
     sums = np.sum([total(value, problem.samples) for value in found.values()], axis=0)
     return np.asarray(sums - (problem.score(problem.feeds, rows) - problem.score(origins, rows)))
@@ -148,3 +157,13 @@ def missed(problem: Problem, baseline: Baseline, found: Mapping[str, Array]) -> 
 def per_step(values: Array, x: Array) -> Array:
     """One number per step as they broadcast to points like `x`: (K, 1, ...)."""
     return np.asarray(values, dtype=x.dtype).reshape(-1, *[1] * (x.ndim - 1))
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number, of Python or of NumPy."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number."""
+    return is_whole(value) or (isinstance(value, float | np.floating) and math.isfinite(value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,7 +14,7 @@ from .base import Method, Problem, Progress
 
 if TYPE_CHECKING:
     from ..layers import Layer
-    from ..plan import Step
+    from ..plan import Plan
 
 UPSAMPLING = ("bilinear", "nearest")
 
@@ -23,7 +23,7 @@ UPSAMPLING = ("bilinear", "nearest")
 class GradCam(Method):
     """relu(Σ_c w_c A_c), w_c = mean_hw(∂f/∂A_c); enlarged to the input. Selvaraju et al. 2017, eq. 1, 2.
 
-    The map has one channel: (N, 1, H, W).
+    The map has one channel: (N, 1, H, W), or (N, H, W, 1) where the input has its channels last.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class GradCam(Method):
         A, an inner tensor (N, C, h, w); "" is the output of the last convolution, behind its
         BatchNormalization, sum and activation.
     upsampling : str
-        "bilinear" or "nearest".
+        "bilinear" or "nearest", captum's.
     signed : bool
         Leave the relu out, as captum does by default.
     """
@@ -51,26 +51,33 @@ class GradCam(Method):
         """w, (N, C, 1, 1)."""
         return ReduceSum(g, _spatial(A)) * A.dtype.type(1 / np.prod(A.shape[2:]))
 
-    def map(self, A: Value, g: Value, sizes: tuple[int, ...]) -> Value:
-        """The map, from the tensor's values and its gradient, enlarged to `sizes`."""
+    def maps(self, A: Value, g: Value, inputs: Mapping[str, Value], layout: str) -> dict[str, Value]:
+        """The map, from the tensor's values and its gradient, for every input that has as many axes.
+
+        Raises
+        ------
+        InputError
+            The tensor has no places, or no input has as many axes.
+        """
+        fitting = {name: x for name, x in inputs.items() if x.ndim == A.ndim >= 3}
+        if not fitting:
+            shapes = ", ".join(f"{name!r} {list(x.shape)}" for name, x in inputs.items())
+            raise InputError(
+                f"grad_cam: the tensor is {list(A.shape)}, the input {shapes}; name a convolution's output "
+                "that has the input's axes (tensor=)"
+            )
         cam = ReduceSum(self.weights(A, g) * A, np.array([1]))
-        return enlarged(cam if self.signed else Relu(cam), sizes, self.upsampling)
+        cam = cam if self.signed else Relu(cam)
+        if layout != "NHWC":
+            return {name: enlarged(cam, x.shape[2:], self.upsampling) for name, x in fitting.items()}
+        last = [0, *range(2, A.ndim), 1]
+        return {
+            name: Transpose(enlarged(cam, x.shape[1:-1], self.upsampling), perm=last)
+            for name, x in fitting.items()
+        }
 
     def __call__(self, problem: Problem, progress: Progress | None = None) -> dict[str, Array]:
-        A, g = problem.inner(self.tensor)
-        if A.ndim < 3:
-            raise InputError(
-                f"grad_cam: {self.tensor!r} is {A.shape}, without places; name a convolution's output"
-            )
-        maps = {}
-        for name, x in problem.feeds.items():
-            if x.ndim != A.ndim:
-                raise InputError(f"grad_cam: input {name!r} is {x.shape} and {self.tensor!r} is {A.shape}")
-            if problem.layout == "NHWC":
-                maps[name] = np.moveaxis(self.map(A, g, x.shape[1:-1]), 1, -1)
-            else:
-                maps[name] = self.map(A, g, x.shape[2:])
-        return maps
+        return self.maps(*problem.inner(self.tensor), problem.feeds, problem.layout)
 
 
 @dataclass(frozen=True)
@@ -85,27 +92,37 @@ class GradCamPlusPlus(GradCam):
         return ReduceSum(Relu(g) / stabilize(g * ReduceSum(A, _spatial(A)) + 2, 1e-7), _spatial(A))
 
 
-def tensor_for(steps: Sequence[Step]) -> str:
-    """The tensor that Grad-CAM looks at by default: the last convolution's, behind sums and activations.
+def tensor_for(plan: Plan) -> str:
+    """The tensor that Grad-CAM looks at by default: the last convolution's, behind what goes with it.
+
+    That is its BatchNormalization, sum, activation, and what is concatenated with it.
 
     Raises
     ------
     InputError
-        There is no convolution.
+        There is no convolution, or the last one is the target itself.
     """
-    last = next((step for step in steps if step.layer.kind == "convolution"), None)
+    last = next((step for step in plan.steps if step.layer.kind == "convolution"), None)
     if last is None:
         raise InputError("grad_cam: no convolution on the way from target to input; name a tensor (tensor=)")
     tensor = last.layer.output
-    while True:
-        readers = [step for step in steps if tensor in step.layer.inputs]
-        if len(readers) != 1 or not _is_elementwise(readers[0].layer):
+    while tensor != plan.start.tensor:
+        readers = [step for step in plan.steps if tensor in step.layer.inputs]
+        if len(readers) != 1 or not _goes_with(readers[0].layer):
             return tensor
         tensor = readers[0].layer.output
+    raise InputError(
+        f"grad_cam: the last convolution, {last.node}, makes the target itself, so that its map would show "
+        "where the target lies; name an inner tensor (tensor=)"
+    )
 
 
-def _is_elementwise(layer: Layer) -> bool:
-    return layer.kind in ("activation", "scale") or layer.node.operator in ("Add", "Sum")
+def _goes_with(layer: Layer) -> bool:
+    return (
+        layer.kind in ("activation", "scale")
+        or layer.node.operator in ("Add", "Sum")
+        or (layer.node.operator == "Concat" and layer.node.attributes["axis"] in (1, -3))
+    )
 
 
 def _spatial(A: Value) -> Array:
@@ -123,14 +140,11 @@ def enlarged(cam: Value, sizes: tuple[int, ...], how: str) -> Value:
 
 
 def _resampling(old: int, new: int, how: str) -> Array:
-    """(old, new): each new place as a mixture of old ones, centres on centres."""
-    place = (np.arange(new) + 0.5) * old / new - 0.5
+    """(old, new): each new place as a mixture of old ones, as torch's `interpolate` has it.
+
+    "nearest" puts edges on edges, "bilinear" centres on centres.
+    """
     if how == "nearest":
-        return np.eye(old)[:, np.floor((np.arange(new) + 0.5) * old / new).astype(int)]
-    place = np.clip(place, 0, old - 1)
-    low = np.minimum(place.astype(int), max(old - 2, 0))
-    share = place - low
-    matrix = np.zeros((old, new))
-    np.add.at(matrix, (low, np.arange(new)), 1 - share)
-    np.add.at(matrix, (np.minimum(low + 1, old - 1), np.arange(new)), share)
-    return matrix
+        return np.eye(old)[:, np.arange(new) * old // new]
+    place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    return np.asarray(np.maximum(0, 1 - np.abs(place - np.arange(old)[:, None])))

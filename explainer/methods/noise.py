@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..tensor import Array, Value, largest, smallest
-from .base import Gradient, Method, Problem, Progress
-from .sampling import Sampling
+from .base import Method, Problem, Progress, Walk, is_number
+from .paths import noise_for
+from .sampling import Moments, Sampling
 
 # What is made of the maps a under noise.
 KINDS = {
@@ -48,18 +49,34 @@ class Noise(Sampling):
     noise_level: float = 0.1
     stdev: float | None = None
     seed: int = 0
-    around: Method = field(default_factory=Gradient)
+    around: Method = field(default_factory=Walk)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require(self.kind in KINDS, f"kind is {self.kind!r}; there is: {', '.join(KINDS)}")
-        self.require(self.n_samples >= 1, f"n_samples must be 1 or more, not {self.n_samples}")
-        level = self.noise_level if self.stdev is None else self.stdev
-        self.require(level >= 0, f"noise must not be negative; {level} is")
+        self.require_whole("n_samples")
+        self.require_whole("seed", least=0)
+        option = "noise_level" if self.stdev is None else "stdev"
+        size = getattr(self, option)
+        self.require(is_number(size) and size >= 0, f"{option} must be 0 or more, not {size!r}")
 
-    def steps(self, x: Array) -> dict[str, Array]:
-        random = np.random.default_rng(self.seed)
-        return {"noise": random.standard_normal((self.n_samples, *x.shape[1:])).astype(x.dtype)}
+    @property
+    def core(self) -> Method:
+        return self.around
+
+    @property
+    def walks(self) -> bool:
+        return self.around.walks
+
+    @property
+    def count(self) -> int:
+        return self.n_samples
+
+    def briefly(self) -> Noise:
+        return replace(self, n_samples=min(self.n_samples, 3))
+
+    def steps(self, name: str, x: Array, layout: str) -> dict[str, Array]:
+        return {"noise": noise_for(name, x, self.n_samples, self.seed).astype(x.dtype)}
 
     def point(self, x: Value, origin: Value, row: Mapping[str, Value]) -> Value:
         if self.stdev is not None:
@@ -77,14 +94,14 @@ class Noise(Sampling):
     def __call__(self, problem: Problem, progress: Progress | None = None) -> dict[str, Array]:
         if self.around.single:
             return super().__call__(problem, progress)
-        feeds = problem.feeds
-        tables = {name: self.steps(x)["noise"] for name, x in feeds.items()}
-        mean, square = ({name: np.zeros_like(x) for name, x in feeds.items()} for _ in range(2))
+        feeds, rows = problem.feeds, np.arange(problem.samples)
+        tables = {name: self.steps(name, x, problem.layout)["noise"] for name, x in feeds.items()}
+        sums = Moments(problem.samples, self.n_samples)
         for step in range(self.n_samples):
-            points = {n: self.point(x, 0.0, {"noise": tables[n][step]}) for n, x in feeds.items()}
+            points = {name: self.point(x, 0.0, {"noise": tables[name][step]}) for name, x in feeds.items()}
             for name, value in self.around(problem.at(points)).items():
-                mean[name] += value / self.n_samples
-                square[name] += value * value / self.n_samples
+                sums.add(name, value, rows)
             if progress is not None:
                 progress(step + 1, self.n_samples)
-        return {name: self.finish(x, 0.0, mean[name], square[name]) for name, x in feeds.items()}
+        found = {name: feeds[name] for name in sums.mean}  # a map may be of some inputs alone
+        return self.finished(found, dict.fromkeys(found, np.zeros(1)), sums)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Array
-from .base import Problem, Progress
-from .perturbing import Perturbing, is_whole
+from .base import Problem, Progress, is_whole
+from .perturbing import Perturbing
 
 WINDOWS_ACROSS = 8  # default windows side by side along each axis
 
@@ -83,7 +83,7 @@ class Occlusion(Perturbing):
         """
         feeds = problem.feeds
         boxes = {name: self.boxes(problem, name) for name in feeds}
-        origins = {name: self.origin(problem, name) for name in feeds}
+        origins = self.origins(problem)
         lost = {name: np.zeros(x.shape) for name, x in feeds.items()}
         # The first change hides nothing: its score is what those of the others are compared with.
         nothing = (next(iter(feeds)), (slice(0),))

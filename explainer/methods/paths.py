@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ..errors import InputError
 from ..tensor import Array, Value
-from .base import Baseline, Problem, baseline_for, missed, per_step
+from .base import Problem, is_number, missed, per_step
+from .baselines import Baseline, check_names, origin_of, origins_of
 from .sampling import Sampling
 
 GAUSS_LEGENDRE = "gausslegendre"
@@ -23,8 +25,9 @@ class IntegratedGradients(Sampling):
     ----------
     n_steps : int
         Points on the straight line from the baseline to the input.
-    baseline : float, tuple, array or dict
-        x': a number, one per channel, a sample or a batch; a dict has one per input.
+    baseline : float, tuple, array, "mean" or dict
+        x': a number, one per channel, a sample or a batch; "mean", each channel's in the sample itself;
+        a dict has one per input.
     quadrature : str
         "gausslegendre", captum's default; "riemann_right", zennit's; "riemann_left",
         "riemann_middle" or "riemann_trapezoid".
@@ -42,12 +45,18 @@ class IntegratedGradients(Sampling):
         self.require(
             self.quadrature in known, f"quadrature is {self.quadrature!r}; there is: {', '.join(known)}"
         )
-        least = 2 if self.quadrature == "riemann_trapezoid" else 1
-        self.require(self.n_steps >= least, f"n_steps must be {least} or more, not {self.n_steps}")
+        self.require_whole("n_steps", least=2 if self.quadrature == "riemann_trapezoid" else 1)
+        self.require_baseline("baseline")
+
+    def origins(self, feeds: Mapping[str, Array], layout: str) -> dict[str, Array]:
+        return origins_of(self.baseline, feeds, layout)
 
     @property
-    def origin(self) -> Baseline:
-        return self.baseline
+    def count(self) -> int:
+        return self.n_steps
+
+    def briefly(self) -> IntegratedGradients:
+        return replace(self, n_steps=min(self.n_steps, 3))
 
     def delta(self, problem: Problem, found: Mapping[str, Array]) -> Array | None:
         return missed(problem, self.baseline, found)
@@ -66,7 +75,7 @@ class IntegratedGradients(Sampling):
         first = {"riemann_left": 0.0, "riemann_middle": 0.5, "riemann_right": 1.0}[self.quadrature]
         return (np.arange(n) + first) / n, np.full(n, 1 / n)
 
-    def steps(self, x: Array) -> dict[str, Array]:
+    def steps(self, name: str, x: Array, layout: str) -> dict[str, Array]:
         places, weights = self.nodes()
         return {"alpha": per_step(places, x), "weight": per_step(weights * self.n_steps, x)}
 
@@ -89,8 +98,9 @@ class GradientShap(Sampling):
     Parameters
     ----------
     n_samples : int
-    baselines : float, tuple or array
-        A number, one per channel, or an array of samples (B, ...) of which each step draws one.
+    baselines : float, tuple, array or dict
+        A number, one per channel, or an array of samples (B, ...) of which each step draws one; a dict
+        has them for each input, and all inputs have the same one of as many drawn.
     stdev : float
         The noise's standard deviation, in the units of the input.
     seed : int
@@ -106,29 +116,57 @@ class GradientShap(Sampling):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require(self.n_samples >= 1, f"n_samples must be 1 or more, not {self.n_samples}")
-        self.require(self.stdev >= 0, f"stdev must not be negative; {self.stdev} is")
-
-    def steps(self, x: Array) -> dict[str, Array]:
-        random = np.random.default_rng(self.seed)
-        one = x[:1]
-        pool = None if isinstance(self.baselines, Mapping) else np.asarray(self.baselines)
-        rows = (
-            np.broadcast_to(baseline_for(self.baselines, "", one), one.shape)
-            if pool is None or pool.ndim != x.ndim
-            else np.concatenate([baseline_for(row, "", one) for row in pool])
+        self.require_whole("n_samples")
+        self.require_whole("seed", least=0)
+        self.require_baseline("baselines")
+        self.require(
+            is_number(self.stdev) and self.stdev >= 0, f"stdev must be 0 or more, not {self.stdev!r}"
         )
-        drawn = random.integers(0, len(rows), self.n_samples)
-        alpha = random.uniform(size=self.n_samples)
-        noise = random.standard_normal((self.n_samples, *x.shape[1:])) * self.stdev
+
+    @property
+    def count(self) -> int:
+        return self.n_samples
+
+    def origins(self, feeds: Mapping[str, Array], layout: str) -> dict[str, Array]:
+        check_names(self.baselines, feeds)
+        return super().origins(feeds, layout)  # each step has its own
+
+    def briefly(self) -> GradientShap:
+        return replace(self, n_samples=min(self.n_samples, 3))
+
+    def steps(self, name: str, x: Array, layout: str) -> dict[str, Array]:
+        # Drawn first, and so alike for all inputs.
+        alpha, which = np.random.default_rng(self.seed).uniform(size=(2, self.n_samples))
+        pool = self.pool(name, x, layout)
+        noise = noise_for(name, x, self.n_samples, self.seed) * self.stdev
         return {
             "alpha": per_step(alpha, x),
-            "origin": rows[drawn].astype(x.dtype),
+            "origin": pool[(which * len(pool)).astype(int)],
             "noise": noise.astype(x.dtype),
         }
+
+    def pool(self, name: str, x: Array, layout: str) -> Array:
+        """The baselines of input `name` to draw from, (B, ...).
+
+        Raises
+        ------
+        InputError
+            They do not fit the input.
+        """
+        given = self.baselines.get(name, 0.0) if isinstance(self.baselines, Mapping) else self.baselines
+        if isinstance(given, str):
+            raise InputError("gradient_shap draws baselines that are the same for all samples, not 'mean'")
+        # Samples are told from one by their own axis; `x` stands for a batch of as many.
+        samples = len(given) if np.ndim(given) == x.ndim else 1  # type: ignore[arg-type]
+        return origin_of(given, name, np.broadcast_to(x[:1], (samples, *x.shape[1:])), layout)
 
     def point(self, x: Value, origin: Value, row: Mapping[str, Value]) -> Value:
         return row["origin"] + row["alpha"] * (x + row["noise"] - row["origin"])
 
     def value(self, x: Value, origin: Value, row: Mapping[str, Value], point: Value, answer: Value) -> Value:
         return (x + row["noise"] - row["origin"]) * answer
+
+
+def noise_for(name: str, x: Array, count: int, seed: int) -> Array:
+    """Standard normal noise for `count` points like the samples of `x`; every input has its own."""
+    return np.random.default_rng([seed, *name.encode()]).standard_normal((count, *x.shape[1:]))

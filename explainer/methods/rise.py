@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..tensor import Array
-from .base import Problem, Progress
-from .perturbing import Perturbing, is_number
+from .base import Problem, Progress, is_number
+from .perturbing import Perturbing
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class Rise(Perturbing):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require_whole("n_masks", self.n_masks)
-        self.require_whole("cells", self.cells)
-        self.require_whole("seed", self.seed, least=0)
+        self.require_whole("n_masks")
+        self.require_whole("cells")
+        self.require_whole("seed", least=0)
         self.require(isinstance(self.centered, bool), f"centered can be True or False, not {self.centered!r}")
         self.require(
             is_number(self.p_keep) and 0 < self.p_keep < 1,
@@ -90,7 +90,7 @@ class Rise(Perturbing):
             The cells or the baseline do not fit an input.
         """
         feeds = problem.feeds
-        origins = {name: self.origin(problem, name) for name in feeds}
+        origins = self.origins(problem)
         channel = {name: self.channel_axis(problem, name) for name in feeds}
         masks = {name: self.masks(name, x.shape, channel[name]) for name, x in feeds.items()}
         sums = {name: np.zeros((problem.samples, *masks[name].sizes)) for name in feeds}

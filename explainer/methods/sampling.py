@@ -4,12 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 
 from ..tensor import Array, Value
-from .base import Baseline, Method, Problem, Progress, baseline_for
+from .base import Method, Problem, Progress
+from .baselines import origins_of
+
+
+class Moments:
+    """The mean of values and the mean of their squares, sample by sample, in float64.
+
+    Parameters
+    ----------
+    samples : int
+    count : int
+        How many values each sample will have.
+    """
+
+    def __init__(self, samples: int, count: int) -> None:
+        self.samples, self.count = samples, count
+        self.mean: dict[str, Array] = {}
+        self.square: dict[str, Array] = {}
+
+    def add(self, name: str, value: Array, rows: Array) -> None:
+        """Add values (M, ...) of input `name`; `rows` (M,), ascending, says of which sample each is."""
+        value = value.astype(np.float64)
+        begins = np.flatnonzero(np.diff(rows, prepend=-1))
+        for sums, term in ((self.mean, value), (self.square, value * value)):
+            if name not in sums:
+                sums[name] = np.zeros((self.samples, *value.shape[1:]))
+            sums[name][rows[begins]] += np.add.reduceat(term, begins, axis=0) / self.count
 
 
 @dataclass(frozen=True)
@@ -25,18 +51,28 @@ class Sampling(Method):
         How many points are asked at once: this bounds the memory, whatever the number of steps.
     """
 
+    elsewhere: ClassVar[bool] = True
+
     batch_size: int = field(default=8, kw_only=True)
 
     def __post_init__(self) -> None:
-        self.require(self.batch_size >= 1, f"batch_size must be 1 or more, not {self.batch_size}")
+        self.require_whole("batch_size")
+
+    def origins(self, feeds: Mapping[str, Array], layout: str) -> dict[str, Array]:
+        """The baseline x' of every input, (1 or N, ...); 0 where the method has none."""
+        return origins_of(0.0, feeds, layout)
 
     @property
-    def origin(self) -> Baseline:
-        """The baseline x', where the method has one."""
-        return 0.0
+    def count(self) -> int:
+        """K."""
+        raise NotImplementedError
 
-    def steps(self, x: Array) -> dict[str, Array]:
-        """The constants of every step for the input `x`: arrays (K, ...)."""
+    def briefly(self) -> Sampling:
+        """The same method with few steps, to try out what is made of it."""
+        raise NotImplementedError
+
+    def steps(self, name: str, x: Array, layout: str) -> dict[str, Array]:
+        """The constants of every step for input `name`, whose batch is `x`: arrays (K, ...)."""
         raise NotImplementedError
 
     def point(self, x: Value, origin: Value, row: Mapping[str, Value]) -> Value:
@@ -53,26 +89,28 @@ class Sampling(Method):
 
     def __call__(self, problem: Problem, progress: Progress | None = None) -> dict[str, Array]:
         feeds = problem.feeds
-        tables = {name: self.steps(x) for name, x in feeds.items()}
-        origins = {name: baseline_for(self.origin, name, x) for name, x in feeds.items()}
-        mean, square = ({name: np.zeros_like(x) for name, x in feeds.items()} for _ in range(2))
-        count = _length(next(iter(tables.values())))
-        total = problem.samples * count
+        tables = {name: self.steps(name, x, problem.layout) for name, x in feeds.items()}
+        origins = self.origins(feeds, problem.layout)
+        sums = Moments(problem.samples, self.count)
+        total = problem.samples * self.count
         for begin in range(0, total, self.batch_size):
-            asked = np.arange(begin, min(begin + self.batch_size, total))
-            rows, steps = asked // count, asked % count
+            rows, steps = np.divmod(np.arange(begin, min(begin + self.batch_size, total)), self.count)
             cut = {name: {key: values[steps] for key, values in tables[name].items()} for name in feeds}
             ends = {name: origin[rows] if len(origin) > 1 else origin for name, origin in origins.items()}
             points = {name: self.point(x[rows], ends[name], cut[name]) for name, x in feeds.items()}
-            answers = problem.attribute(points, rows)
+            answers = problem.attribute(points, rows, points=total)
             for name, x in feeds.items():
                 value = self.value(x[rows], ends[name], cut[name], points[name], answers[name])
-                np.add.at(mean[name], rows, value / count)
-                np.add.at(square[name], rows, value * value / count)
+                sums.add(name, value, rows)
             if progress is not None:
-                progress(int(asked[-1]) + 1, total)
-        return {name: self.finish(x, origins[name], mean[name], square[name]) for name, x in feeds.items()}
+                progress(begin + len(rows), total)
+        return self.finished(feeds, origins, sums)
 
-
-def _length(table: Mapping[str, Any]) -> int:
-    return len(next(iter(table.values())))
+    def finished(
+        self, feeds: Mapping[str, Array], origins: Mapping[str, Array], sums: Moments
+    ) -> dict[str, Array]:
+        """The attributions of all inputs, in the type of each."""
+        return {
+            name: self.finish(x, origins[name], sums.mean[name], sums.square[name]).astype(x.dtype)
+            for name, x in feeds.items()
+        }

@@ -1,4 +1,4 @@
-"""Rules that compare with a reference: the batch holds the samples, then as many references."""
+"""Rules that compare with a reference."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from ..errors import CompositeError
-from ..tensor import Abs, Max, Value, Where, halves, joined
+from ..tensor import Abs, Max, Value, Where
 from .base import Rule
 
 if TYPE_CHECKING:
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rescale(Rule):
-    """R_in = R · Δz/Δx, Δ = sample − reference; the gradient where |Δx| < ε. Both halves are handed it.
+    """R_in = R · Δz/Δx, Δ = sample − reference; the gradient where |Δx| < ε.
 
     DeepLIFT's rescale rule (Shrikumar et al. 2017, sec. 3.5.2) for activations. A max pool of
-    p (samples) and q (references) with m = max(p, q) hands R·(m − q) to the sample's winner and
+    p (sample) and q (reference) with m = max(p, q) hands R·(m − q) to the sample's winner and
     R·(p − m) to the reference's, each divided by its own Δx: together Δz, whoever wins.
 
     Parameters
@@ -36,17 +36,14 @@ class Rescale(Rule):
             raise CompositeError(f"rescale: eps must be positive, not {self.eps}")
 
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
-        x_a, x_b = halves(x)
-        p, q = halves(layer(x))
-        change = x_a - x_b
-        R_a, _ = halves(R)
-        slope, _ = halves(layer.transpose(R))
+        other = layer.reference
+        if other is None:
+            raise CompositeError("rescale compares with a reference: it belongs to method 'deeplift'")
+        p, q, change = layer(x), other(other.x), x - other.x
         if layer.kind == "winner":
             m = Max(p, q)
-            to_a, to_b = halves(layer.transpose(joined(R_a * (m - q), R_a * (p - m))))
-            handed = to_a + to_b
+            handed = layer.transpose(R * (m - q)) + other.transpose(R * (p - m))
         else:
-            handed = R_a * (p - q)
+            handed = R * (p - q)
         still = Abs(change) < self.eps
-        R_in = Where(still, slope, handed / Where(still, change * 0 + 1, change))
-        return joined(R_in, R_in)
+        return Where(still, layer.transpose(R), handed / Where(still, 1, change))

@@ -79,7 +79,8 @@ def _found(
     size = flat.shape[1]
     if isinstance(index, Region):
         mask = index.mask(output.shape, samples, where.output)
-        if len(mask) > 1 or np.count_nonzero(mask) > 1:
+        # None is chosen where it lies in another part of the batch.
+        if len(mask) > 1 or np.count_nonzero(mask) != 1:
             return Chosen(None, mask[:, _places(where, values, size)[0]])
         index = int(np.flatnonzero(mask)[0])
     if isinstance(index, str):

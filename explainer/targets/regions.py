@@ -63,6 +63,8 @@ class Region:
 
     def taking(self, take: Array, samples: int) -> Region:
         """The region in a batch that holds these of all `samples`."""
+        if self.take is not None:  # of a batch that is itself a part
+            return replace(self, take=self.take[take])
         return replace(self, samples=samples, take=take)
 
     def mask(self, shape: tuple[int, ...], samples: int, name: str) -> Array:

@@ -46,8 +46,7 @@ from .movement import (
     Squeeze,
     Transpose,
     Unsqueeze,
-    halves,
-    joined,
+    cast_to,
 )
 from .symbol import (
     Add,
@@ -112,9 +111,8 @@ __all__ = [
     "Unsqueeze",
     "Value",
     "Where",
-    "halves",
+    "cast_to",
     "inner",
-    "joined",
     "largest",
     "negative",
     "ones_like",

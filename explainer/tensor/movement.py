@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,16 +16,26 @@ def Shape(x: Value) -> Value:
     return np.array(x.shape, dtype=np.int64)
 
 
-# The walk's own type: ONNX's TensorProto.FLOAT.
+# The walk's own type, ONNX's TensorProto.FLOAT, and those that a model may take.
 FLOAT32 = 1
+FLOATS: dict[int, np.dtype[Any]] = {
+    FLOAT32: np.dtype(np.float32),
+    10: np.dtype(np.float16),
+    11: np.dtype(np.float64),
+}
 
 
 @primitive
 def Cast(x: Value, *, to: int) -> Value:
-    """ONNX Cast, to float32 alone."""
-    if to != FLOAT32:
-        raise NotImplementedError("Cast: to float32 only")
-    return np.asarray(x, dtype=np.float32)
+    """ONNX Cast, to a type of floating point."""
+    if to not in FLOATS:
+        raise NotImplementedError("Cast: to floating point only")
+    return np.asarray(x, dtype=FLOATS[to])
+
+
+def cast_to(dtype: np.dtype[Any], x: Value) -> Value:
+    """`x` in another type of floating point, or as it is where it has that type."""
+    return x if x.dtype == dtype else Cast(x, to=next(to for to, kind in FLOATS.items() if kind == dtype))
 
 
 @primitive
@@ -111,18 +122,3 @@ def Unsqueeze(x: Value, axes: Value) -> Value:
 def Squeeze(x: Value, axes: Value) -> Value:
     """ONNX Squeeze."""
     return np.squeeze(x, tuple(int(axis) for axis in axes))
-
-
-def halves(x: Value) -> tuple[Value, Value]:
-    """The first and the second half of a batch."""
-    inner = list(x.shape[1:])
-    pair = Reshape(x, np.array([2, -1, *inner]))
-    first, second = (
-        Slice(pair, np.array([i]), np.array([i + 1]), np.array([0]), np.array([1])) for i in (0, 1)
-    )
-    return Reshape(first, np.array([-1, *inner])), Reshape(second, np.array([-1, *inner]))
-
-
-def joined(first: Value, second: Value) -> Value:
-    """One batch of two."""
-    return Concat(first, second, axis=0)

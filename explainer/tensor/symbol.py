@@ -39,6 +39,12 @@ class Recorder:
         self.constants: dict[str, Array] = {}
         self._known: dict[int, Symbol] = {}
 
+    def within(self, name: str) -> Recorder:
+        """A recorder of names of its own for the same graph."""
+        inner = Recorder(f"{self.prefix}/{name}", self.depth)
+        inner.nodes, inner.constants = self.nodes, self.constants
+        return inner
+
     def fresh(self, stem: str) -> str:
         """A name that no other value of this recorder has."""
         return f"{self.prefix}/{stem}_{len(self.nodes) + len(self.constants)}"

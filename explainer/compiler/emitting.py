@@ -1,0 +1,166 @@
+"""A method's file, and the proof that it is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from ..batches import Batches
+from ..errors import InputError, ModelError
+from ..graph import Graph
+from ..inputs import Given
+from ..methods import Method, Sampling, Walk
+from ..plan import Plan
+from ..question import Scorer, ask, refuse_whole_numbers
+from ..runner import Runner
+from ..targets import Target, choose
+from ..tensor import Array, Recorder
+from .choices import Choice, choices_of, given, names_samples
+from .proof import Examples, loaded, prove
+from .symbols import Symbols
+from .walks import Trace, emitted
+from .writing import names_of, unused_prefix, written
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """A file that explains itself.
+
+    Attributes
+    ----------
+    proto : onnx.ModelProto
+    names : dict of output name -> tensor
+        The outputs that were added, and whose relevance they hold.
+    choices : tuple of Choice
+        The inputs that were added.
+    """
+
+    proto: onnx.ModelProto
+    names: dict[str, str]
+    choices: tuple[Choice, ...]
+
+
+class Emitter:
+    """Puts methods into a model's file: one model, plan and target.
+
+    Parameters
+    ----------
+    original : Graph
+        The model as given.
+    proto : onnx.ModelProto
+        The same in an opset that can express the walk; the plan is made for it.
+    plan : Plan
+    target : Target
+    examples : Examples
+    layout : str
+        "NCHW" or "NHWC".
+    """
+
+    def __init__(
+        self,
+        original: Graph,
+        proto: onnx.ModelProto,
+        plan: Plan,
+        target: Target,
+        examples: Examples,
+        layout: str,
+    ) -> None:
+        self.original, self.proto, self.plan = original, proto, plan
+        self.target, self.examples, self.layout = target, examples, layout
+        self.runner = Runner(plan, np.dtype(np.float32))
+        self.scorer = Scorer(plan.graph, target.where)
+        self.batches = Batches(plan.graph)
+
+    def emit(self, method: Method) -> Emitted:
+        """The model with the method's nodes behind its own, and the inputs that choose its target.
+
+        Raises
+        ------
+        InputError, UnsupportedError
+            The method has no place in a file.
+        """
+        feeds = self.examples.feeds(2)
+        samples = len(next(iter(feeds.values())))
+        if method.elsewhere:
+            refuse_whole_numbers({name: feeds[name] for name in self.plan.sources})
+        activations = self._forward(feeds)
+        symbols = Symbols(Recorder(unused_prefix(self.plan.graph)), self.plan.graph, activations)
+        found = choose(self.target, activations, samples)
+        if self.examples.is_dynamic and names_samples(found):
+            raise InputError(f"compile: {self.target} names samples, and the file's batch is free")
+        choices = choices_of(self.target, found, names_of(self.plan.graph))
+        target = given(self.target, choices, symbols.recorder)
+        trace = Trace(self.proto, self.plan, target, symbols, self._forward, feeds, self.layout)
+        relevance = emitted(method, trace)
+        names = {
+            name: tensor for name, tensor in output_names(self.plan, method).items() if tensor in relevance
+        }
+        results = {name: relevance[tensor] for name, tensor in names.items()}
+        recorder = symbols.recorder
+        proto = written(self.proto, recorder, results, choices, self.examples, activations, samples)
+        return Emitted(proto, names, choices)
+
+    def _forward(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        values = self.plan.graph.typed(feeds)
+        return {**self.runner.session.run(values), **values}
+
+    def prove(self, method: Method, file: Emitted) -> None:
+        """Check the file against the original and against NumPy: see `explainer.compiler.proof`.
+
+        A loop of many steps is tried with few: a file that differs in nothing but the loop's
+        constants, the table of its steps, stands for it.
+
+        Raises
+        ------
+        ModelError
+        """
+        trial = file
+        if isinstance(method, Sampling):
+            loaded(file.proto, list(file.names))
+            method = method.briefly()
+            trial = self.emit(method)
+            if not _same_graph(file.proto.graph, trial.proto.graph):
+                raise ModelError(
+                    "the compiled loop changes with its number of steps; please report this model"
+                )
+        prove(
+            trial.proto,
+            self.original,
+            self._reference(method),
+            trial.names,
+            self.target,
+            self.examples,
+            trial.choices,
+        )
+
+    def _reference(
+        self, method: Method
+    ) -> Callable[[Mapping[str, Array], Sequence[Target]], list[dict[str, Array]]]:
+        """What NumPy makes of a batch and targets: a dict of tensor -> relevance for each."""
+
+        def reference(feeds: Mapping[str, Array], targets: Sequence[Target]) -> list[dict[str, Array]]:
+            if isinstance(method, Walk):
+                return [run.relevance for run in self.runner.run(feeds, targets)]
+            whom = (self.scorer, self.runner, self.batches, Given(dict(feeds), layout=self.layout))
+            return [ask(method, *whom, target, None).relevance for target in targets]
+
+        return reference
+
+
+def output_names(plan: Plan, method: Method) -> dict[str, str]:
+    """The emitted outputs: their name -> the tensor whose relevance they hold."""
+    single = len(plan.sources) == 1
+    names = {"relevance" if single else f"relevance/{name}": name for name in plan.sources}
+    if not isinstance(method, Walk):
+        return names
+    return names | {f"relevance/{name}": tensor for name, tensor in plan.keep.items()}
+
+
+def _same_graph(a: onnx.GraphProto, b: onnx.GraphProto) -> bool:
+    """Whether two graphs are the same but for the values of their constants."""
+    parts = [(graph.node, graph.input, graph.output) for graph in (a, b)]
+    names = [[tensor.name for tensor in graph.initializer] for graph in (a, b)]
+    return names[0] == names[1] and all(list(p) == list(q) for p, q in zip(*parts, strict=True))

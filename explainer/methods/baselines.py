@@ -1,0 +1,108 @@
+"""Baselines: what stands for "nothing was there"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..errors import InputError
+from ..tensor import Array
+
+# A number, one per channel, a sample or a batch, or "mean"; a dict has one per input, else 0.
+Baseline: TypeAlias = "float | tuple[float, ...] | Array | str | Mapping[str, Any]"
+MEAN = "mean"
+
+
+def is_baseline(value: Any) -> bool:
+    """Whether something is a baseline of some input: finite numbers, "mean", or a dict of them."""
+    if isinstance(value, Mapping):
+        return all(map(is_baseline, value.values()))
+    if isinstance(value, str):
+        return value == MEAN
+    try:
+        numbers = np.asarray(value)
+    except ValueError:  # lists of different lengths
+        return False
+    return numbers.size > 0 and numbers.dtype.kind in "fiu" and bool(np.isfinite(numbers).all())
+
+
+def channel_axis(name: str, x: Array, layout: str) -> int:
+    """Where the batch `x` of input `name` has its channels, the sample axis counted.
+
+    Raises
+    ------
+    InputError
+        It has no spatial axes.
+    """
+    if x.ndim < 3:
+        raise InputError(
+            f"input {name!r} has shape {x.shape} and so no spatial axes, only samples and channels; take a "
+            "method that needs no image, such as 'gradient'"
+        )
+    return x.ndim - 1 if layout == "NHWC" else 1
+
+
+def origin_of(baseline: Baseline, name: str, x: Array, layout: str) -> Array:
+    """A baseline as an array (1 or N, ...) in the shape of the samples of `x`, the batch of input `name`.
+
+    Raises
+    ------
+    InputError
+        It fits neither a sample, nor the batch, nor the channels, or is beyond the input's type.
+    """
+    value: Any = baseline.get(name, 0.0) if isinstance(baseline, Mapping) else baseline
+    if isinstance(value, str):
+        channel = channel_axis(name, x, layout)
+        spatial = tuple(axis for axis in range(1, x.ndim) if axis != channel)
+        value = x.mean(spatial, dtype=np.float64, keepdims=True)
+    elif np.ndim(value) == 1 and x.ndim > 2:
+        # As NumPy broadcasts it, it would be one number per column.
+        channel = channel_axis(name, x, layout)
+        if len(value) != x.shape[channel]:
+            raise InputError(
+                f"baseline has {len(value)} numbers, input {name!r} has {x.shape[channel]} channels"
+            )
+        value = np.expand_dims(value, [axis for axis in range(x.ndim) if axis != channel])
+    with np.errstate(over="ignore"):
+        array = np.asarray(value).astype(x.dtype)
+    samples = len(array) if array.ndim == x.ndim else 1
+    try:
+        if samples not in (1, len(x)):
+            raise ValueError
+        found = np.broadcast_to(array, (samples, *x.shape[1:]))
+    except ValueError:
+        raise InputError(
+            f"baseline: shape {array.shape} is neither a number, nor one per channel, nor a sample or the "
+            f"batch of input {name!r}, {x.shape}"
+        ) from None
+    if not np.isfinite(found).all():
+        raise InputError(f"baseline {baseline} is beyond {x.dtype}")
+    return found
+
+
+def origins_of(baseline: Baseline, feeds: Mapping[str, Array], layout: str) -> dict[str, Array]:
+    """The baseline of every input of a batch, (1 or N, ...).
+
+    Raises
+    ------
+    InputError
+        See `origin_of`; or a dict names what is no input.
+    """
+    check_names(baseline, feeds)
+    return {name: origin_of(baseline, name, x, layout) for name, x in feeds.items()}
+
+
+def check_names(baseline: Baseline, feeds: Mapping[str, Array]) -> None:
+    """Refuse a dict that names what is no input.
+
+    Raises
+    ------
+    InputError
+    """
+    if isinstance(baseline, Mapping) and (unknown := baseline.keys() - feeds.keys()):
+        raise InputError(
+            f"baseline: {', '.join(map(repr, sorted(unknown)))} is none of the inputs that are explained, "
+            f"{', '.join(map(repr, feeds))}"
+        )

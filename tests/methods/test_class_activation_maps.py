@@ -1,0 +1,201 @@
+"""Grad-CAM and Grad-CAM++: captum's, the papers' equations, and the tensor that is looked at by default."""
+
+import captum.attr
+import numpy as np
+import pytest
+import torch
+from building import parse, relative, rng
+from captum.attr import LayerAttribution
+from perturbed import MODELS
+from residual import residual_net
+from twins import EXACT, SHAPE, picture, twin, two_feeds, two_inputs
+
+import explainer
+from explainer import Explainer, InputError, TargetError
+from explainer.methods.cam import enlarged
+
+LAST = {"relus": 3, "chain": 5}  # the layer of the chain whose output is the last features
+
+
+def features(net, name, x, target):
+    """A and ∂f/∂A by autograd."""
+    points = torch.as_tensor(x).double()
+    A = net.module[: LAST[name] + 1](points).detach().requires_grad_()
+    (g,) = torch.autograd.grad(net.module[LAST[name] + 1 :](A)[:, target].sum(), A)
+    return A.detach().numpy(), g.numpy()
+
+
+def resized(cam, size, mode):
+    how = {"align_corners": False} if mode == "bilinear" else {}
+    return torch.nn.functional.interpolate(torch.as_tensor(cam), size, mode=mode, **how).numpy()
+
+
+@pytest.mark.parametrize("upsampling", ["bilinear", "nearest"])
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("name", LAST)
+def test_grad_cam_is_captums(name, signed, upsampling):
+    net, x = twin(name), picture(3)
+    layer = captum.attr.LayerGradCam(net.module, net.module[LAST[name]])
+    theirs = layer.attribute(torch.from_numpy(x).double(), target=2, relu_attributions=not signed)
+    if upsampling == "nearest":  # captum's own way to enlarge
+        theirs = LayerAttribution.interpolate(theirs, SHAPE[1:], interpolate_mode="nearest")
+    else:
+        theirs = torch.as_tensor(resized(theirs.detach(), SHAPE[1:], "bilinear"))
+    ours = net.explain(x, "grad_cam", 2, signed=signed, upsampling=upsampling)
+    assert ours.relevance.shape == (3, 1, *SHAPE[1:])
+    assert relative(ours.relevance, theirs.detach().numpy()) < EXACT
+    assert (ours.relevance < 0).any() == signed
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("name", LAST)
+def test_grad_cam_plus_plus_is_equation_19(name, signed):
+    net, x = twin(name), picture(3)
+    A, g = features(net, name, x, 1)
+    wanted = np.zeros((3, *A.shape[2:]))
+    for n in range(3):
+        for c in range(A.shape[1]):
+            weight = 0.0
+            for i, j in np.ndindex(*A.shape[2:]):
+                slope = g[n, c, i, j]
+                if slope != 0:
+                    alpha = slope**2 / (2 * slope**2 + A[n, c].sum() * slope**3)
+                    weight += alpha * max(slope, 0)
+            wanted[n] += weight * A[n, c]
+    wanted = resized((wanted if signed else np.maximum(wanted, 0))[:, None], SHAPE[1:], "bilinear")
+    ours = net.explain(x, "grad_cam_plus_plus", 1, signed=signed)
+    assert relative(ours.relevance, wanted) < 1e-6  # the denominator has a stabiliser of 1e-7
+    assert relative(ours.relevance, net.explain(x, "grad_cam", 1, signed=signed).relevance) > 0.01
+
+
+@pytest.mark.parametrize("start", ["probability", "margin"])
+def test_other_starts_weigh_by_the_gradient_of_what_they_explain(start):
+    net, x = twin("relus"), picture(2)
+    A, _ = features(net, "relus", x, 0)
+    points = torch.as_tensor(A).requires_grad_()
+    z = net.module[LAST["relus"] + 1 :](points)
+    explained = torch.softmax(z, 1)[:, 1] if start == "probability" else z[:, 1] - z[:, 3]
+    (g,) = torch.autograd.grad(explained.sum(), points)
+    cam = (g.numpy().mean((2, 3), keepdims=True) * A).sum(1, keepdims=True)
+    against = {"against": 3} if start == "margin" else {}
+    ours = net.explain(x, "grad_cam", 1, start=start, signed=True, upsampling="nearest", **against)
+    assert relative(ours.relevance, resized(cam, SHAPE[1:], "nearest")) < EXACT
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+@pytest.mark.parametrize("old", [(1, 1), (2, 5), (7, 7), (14, 3), (13, 16)])
+@pytest.mark.parametrize("new", [(1, 1), (7, 7), (13, 16), (30, 9)])
+def test_enlarging_is_torchs(old, new, mode):
+    cam = rng(1).standard_normal((2, 1, *old))
+    assert relative(enlarged(cam, new, mode), resized(cam, new, mode)) < EXACT
+
+
+def test_the_tensor_can_be_named():
+    net, x = twin("relus"), picture(2)
+    names = [node.outputs[0] for node in Explainer(net.model).graph.nodes if node.operator == "Relu"]
+    first, last = (net.explain(x, "grad_cam", 1, tensor=name).relevance for name in names)
+    np.testing.assert_array_equal(last, net.explain(x, "grad_cam", 1).relevance)
+    points = torch.as_tensor(x).double()
+    A = net.module[:2](points).detach().requires_grad_()
+    (g,) = torch.autograd.grad(net.module[2:](A)[:, 1].sum(), A)
+    cam = (g.mean((2, 3), keepdim=True) * A).sum(1, keepdim=True).clamp(min=0)
+    assert relative(first, cam.detach().numpy()) < EXACT  # as large as the input
+
+
+def looked_at(model, **how):
+    (tensor,) = Explainer(model, method="grad_cam", **how).plan.shows
+    return tensor
+
+
+def test_the_last_convolution_with_all_that_goes_with_it_is_the_default():
+    assert looked_at(residual_net()) == "r3"  # Conv, Concat with a pool, Relu
+    ends = {
+        "relu": ("c = Conv (x, w) r = Relu (c) m = GlobalAveragePool (r)", "r"),
+        "pool": (
+            "c = Conv (x, w) r = Relu (c) p = MaxPool <kernel_shape = [2, 2]> (r) m = GlobalAveragePool (p)",
+            "r",
+        ),
+        "sum": ("a = Conv (x, w) c = Conv (a, v) s = Add (c, a) r = Clip (s) m = GlobalAveragePool (r)", "r"),
+        "forked": ("c = Conv (x, w) r = Relu (c) t = Tanh (c) s = Add (r, t) m = GlobalAveragePool (s)", "c"),
+        "rows": ("c = Conv (x, w) j = Concat <axis = 2> (c, c) m = GlobalAveragePool (j)", "c"),
+        "none behind": ("c = Conv (x, w) m = GlobalAveragePool (c)", "c"),
+    }
+    for text, tensor in ends.values():
+        model = parse(
+            f"g (float[N,4,6,6] x) => (float[N,4] y) {{ {text} f = Flatten (m) y = Gemm (f, u) }}",
+            w=rng(1).standard_normal((4, 4, 1, 1)),
+            v=rng(2).standard_normal((4, 4, 1, 1)),
+            u=rng(3).standard_normal((4, 4)),
+        )
+        assert looked_at(model) == tensor
+
+
+def test_the_default_of_the_shipped_model():
+    ex = Explainer(MODELS / "shapes.onnx", method="grad_cam")
+    (tensor,) = ex.plan.shows
+    pool = next(node for node in ex.graph.nodes if node.operator == "GlobalAveragePool")
+    assert pool.inputs[0] == tensor  # behind the last block's sum and Relu
+    found = ex.explain(MODELS / "shapes.png")
+    assert found.relevance.shape == (1, 1, 64, 64) and found.relevance.max() > 0
+
+
+@pytest.mark.parametrize(
+    ("file", "operator", "channels", "size"),
+    [
+        ("squeezenet1.1-fp32-from-fp16", "Relu", 1000, 13),  # its classifier is a convolution
+        ("mobilenetv2-torchvision-fp32-dequant", "Clip", 1280, 7),
+        ("resnet20-cifar10", "Relu", 64, 8),
+    ],
+)
+def test_the_default_of_models_of_others(file, operator, channels, size, shared):
+    path = shared / "models" / f"{file}.onnx"
+    ex = Explainer(path, method="grad_cam")
+    (tensor,) = ex.plan.shows
+    assert ex.graph.producers[tensor].operator == operator
+    value = next(v for v in ex.graph.inputs)
+    shape = tuple(size or 1 for size in value.shape)
+    A = ex.graph.session([tensor]).run({value.name: np.zeros(shape, value.dtype)})[tensor]
+    assert A.shape[1:] == (channels, size, size)
+
+
+def test_channels_last():
+    text = """g (float[N,6,8,2] x) => (float[N,3] y) {{
+        t = Transpose <perm = [0, 3, 1, 2]> (x) c = Conv <strides = [2, 2]> (t, w) r = Relu (c)
+        m = GlobalAveragePool (r) f = Flatten (m) y = Gemm (f, u) }}"""
+    weights = {"w": rng(1).standard_normal((4, 2, 2, 2)), "u": rng(2).standard_normal((4, 3))}
+    model = parse(text.format(), **weights)
+    x = rng(3).standard_normal((2, 6, 8, 2)).astype(np.float32)
+    last = Explainer(model, method="grad_cam", preprocess=explainer.Preprocess(size=(6, 8), layout="NHWC"))
+    first = parse(
+        text.format().replace("float[N,6,8,2]", "float[N,2,6,8]").replace("[0, 3, 1, 2]", "[0, 1, 2, 3]"),
+        **weights,
+    )
+    wanted = Explainer(first, method="grad_cam").explain(np.moveaxis(x, -1, 1).copy(), 1).relevance
+    found = last.explain(x, 1).relevance
+    assert found.shape == (2, 6, 8, 1)
+    np.testing.assert_allclose(found[..., 0], wanted[:, 0], rtol=1e-6)
+
+
+def test_of_several_inputs_those_with_places_get_the_map():
+    found = two_inputs().explain(two_feeds(), "grad_cam", 1)
+    assert set(found.relevance) == {"image"}
+    assert found.relevance["image"].shape == (3, 1, 4, 4)
+
+
+def test_what_has_no_map():
+    dense = parse("g (float[N,3] x) => (float[N,2] y) { h = Gemm (x, w) y = Relu (h) }", w=np.ones((3, 2)))
+    with pytest.raises(InputError, match=r"no convolution on the way .*; name a tensor \(tensor=\)"):
+        Explainer(dense, method="grad_cam").explain(np.ones((1, 3)))
+    with pytest.raises(
+        InputError, match=r"the tensor is \[1, 2\], the input 'x' \[1, 3\]; name a convolution"
+    ):
+        Explainer(dense, method="grad_cam", tensor="h").explain(np.ones((1, 3)))
+    masks = parse(
+        "g (float[N,2,4,4] x) => (float[N,3,4,4] y) { c = Conv (x, w) y = Relu (c) }", w=np.ones((3, 2, 1, 1))
+    )
+    with pytest.raises(InputError, match=r"the last convolution, Conv '.*', makes the target itself"):
+        Explainer(masks, method="grad_cam").explain(np.ones((1, 2, 4, 4)), "y[0, 1, 2]")
+    with pytest.raises(TargetError, match="is no tensor of this model"):
+        twin("relus").explain(picture(), "grad_cam", tensor="nothing")
+    with pytest.raises(InputError, match="upsampling is 'cubic'; there is: bilinear, nearest"):
+        twin("relus").explain(picture(), "grad_cam", upsampling="cubic")
