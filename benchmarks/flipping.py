@@ -236,7 +236,9 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", type=int, default=60, help="of the small pictures, how many per network")
-    parser.add_argument("names", nargs="*", help="methods and presets; all, if none is named")
+    parser.add_argument(
+        "names", nargs="*", help="methods, presets and .toml files of rules; without any, all"
+    )
     options = parser.parse_args()
     if not (SHARED / "manifest.json").exists():
         print("nothing is measured: the models and photos are not here, no ../shared next to the checkout")
