@@ -101,10 +101,7 @@ class Explainer:
             defaults=defaults_from(lambda: self.preprocess),
             **asked.parameters,
         )
-        settings = {"noise": noise, "dialect": dialect, "rules": rules, "eps": eps, **options}
-        self.how = {
-            name: as_asked(value) for name, value in settings.items() if value not in (None, (), {}, [])
-        }
+        self.how = as_asked({"noise": noise, "dialect": dialect, "rules": rules, "eps": eps, **options})
         self.keep = keep
         if keep:
             require_walk("keep", self.method)

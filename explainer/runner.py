@@ -27,9 +27,9 @@ AGREEMENT = {2: 5e-2, 4: 1e-3, 8: 1e-9}
 
 # What walks from many points: whichever is faster, NumPy alone, or onnxruntime alone.
 ENGINES = ("auto", "numpy", "onnxruntime")
-# From how many points on a walk in onnxruntime pays: it is made once for some 0.6 s, and takes
-# 0.09 s a point instead of 0.12 s (ResNet-18, one core, measured).
-MANY = 24
+# From how many points on a walk in onnxruntime pays: it is made once for some 1.1 s, and a point takes
+# 0.08 s instead of 0.11 s (ResNet-18, of one core's time, measured).
+MANY = 40
 
 HandBack: TypeAlias = Callable[[dict[str, Array], Array], dict[str, Array]]
 

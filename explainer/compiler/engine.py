@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 # Of the model that is made here. It holds no node of the file, whose own opset so does not matter.
 OPSET, IR_VERSION = 17, 8
+# Larger constants, in bytes, are not written into the model but fed: VGG-16's dense layers, 0.5 GB, would
+# be held several times while it is made.
+LARGEST = 1 << 24
 
 Shapes: TypeAlias = "tuple[tuple[int, ...], ...]"
 
@@ -93,20 +96,22 @@ class TracedWalk:
         for name in read:
             if name not in activations and name not in constants and name != "walk/R":
                 constants[name] = plan.graph.constant(name)
-        kinds = {**{name: activations[name].dtype for name in self.inputs}, "walk/R": R.dtype}
+        self._large = {k: np.ascontiguousarray(v) for k, v in constants.items() if v.nbytes > LARGEST}
+        fed = {**{name: activations[name] for name in self.inputs}, **self._large, "walk/R": R}
         graph = onnx.helper.make_graph(
             nodes,
             "walk",
-            [_declared(name, kind) for name, kind in kinds.items()],
+            [_declared(name, value.dtype) for name, value in fed.items()],
             [_declared(name, np.dtype(np.float32)) for name in self.outputs.values()],
-            [numpy_helper.from_array(value, name) for name, value in constants.items()],
+            [numpy_helper.from_array(v, name) for name, v in constants.items() if name not in self._large],
         )
         opset = onnx.helper.make_opsetid("", OPSET)
         return onnx.helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION)
 
     def __call__(self, activations: Mapping[str, Array], R: Array) -> dict[str, Array]:
         try:
-            found = self._session.run({**{name: activations[name] for name in self.inputs}, "walk/R": R})
+            read = {name: activations[name] for name in self.inputs}
+            found = self._session.run({**read, **self._large, "walk/R": R})
         except ModelError as error:
             raise Unwalkable(str(error)) from error
         relevance = {name: found[output] for name, output in self.outputs.items()}

@@ -151,12 +151,13 @@ def _sampled(method: Sampling, trace: Trace) -> dict[str, Value]:
     sums: dict[str, tuple[Symbol, Value]] = {}  # the name of what is carried -> before and after a step
     for name, x in inputs.items():
         value = method.value(x, origins[name], rows[name], points[name], answers[name])
-        for kind, term in ((f"mean/{name}", value), (f"square/{name}", value * value)):
+        terms = {f"mean/{name}": value} | ({f"square/{name}": value * value} if method.squares else {})
+        for kind, term in terms.items():
             before = Symbol(body, f"{body.prefix}/{kind}", np.zeros_like(x.value))
             sums[kind] = (before, before + term * (1 / method.count))
     after = _loop(outer, body, number, method.count, sums, {name: x * 0 for name, x in inputs.items()})
     return {
-        name: method.finish(x, origins[name], after[f"mean/{name}"], after[f"square/{name}"])
+        name: method.finish(x, origins[name], after[f"mean/{name}"], after.get(f"square/{name}"))
         for name, x in inputs.items()
     }
 

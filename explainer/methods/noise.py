@@ -69,6 +69,10 @@ class Noise(Sampling):
         return self.around.walks
 
     @property
+    def squares(self) -> bool:
+        return self.kind != "smoothgrad"
+
+    @property
     def count(self) -> int:
         return self.n_samples
 
@@ -96,7 +100,7 @@ class Noise(Sampling):
             return super().__call__(problem, progress)
         feeds, rows = problem.feeds, np.arange(problem.samples)
         tables = {name: self.steps(name, x, problem.layout)["noise"] for name, x in feeds.items()}
-        sums = Moments(problem.samples, self.n_samples)
+        sums = Moments(problem.samples, self.n_samples, self.squares)
         for step in range(self.n_samples):
             points = {name: self.point(x, 0.0, {"noise": tables[name][step]}) for name, x in feeds.items()}
             for name, value in self.around(problem.at(points)).items():

@@ -14,17 +14,18 @@ from .baselines import origins_of
 
 
 class Moments:
-    """The mean of values and the mean of their squares, sample by sample, in float64.
+    """The mean of values, and the mean of their squares if that is wanted, in float64.
 
     Parameters
     ----------
     samples : int
     count : int
         How many values each sample will have.
+    squares : bool
     """
 
-    def __init__(self, samples: int, count: int) -> None:
-        self.samples, self.count = samples, count
+    def __init__(self, samples: int, count: int, squares: bool) -> None:
+        self.samples, self.count, self.squares = samples, count, squares
         self.mean: dict[str, Array] = {}
         self.square: dict[str, Array] = {}
 
@@ -32,7 +33,8 @@ class Moments:
         """Add values (M, ...) of input `name`; `rows` (M,), ascending, says of which sample each is."""
         value = value.astype(np.float64)
         begins = np.flatnonzero(np.diff(rows, prepend=-1))
-        for sums, term in ((self.mean, value), (self.square, value * value)):
+        terms = [(self.mean, value), *([(self.square, value * value)] if self.squares else [])]
+        for sums, term in terms:
             if name not in sums:
                 sums[name] = np.zeros((self.samples, *value.shape[1:]))
             sums[name][rows[begins]] += np.add.reduceat(term, begins, axis=0) / self.count
@@ -54,6 +56,11 @@ class Sampling(Method):
     elsewhere: ClassVar[bool] = True
 
     batch_size: int = field(default=8, kw_only=True)
+
+    @property
+    def squares(self) -> bool:
+        """Whether the mean of the squares is looked at."""
+        return False
 
     def __post_init__(self) -> None:
         self.require_whole("batch_size")
@@ -84,14 +91,14 @@ class Sampling(Method):
         return answer
 
     def finish(self, x: Value, origin: Value, mean: Value, square: Value) -> Value:
-        """The attribution, from the mean of the values and the mean of their squares."""
+        """The attribution, from the mean of the values and, if there are `squares`, that of theirs."""
         return mean
 
     def __call__(self, problem: Problem, progress: Progress | None = None) -> dict[str, Array]:
         feeds = problem.feeds
         tables = {name: self.steps(name, x, problem.layout) for name, x in feeds.items()}
         origins = self.origins(feeds, problem.layout)
-        sums = Moments(problem.samples, self.count)
+        sums = Moments(problem.samples, self.count, self.squares)
         total = problem.samples * self.count
         for begin in range(0, total, self.batch_size):
             rows, steps = np.divmod(np.arange(begin, min(begin + self.batch_size, total)), self.count)
@@ -111,6 +118,6 @@ class Sampling(Method):
     ) -> dict[str, Array]:
         """The attributions of all inputs, in the type of each."""
         return {
-            name: self.finish(x, origins[name], sums.mean[name], sums.square[name]).astype(x.dtype)
+            name: self.finish(x, origins[name], sums.mean[name], sums.square.get(name)).astype(x.dtype)
             for name, x in feeds.items()
         }
