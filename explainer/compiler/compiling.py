@@ -19,7 +19,6 @@ from ..files import write_whole
 from ..gates import check_passable
 from ..graph import Graph, ModelLike
 from ..methods import NoiseLike
-from ..plan import Plan
 from ..planning import plan_of, require_walk
 from ..preprocess import defaults_from, of_metadata
 from ..targets import (
@@ -35,6 +34,7 @@ from .emitting import Emitter, output_names
 from .proof import Examples
 from .raising import raised
 from .walks import check_compilable
+from .writing import names_of
 
 
 def compile(
@@ -125,7 +125,7 @@ def compile(
     # A converter may insert nodes before the output: the target is looked up anew.
     goal = resolve_target(graph, labels=labels_of(graph), **given_target)
     plan = plan_of(graph, chosen, goal.where, keep, asked.method, conditioned)
-    _refuse_taken_names(plan, output_names(plan, asked.method))
+    _refuse_taken_names(original, names_of(proto.graph), output_names(plan, asked.method))
     examples = Examples.of(graph, image_size)
     emitter = Emitter(original, proto, plan, goal, examples, _layout(original))
     file = emitter.emit(asked.method)
@@ -147,12 +147,12 @@ def _layout(graph: Graph) -> str:
     return "NCHW" if how is None else how.layout
 
 
-def _refuse_taken_names(plan: Plan, names: Collection[str]) -> None:
+def _refuse_taken_names(graph: Graph, names: Collection[str], wanted: Collection[str]) -> None:
     """Say what onnx.checker would only call a violated single assignment."""
-    taken = set(names) & {name for node in plan.graph.nodes for name in node.outputs}
+    taken = set(names) & set(wanted)
     if taken:
         raise ModelError(
-            f"{plan.graph.title}: it has tensors called {', '.join(map(repr, sorted(taken)))} already; "
+            f"{graph.title}: it has tensors called {', '.join(map(repr, sorted(taken)))} already; "
             "was it compiled before? Compile the original"
         )
 

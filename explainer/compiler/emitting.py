@@ -70,6 +70,7 @@ class Emitter:
     ) -> None:
         self.original, self.proto, self.plan = original, proto, plan
         self.target, self.examples, self.layout = target, examples, layout
+        self.names = names_of(proto.graph)
         self.runner = Runner(plan, np.dtype(np.float32))
         self.scorer = Scorer(plan.graph, target.where)
         self.batches = Batches(plan.graph)
@@ -87,11 +88,11 @@ class Emitter:
         if method.elsewhere:
             refuse_whole_numbers({name: feeds[name] for name in self.plan.sources})
         activations = self._forward(feeds)
-        symbols = Symbols(Recorder(unused_prefix(self.plan.graph)), self.plan.graph, activations)
+        symbols = Symbols(Recorder(unused_prefix(self.names)), self.plan.graph, activations)
         found = choose(self.target, activations, samples)
         if self.examples.is_dynamic and names_samples(found):
             raise InputError(f"compile: {self.target} names samples, and the file's batch is free")
-        choices = choices_of(self.target, found, names_of(self.plan.graph))
+        choices = choices_of(self.target, found, self.names)
         target = given(self.target, choices, symbols.recorder)
         trace = Trace(self.proto, self.plan, target, symbols, self._forward, feeds, self.layout)
         relevance = emitted(method, trace)

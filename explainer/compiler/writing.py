@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from ..graph import Graph
 from ..tensor import Array, Recorder, Symbol
 from .choices import Choice
 from .proof import Examples
@@ -76,15 +75,21 @@ def node_of(entry: Any) -> onnx.NodeProto:
     return onnx.helper.make_node(operator, inputs, outputs, name=outputs[0], **plain)
 
 
-def names_of(graph: Graph) -> set[str]:
-    """Every name that the file uses for a tensor."""
-    given = {value.name for value in graph.inputs} | set(graph.initializers)
-    return given | {name for node in graph.nodes for name in (*node.inputs, *node.outputs)}
+def names_of(graph: onnx.GraphProto) -> set[str]:
+    """Every name that a file uses for a tensor, in subgraphs too."""
+    names = {value.name for value in (*graph.input, *graph.initializer)}
+    for node in graph.node:
+        names.update((*node.input, *node.output))
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                names |= names_of(inner)
+    return names
 
 
-def unused_prefix(graph: Graph) -> str:
+def unused_prefix(names: Collection[str]) -> str:
+    """A prefix that no name has."""
     prefix = "lrp"
-    while any(name.startswith(prefix + "/") for name in names_of(graph)):
+    while any(name.startswith(prefix + "/") for name in names):
         prefix += "_"
     return prefix
 

@@ -46,4 +46,4 @@ class Rescale(Rule):
         else:
             handed = R * (p - q)
         still = Abs(change) < self.eps
-        return Where(still, layer.transpose(R), handed / Where(still, 1, change))
+        return Where(still, layer.transpose(R), handed / Where(still, change.dtype.type(1), change))

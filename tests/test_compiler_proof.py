@@ -1,0 +1,163 @@
+"""What has no place in a file, and how a file is proved before it is returned."""
+
+import json
+
+import numpy as np
+import pytest
+from building import parse, relative, rng
+from compiled import CLOSE, options, run
+from residual import picture, residual_net
+
+import explainer
+from explainer import Explainer, InputError, ModelError, UnsupportedError
+from explainer.compiler import emitting, walks
+from explainer.compiler.writing import names_of
+from explainer.runner import Runner
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        (
+            {"method": "occlusion"},
+            "compile: Occlusion asks for scores alone: there is no walk to put into a file",
+        ),
+        ({"method": "rise"}, "compile: Rise asks for scores alone"),
+        ({"method": "occlusion", "noise": "smoothgrad"}, "compile: Occlusion asks for scores alone"),
+        (
+            {"method": "integrated_gradients", "noise": "vargrad"},
+            "compile: IntegratedGradients under noise asks again",
+        ),
+        ({"method": "deeplift", "noise": "smoothgrad"}, "compile: DeepLift under noise asks again and again"),
+        ({"method": "grad_cam", "noise": "smoothgrad"}, "compile: GradCam under noise asks again and again"),
+        (
+            {"method": "integrated_gradients", "baseline": "mean"},
+            "a baseline for each sample has no place in a file",
+        ),
+        (
+            {"method": "deeplift", "baseline": np.zeros((2, 3, 12, 12))},
+            "a baseline for each sample has no place",
+        ),
+        (
+            {"method": "integrated_gradients", "baseline": (0.0,) * 12},
+            "baseline has 12 numbers, input 'x' has 3",
+        ),
+        ({"method": "integrated_gradients", "baseline": {"y": 1.0}}, "'y' is none of the inputs"),
+        ({"method": "smoothgrad", "keep": "all"}, "keep: Noise hands nothing to inner tensors"),
+        ({"method": "integrated_gradients", "n_steps": 0}, "n_steps must be a whole number from 1 on"),
+    ],
+)
+def test_what_has_no_place_in_a_file(how, message):
+    with pytest.raises(InputError, match=message):
+        explainer.compile(residual_net(), **how)
+
+
+def test_whole_numbers_have_nothing_between_them():
+    text = "g (uint8[N,3] u) => (float[N,2] y) { x = Cast <to = 1> (u) y = Gemm (x, w) }"
+    model = parse(text, w=rng(1).standard_normal((3, 2)))
+    for method in ("integrated_gradients", "deeplift", "smoothgrad"):
+        with pytest.raises(InputError, match="input 'u' holds whole numbers"):
+            explainer.compile(model, method=method)
+    x = rng(2).integers(0, 255, (2, 3)).astype(np.uint8)
+    found = run(explainer.compile(model, method="input_x_gradient", target=1), x)["relevance"]
+    assert relative(found, Explainer(model, method="input_x_gradient").explain(x, 1).relevance) < CLOSE
+
+
+def test_contrasts_are_no_gradient():
+    with pytest.raises(explainer.TargetError, match="'clrp' contrasts two walks"):
+        explainer.compile(residual_net(), method="gradient", start="clrp")
+    how = {"method": "lrp", "noise": "smoothgrad", "n_samples": 2, "eps": 1e-2}
+    compiled, x = explainer.compile(residual_net(), start="clrp", target=1, **how), picture(2)
+    wanted = Explainer(residual_net(), **how).explain(x, 1, "clrp")
+    assert relative(run(compiled, x)["relevance"], wanted.relevance) < 1e-3
+
+
+def test_a_model_with_subgraphs():
+    """Its own run is there to walk from; a copy at another point would need a copy of the subgraph."""
+    text = """g (float[N,3] x, bool b) => (float[N,2] y) {
+        s = If (b) <then_branch = t () => (float[N,3] p) { p = Identity (x) },
+                    else_branch = e () => (float[N,3] q) { q = Neg (x) }>
+        h = Gemm (s, w) y = Tanh (h) }"""
+    model = parse(text, w=rng(1).standard_normal((3, 2)))
+    with pytest.raises(UnsupportedError, match="If"):
+        explainer.compile(model, method="integrated_gradients")
+
+
+def test_the_file_says_what_was_compiled():
+    compiled = explainer.compile(residual_net(), target=2, **options("integrated_gradients"))
+    facts = json.loads({p.key: p.value for p in compiled.metadata_props}["onnx_lrp"])
+    assert facts["method"] == "integrated_gradients" and facts["composite"] == "gradient"
+    assert facts["target"] == "2" and facts["inputs"] == {"target": 2}
+
+
+def test_the_proof_of_many_steps_costs_few(monkeypatch):
+    """Whatever the steps, a few of them are run; the file in hand has them all."""
+    points = []
+    real = Runner.run
+
+    def counted(self, feeds, targets, *rest, **named):
+        points.append(len(next(iter(feeds.values()))))
+        return real(self, feeds, targets, *rest, **named)
+
+    monkeypatch.setattr(Runner, "run", counted)
+    costs = []
+    for n_steps in (3, 60):
+        points.clear()
+        compiled = explainer.compile(residual_net(), target=2, method="integrated_gradients", n_steps=n_steps)
+        costs.append(sum(points))
+    assert costs[0] == costs[1] <= 3 * 8
+    x = picture(2)
+    wanted = Explainer(residual_net(), method="integrated_gradients", n_steps=60, engine="numpy").explain(
+        x, 2
+    )
+    assert relative(run(compiled, x)["relevance"], wanted.relevance) < CLOSE
+
+
+BROKEN = {
+    "the sum of a loop": ("_sampled", "integrated_gradients", lambda R: {k: -v for k, v in R.items()}),
+    "a walk beside a reference": ("emitted", "deeplift", lambda R: {k: v * 0 for k, v in R.items()}),
+    "numbers that are none": (
+        "emitted",
+        "gradient",
+        lambda R: {k: v * np.float32(np.nan) for k, v in R.items()},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_the_proof_sees_what_is_broken(what, monkeypatch):
+    name, method, change = BROKEN[what]
+    module = emitting if name == "emitted" else walks
+    real = getattr(module, name)
+    monkeypatch.setattr(module, name, lambda *given: change(real(*given)))
+    with pytest.raises(ModelError, match="differs from NumPy's"):
+        explainer.compile(residual_net(), target=2, **options(method))
+
+
+def test_the_proof_sees_a_loop_that_changes_with_its_steps(monkeypatch):
+    real = explainer.methods.IntegratedGradients.point
+
+    def point(self, x, origin, row):
+        shifted = real(self, x, origin, row)
+        return shifted if self.n_steps <= 3 else -shifted
+
+    monkeypatch.setattr(explainer.methods.IntegratedGradients, "point", point)
+    with pytest.raises(ModelError, match="changes with its number of steps"):
+        explainer.compile(residual_net(), method="integrated_gradients", n_steps=9)
+
+
+@pytest.mark.parametrize("method", ["integrated_gradients", "vargrad", "deeplift"])
+def test_names_that_are_taken_already(method):
+    how = options(method)
+    model = residual_net()
+    plain = explainer.compile(model, target=1, **how)
+    taken = sorted(
+        name for name in names_of(plain.graph) if name.startswith(("lrp/step/", "lrp/reference/"))
+    )[0]
+    for node in model.graph.node:
+        node.input[:] = [taken if name == "c1" else name for name in node.input]
+        node.output[:] = [taken if name == "c1" else name for name in node.output]
+    compiled, x = explainer.compile(model, target=1, **how), picture(2)
+    np.testing.assert_array_equal(run(compiled, x)["relevance"], run(plain, x)["relevance"])
+    with pytest.raises(ModelError, match="was it compiled before"):
+        explainer.compile(plain, **how)
