@@ -26,7 +26,7 @@ import numpy as np
 import onnxruntime
 from maps import Way, maps_of, named
 
-from explainer import Preprocess, image
+from explainer import ExplainerError, Preprocess, image
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tests" / "parity"))
@@ -212,7 +212,7 @@ def measured(ways: Sequence[Way], task: Task) -> dict[str, Result]:
                 explainer = way.explainer(task.path, preprocess=task.preprocess)
                 maps, _ = maps_of(explainer, task.x, first)
                 others = maps_of(explainer, task.x, second)[0] if explainer.method.single else None
-            except Exception as error:  # that one cannot is a result too
+            except ExplainerError as error:
                 print(f"\n{way.name} on {task.name}: {error}", file=sys.stderr)
                 continue
         morf, lerf = areas(task, classify, maps, first).mean(0)

@@ -69,8 +69,7 @@ def is_gradient(explainer: Explainer) -> bool:
     Where a pixel's gradient is negative the score rises as the pixel gets darker: that speaks neither
     against the class nor for it. What counts is its size.
     """
-    plain = isinstance(explainer.method, methods.Walk | methods.Gradient | methods.Noise)
-    return plain and explainer.composite.gradient and not isinstance(explainer.method, methods.InputXGradient)
+    return explainer.composite.gradient and isinstance(explainer.method, methods.Walk | methods.Noise)
 
 
 def pooled(relevance: np.ndarray, magnitudes: bool) -> np.ndarray:
