@@ -1,4 +1,4 @@
-"""Every method of walks in a file, one walk, a walk beside a reference or a loop of walks: NumPy's numbers."""
+"""Every method of walks in a file, one walk, a walk beside a reference or a loop of them: NumPy's numbers."""
 
 import json
 
