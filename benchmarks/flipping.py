@@ -2,7 +2,7 @@
 
     python benchmarks/flipping.py
 
-Patches of the input are replaced, a twentieth of them at a time, the most relevant first (MoRF) and in
+Patches of the input are replaced, a tenth of them at a time, the most relevant first (MoRF) and in
 the opposite order (LeRF), by the picture's mean colour and by what is there when it is blurred; the
 probability of the explained class is recorded (Bach et al. 2015; Samek et al. 2017). A map is faithful
 where the MoRF curve falls at once and the LeRF curve stays: the area between the two, from -1 to 1 and 0
@@ -26,12 +26,12 @@ import numpy as np
 import onnxruntime
 from maps import Way, maps_of, named
 
-from explainer import Preprocess, image
+from explainer import ExplainerError, Preprocess, image
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tests" / "parity"))
 SHARED = ROOT.parent / "shared"
-STEPS = 20
+STEPS = 10
 # Across a picture: 14 of 16 pixels in photos, 16 of 2 in CIFAR-10's, 14 of 2 in digits.
 PATCH = {224: 16, 32: 2, 28: 2}
 
@@ -124,14 +124,19 @@ def ranked(maps: np.ndarray, patch: int) -> np.ndarray:
 def curve(
     classify: Classifier, x: np.ndarray, fill: np.ndarray, place: np.ndarray, target: int
 ) -> np.ndarray:
-    """One picture's probability with 0, 1/20, 2/20 ... of its patches replaced: (STEPS + 1,)."""
+    """One picture's probability with 0, 1/10, 2/10 ... of its patches replaced: (STEPS + 1,)."""
     counts = np.linspace(0, place.max() + 1, STEPS + 1).round()
     gone = place[None] < counts[:, None, None]
     return classify(np.where(gone[:, None], fill[None], x[None]))[:, target]
 
 
+def area(curve: np.ndarray) -> float:
+    """The area under a curve over [0, 1], by trapezoids."""
+    return float((curve[1:] + curve[:-1]).mean() / 2)
+
+
 def areas(task: Task, classify: Classifier, maps: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """The mean of the MoRF and of the LeRF curve, (fills, 2, N)."""
+    """The areas under the MoRF and the LeRF curve, (fills, 2, N)."""
     place = ranked(maps, task.patch)
     back = place.max() - place
     found = []
@@ -140,7 +145,7 @@ def areas(task: Task, classify: Classifier, maps: np.ndarray, targets: np.ndarra
         found.append(
             [
                 [
-                    curve(classify, *picture).mean()
+                    area(curve(classify, *picture))
                     for picture in zip(task.x, other, order, targets, strict=True)
                 ]
                 for order in (place, back)
@@ -185,9 +190,9 @@ class Result:
     Parameters
     ----------
     gain : array (N,)
-        The mean of the LeRF curve less that of the MoRF curve, over both replacements.
+        The area under the LeRF curve less that under the MoRF curve, the mean of both replacements.
     alike : array (N,)
-        The cosine of the map with that of the second class.
+        The cosine of the map with that of the second class; none for methods that ask many times.
     """
 
     gain: np.ndarray
@@ -205,14 +210,21 @@ def measured(ways: Sequence[Way], task: Task) -> dict[str, Result]:
         else:
             try:
                 explainer = way.explainer(task.path, preprocess=task.preprocess)
-                maps, others = (maps_of(explainer, task.x, target)[0] for target in (first, second))
-            except Exception as error:  # that one cannot is a result too
+                maps, _ = maps_of(explainer, task.x, first)
+                others = maps_of(explainer, task.x, second)[0] if explainer.method.single else None
+            except ExplainerError as error:
                 print(f"\n{way.name} on {task.name}: {error}", file=sys.stderr)
                 continue
         morf, lerf = areas(task, classify, maps, first).mean(0)
-        found[way.name if way else "random"] = Result(lerf - morf, likeness(task, maps, others))
+        alike = np.array([]) if others is None else likeness(task, maps, others)
+        found[way.name if way else "random"] = Result(lerf - morf, alike)
         print(".", end="", file=sys.stderr, flush=True)
     return found
+
+
+def middle(values: np.ndarray) -> str:
+    """The median, or nothing where there are no values."""
+    return f"{np.median(values):.2f}" if len(values) else ""
 
 
 def table(networks: Sequence[str], results: Sequence[dict[str, Result]]) -> str:
@@ -225,9 +237,9 @@ def table(networks: Sequence[str], results: Sequence[dict[str, Result]]) -> str:
         gains = [result[name].gain for result in results]
         mean = np.mean([gain.mean() for gain in gains])
         error = np.sqrt(np.sum([gain.var(ddof=1) / len(gain) for gain in gains])) / len(gains)
-        alike = np.median(np.concatenate([result[name].alike for result in results]))
+        alike = np.concatenate([result[name].alike for result in results])
         cells = [f"{gain.mean():.2f}" for gain in gains]
-        lines.append((mean, [f"`{name}`", *cells, f"{mean:.3f} ± {error:.3f}", f"{alike:.2f}"]))
+        lines.append((mean, [f"`{name}`", *cells, f"{mean:.3f} ± {error:.3f}", middle(alike)]))
     rows = [cells for _, cells in sorted(lines, key=lambda line: -line[0])]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows))
 
@@ -236,7 +248,9 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", type=int, default=60, help="of the small pictures, how many per network")
-    parser.add_argument("names", nargs="*", help="methods and presets; all, if none is named")
+    parser.add_argument(
+        "names", nargs="*", help="methods, presets and .toml files of rules; without any, all"
+    )
     options = parser.parse_args()
     if not (SHARED / "manifest.json").exists():
         print("nothing is measured: the models and photos are not here, no ../shared next to the checkout")

@@ -92,7 +92,9 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scenes", type=int, default=1000)
-    parser.add_argument("names", nargs="*", help="methods and presets; all, if none is named")
+    parser.add_argument(
+        "names", nargs="*", help="methods, presets and .toml files of rules; without any, all"
+    )
     options = parser.parse_args()
     x, _, masks = scenes(options.scenes)
     rows = measured(named(options.names), x, masks)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,9 +56,11 @@ def every() -> list[Way]:
     return found
 
 
-def named(names: Collection[str]) -> list[Way]:
-    """Those ways that are named, or all if none is."""
-    return [way for way in every() if not names or way.name in names]
+def named(names: Sequence[str]) -> list[Way]:
+    """Ways by name, of a method, a preset or a .toml file that holds a composite; without a name, all."""
+    known = {way.name: way for way in every()}
+    files = {name: Way(Path(name).stem, {"composite": name}) for name in names if name.endswith(".toml")}
+    return [(known | files)[name] for name in names or known]
 
 
 def is_gradient(explainer: Explainer) -> bool:
@@ -66,8 +69,7 @@ def is_gradient(explainer: Explainer) -> bool:
     Where a pixel's gradient is negative the score rises as the pixel gets darker: that speaks neither
     against the class nor for it. What counts is its size.
     """
-    plain = isinstance(explainer.method, methods.Walk | methods.Gradient | methods.Noise)
-    return plain and explainer.composite.gradient and not isinstance(explainer.method, methods.InputXGradient)
+    return explainer.composite.gradient and isinstance(explainer.method, methods.Walk | methods.Noise)
 
 
 def pooled(relevance: np.ndarray, magnitudes: bool) -> np.ndarray:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-IG_STEPS = 20
 
 
 def forward(folder: Path, net: str, x: np.ndarray) -> Callable[[], Any]:
@@ -19,11 +18,11 @@ def forward(folder: Path, net: str, x: np.ndarray) -> Callable[[], Any]:
     return lambda: session.run(None, {"input": x})
 
 
-def ours(folder: Path, net: str, x: np.ndarray) -> Callable[[], Any]:
-    """Epsilon-LRP in NumPy, the audit on."""
+def ours(folder: Path, net: str, x: np.ndarray, **how: Any) -> Callable[[], Any]:
+    """Our own in NumPy; epsilon-LRP with the audit on, unless told otherwise."""
     from explainer import Explainer
 
-    explainer = Explainer(folder / f"{net}.onnx")
+    explainer = Explainer(folder / f"{net}.onnx", **how)
     return lambda: explainer.explain(x)
 
 
@@ -53,20 +52,23 @@ def _torch_model(folder: Path, net: str) -> Any:
     return model.eval()
 
 
-def zennit(folder: Path, net: str, x: np.ndarray) -> Callable[[], Any]:
-    """zennit's epsilon everywhere, BatchNormalization merged by its own canonizer."""
+def zennit(folder: Path, net: str, x: np.ndarray, composite: str = "epsilon") -> Callable[[], Any]:
+    """zennit's epsilon everywhere, or a preset of its own; BatchNormalization merged by its canonizer."""
     import torch
 
     model = _torch_model(folder, net)
     from zennit.attribution import Gradient
-    from zennit.composites import LayerMapComposite, layer_map_base
+    from zennit.composites import COMPOSITES, LayerMapComposite, layer_map_base
     from zennit.rules import Epsilon
     from zennit.torchvision import ResNetCanonizer, VGGCanonizer
     from zennit.types import Convolution, Linear
 
-    canonizer = ResNetCanonizer() if net.startswith("resnet") else VGGCanonizer()
-    rules = [(Convolution, Epsilon()), (Linear, Epsilon()), *layer_map_base()]
-    attributor = Gradient(model, LayerMapComposite(rules, canonizers=[canonizer]))
+    canonizers = [ResNetCanonizer() if net.startswith("resnet") else VGGCanonizer()]
+    if composite == "epsilon":
+        rules = [(Convolution, Epsilon()), (Linear, Epsilon()), *layer_map_base()]
+        attributor = Gradient(model, LayerMapComposite(rules, canonizers=canonizers))
+    else:
+        attributor = Gradient(model, COMPOSITES[composite](canonizers=canonizers))
     attributor.__enter__()
     images = torch.from_numpy(x)
 
@@ -94,8 +96,8 @@ def captum_lrp(folder: Path, net: str, x: np.ndarray) -> Callable[[], Any]:
     return run
 
 
-def captum_ig(folder: Path, net: str, x: np.ndarray) -> Callable[[], Any]:
-    """captum's Integrated Gradients with 20 steps (its default is 50), eight images at a time."""
+def captum_ig(folder: Path, net: str, x: np.ndarray, steps: int) -> Callable[[], Any]:
+    """captum's Integrated Gradients (its default is 50 steps), eight points at a time."""
     import torch
 
     model = _torch_model(folder, net)
@@ -104,16 +106,28 @@ def captum_ig(folder: Path, net: str, x: np.ndarray) -> Callable[[], Any]:
     images = torch.from_numpy(x)
     target = model(images).argmax(1)
     method = IntegratedGradients(model)
-    return lambda: method.attribute(
-        images, target=target, n_steps=IG_STEPS, internal_batch_size=max(8, len(x))
-    )
+    return lambda: method.attribute(images, target=target, n_steps=steps, internal_batch_size=max(8, len(x)))
 
 
-METHODS = {
+def ours_ig(folder: Path, net: str, x: np.ndarray, steps: int) -> Callable[[], Any]:
+    """Ours, eight points at a time too."""
+    return ours(folder, net, x, method="integrated_gradients", n_steps=steps, batch_size=max(8, len(x)))
+
+
+FLAT = "epsilon_plus_flat"
+METHODS: dict[str, Callable[[Path, str, np.ndarray], Callable[[], Any]]] = {
     "onnxruntime forward": forward,
     "onnx-lrp epsilon": ours,
     "onnx-lrp epsilon, compiled": compiled,
     "zennit epsilon": zennit,
+    f"onnx-lrp {FLAT}": functools.partial(ours, composite=FLAT),
+    f"zennit {FLAT}": functools.partial(zennit, composite=FLAT),
     "captum LRP": captum_lrp,
-    f"captum IG, {IG_STEPS} steps": captum_ig,
+}
+# Asked for one network and one image: the time of an Integrated Gradients grows with its steps, its
+# memory should not.
+STEPS = {
+    f"{tool} IG, {steps} steps": functools.partial(ig, steps=steps)
+    for steps in (20, 200)
+    for tool, ig in (("onnx-lrp", ours_ig), ("captum", captum_ig))
 }

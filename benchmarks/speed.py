@@ -1,4 +1,4 @@
-"""Time and memory of epsilon-LRP beside its peers, in one run, as multiples of the forward pass.
+"""Time and memory of LRP and Integrated Gradients beside their peers, in one run, in forward passes.
 
     python benchmarks/speed.py                       # everything: about twenty minutes on two cores
     python benchmarks/speed.py --nets resnet50 --batches 1 --runs 20
@@ -17,23 +17,24 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from methods import METHODS
+from methods import METHODS, STEPS
 from PIL import Image
 
 HERE = Path(__file__).resolve().parent
 # Seconds after which no further run is begun: twenty of Integrated Gradients on VGG-16 take an hour.
-PATIENCE = 40.0
+PATIENCE = 30.0
 
 
 def measure(method: str, folder: Path, net: str, batch: int, runs: int) -> dict[str, Any]:
     """In this process: median and spread of the call's time in seconds, and the peak memory in MB."""
     x = np.random.default_rng(0).standard_normal((batch, 3, 224, 224)).astype(np.float32)
     try:
-        call = METHODS[method](folder, net, x)
+        call = (METHODS | STEPS)[method](folder, net, x)
         begun = time.perf_counter()
         call()  # what is done once only is not what is asked for
         times: list[float] = []
@@ -75,12 +76,12 @@ def export(folder: Path, net: str) -> dict[str, Any]:
     return {}
 
 
-def table(folder: Path, net: str, batch: int, runs: int) -> None:
+def table(folder: Path, net: str, batch: int, runs: int, methods: Iterable[str] = METHODS) -> None:
     """Print one network at one batch size."""
     print(f"\n{net}, batch {batch}: median of up to {runs} runs (10th to 90th percentile)", flush=True)
     print(f"{'':28} {'ms':>8} {'':17} {'forwards':>9} {'peak MB':>8} {'runs':>5}")
     unit = None
-    for method in METHODS:
+    for method in methods:
         result = child(method, str(folder), net, str(batch), str(runs))
         if "error" in result:
             print(f"{method:28} {result['error']}", flush=True)
@@ -144,6 +145,7 @@ def main() -> None:
         for net in nets:
             for batch in map(int, options.batches.split(",")):
                 table(folder, net, batch, options.runs)
+        table(folder, "resnet18", 1, 5, ["onnxruntime forward", *STEPS])
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import composites, methods
 from .composites import Composite, CompositeLike, RulesLike
+from .errors import TargetError
 from .explanation import Explanation
 from .graph import Graph, ModelLike
-from .inputs import dtype_of, given, labels_given
+from .inputs import as_asked, dtype_of, given, labels_given
 from .methods import NoiseLike, Progress
 from .plan import Plan
 from .planning import require_walk
@@ -100,6 +101,7 @@ class Explainer:
             defaults=defaults_from(lambda: self.preprocess),
             **asked.parameters,
         )
+        self.how = as_asked({"noise": noise, "dialect": dialect, "rules": rules, "eps": eps, **options})
         self.keep = keep
         if keep:
             require_walk("keep", self.method)
@@ -213,6 +215,8 @@ class Explainer:
         ------
         As `explain` does, before anything is computed where a target cannot be explained.
         """
+        if isinstance(targets, str):
+            raise TargetError(f"targets: a list of targets, such as [{targets!r}], not one text")
         asked = [
             resolve_target(self.graph, target, self.labels, start, against, given_conditions)
             for target, given_conditions in paired(targets, conditions)
@@ -226,7 +230,7 @@ class Explainer:
             plan = None if runner is None else runner.plan
             for run, target in zip(runs, here, strict=True):
                 answer = explanation_of(run, target, input_, plan, self.method, self.labels)
-                found[target] = replace(answer, method=self.name, composite=self.composite.name)
+                found[target] = replace(answer, method=self.name, composite=self.composite.name, how=self.how)
         return [found[target] for target in asked]
 
     def prepare(self, image: Any) -> tuple[Array, tuple[Image, ...], str]:

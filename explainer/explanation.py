@@ -53,6 +53,8 @@ class Explanation:
         What was put on the target: see `start` of `explainer.explain`.
     method, composite : str
         By which it was made.
+    how : dict
+        What else was asked for: noise, dialect, rules and options, as text.
     delta : array (N,) or None
         Of methods whose attributions should sum to a difference: what they miss of it.
     score : array (N,)
@@ -82,6 +84,7 @@ class Explanation:
     score: Array
     method: str = "lrp"
     composite: str = "epsilon"
+    how: Mapping[str, Any] = field(default_factory=dict)
     delta: Array | None = None
     against: Array | None = None
     region: str = ""
@@ -111,6 +114,9 @@ class Explanation:
 
     def _name(self, index: int) -> str:
         index = int(index)
+        shape = np.shape(self.outputs.get(self.target_name, ()))[1:]
+        if sum(size != 1 for size in shape) > 1:  # a row of boxes, a mask: no classes
+            return f"{self.target_name}{[int(place) for place in np.unravel_index(index, shape)]}"
         # Class names count in the model's output: an inner tensor's third channel is no class.
         return self.labels.get(index, str(index)) if self.target_name in self.outputs else str(index)
 
@@ -175,6 +181,17 @@ class Explanation:
         order = np.argsort(-(R if signed else np.abs(R)), kind="stable")[:top]
         return [Ranked(int(place), float(R[place]), float(R[place]) / whole) for place in order]
 
+    @property
+    def drawn(self) -> Array:
+        """The relevance of the first input as it is drawn, channels summed.
+
+        Occlusion and RISE hide all channels of a place alike, and each holds the whole amount.
+        """
+        if self.method not in ("occlusion", "rise"):
+            return self._first()
+        channels = self._first().shape[1 if self.layout == "NCHW" else -1]
+        return np.asarray(self._first() / channels)
+
     def _first(self) -> Array:
         relevance = self.relevance
         return next(iter(relevance.values())) if isinstance(relevance, dict) else relevance
@@ -194,9 +211,11 @@ class Explanation:
         """
         from .heatmap import render
 
+        if not 0 <= sample < len(self.start):
+            raise InputError(f"sample {sample} is not one of the {len(self.start)} that were explained")
         photo = self.photos[sample] if sample < len(self.photos) else None
         options = {"photo": photo, "layout": self.layout, **options}
-        return render(self._first()[sample], **options)
+        return render(self.drawn[sample], **options)
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -209,6 +228,7 @@ class Explanation:
         return {
             "method": self.method,
             "composite": self.composite,
+            "how": dict(self.how),
             "target": target,
             "target_name": self.target_name,
             "label": [self.label(sample) for sample in range(len(self.start))],

@@ -96,6 +96,27 @@ def labels_given(labels: Labels) -> dict[int, str]:
     return {int(index): str(label) for index, label in items}
 
 
+def as_asked(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The settings that were made, as text: what an explanation says of how it came about."""
+    empty = (tuple, list, Mapping)
+    return {
+        name: as_text(value)
+        for name, value in settings.items()
+        if value is not None and not (isinstance(value, empty) and not value)
+    }
+
+
+def as_text(value: Any) -> str:
+    """What was asked for, short enough to stand beside a picture's numbers."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={as_text(one)}" for name, one in value.items())
+    if isinstance(value, np.ndarray):
+        return f"an array {value.shape}"
+    if isinstance(value, list | tuple) and not all(isinstance(one, int | float) for one in value):
+        return ", ".join(as_text(one) for one in value)
+    return str(value)[:200]
+
+
 def dtype_of(dtype: Any) -> np.dtype[Any]:
     """The walk's type.
 

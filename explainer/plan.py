@@ -214,7 +214,7 @@ def _complaint(graph: Graph, start: Start, complaints: list[tuple[Node, str]]) -
         lines.append(f"  {operator} x{len(names)} ({reason}): {', '.join(map(repr, names[:3]))}{more}")
     lines.append(
         "`onnx-lrp operators` lists what is supported. A tensor between the input and the first of them "
-        "can be explained: target=NAME, or --target NAME."
+        "can be explained: target=NAME, or --target NAME. The methods occlusion and rise explain any model."
     )
     return "\n".join(lines)
 

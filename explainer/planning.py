@@ -6,11 +6,12 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from .composites import Composite
-from .errors import InputError
+from .errors import CompositeError, InputError
 from .graph import Graph
 from .methods import GradCam, Method, Walk
 from .methods.cam import tensor_for
 from .plan import Plan, make_plan
+from .rules import Stabilized, Zero
 from .targets import Start
 
 
@@ -31,11 +32,24 @@ def plan_of(
     """
     core = method.core
     if not isinstance(core, GradCam):
-        return make_plan(graph, composite, start, keep, conditioned)
+        plan = make_plan(graph, composite, start, keep, conditioned)
+        if not isinstance(core, Walk):
+            _require_gradients(plan)
+        return plan
     name = core.tensor or tensor_for(make_plan(graph, composite, start))
     plan = make_plan(graph, composite, start, [name])
     tensor = plan.keep[name]
     return replace(plan, keep={core.tensor: tensor}, shows=(tensor,))
+
+
+def _require_gradients(plan: Plan) -> None:
+    """Refuse rules of relevance where a method multiplies what comes back, as only a gradient may be."""
+    for step in plan.steps:
+        if isinstance(step.rule, Zero | Stabilized):
+            raise CompositeError(
+                f"{step.rule} at {step.node} hands on relevance, and this method needs gradients: rules and "
+                "composites of relevance belong to method 'lrp', or to noise around it"
+            )
 
 
 def require_walk(what: str, method: Method) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .batches import Batches, Run, RunTargets
-from .errors import InputError
+from .errors import InputError, TargetError
 from .explanation import Explanation
 from .inputs import Given
 from .methods import Method, Progress, Walk
@@ -171,6 +171,10 @@ def ask(
     InputError, TargetError, ModelError, NumericalError
     """
     exact = runner is not None and runner.reference
+    if not method.walks and target.how in ("clrp", "sglrp"):
+        raise TargetError(
+            f"start: {target.how!r} contrasts walks, and this method has none; take 'probability' or 'margin'"
+        )
     run = batches.run(runner.score if runner is not None and exact else scorer.run, given.feeds, [target])[0]
     # Several indices of one sample: each is a sample of its own.
     copies = len(run.start) // given.samples

@@ -1,4 +1,4 @@
-"""Every method of walks in a file, one walk, one beside a reference or a loop of them: NumPy's numbers."""
+"""Every method of walks in a file, one walk, a walk beside a reference or a loop of them: NumPy's numbers."""
 
 import json
 
@@ -64,7 +64,7 @@ def test_regions_and_inner_tensors(method, target):
 
 
 @every_method
-def test_a_region_of_one_sample(method):
+def test_another_region_of_the_same_name(method):
     """Names of one sample alone are no region of a file that takes any batch."""
     with pytest.raises(InputError, match="names samples, and the file's batch is free"):
         explainer.compile(residual_net(), target="c3[1, 0, 0:2, 1]", **options(method))

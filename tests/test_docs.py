@@ -105,6 +105,19 @@ def methods(names):
         assert set(re.findall(r"`(\w+)[=`]", told)) == set(options if name != "lrp" else ["composite"])
 
 
+def choosing(names):
+    rules = {step.node.name: str(step.rule) for step in names["ex"].plan.steps}
+    assert (rules["/0/Conv"], rules["/8/conv1/Conv"], rules["/11/Gemm"]) == (
+        "wsquare",
+        "gamma:0.1",
+        "epsilon:0.001",
+    )
+    (text,) = re.findall(r"```toml\n(.*?)```", DOCS["choosing-rules"], re.S)
+    Path("mine.toml").write_text(text, encoding="utf-8")
+    filed = explainer.Explainer("models/shapes.onnx", composite="mine.toml").plan
+    assert {step.node.name: str(step.rule) for step in filed.steps} == rules
+
+
 PROMISED = {
     "resnet34-every-layer": resnet34,
     "integrated-gradients": integrated_gradients,
@@ -113,6 +126,7 @@ PROMISED = {
     "adding-an-operator": own_operator,
     "inner-relevance": inner_relevance,
     "methods": methods,
+    "choosing-rules": choosing,
 }
 
 

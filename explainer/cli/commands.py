@@ -25,6 +25,10 @@ def check(model: str, target: Any, **options: Any) -> None:
     Nothing is computed: this reads the MODEL file alone.
     """
     explained = explainer.Explainer(model, **asked(options))
+    if not explained.method.walks:
+        explained.start_of(target)
+        click.echo(f"{model}: can be explained; {explained.name} asks for scores alone, no node needs a rule")
+        return
     plan = explained.plan_for(target)
     preprocess = explained.preprocess
     click.echo(f"{model}: can be explained")
@@ -133,5 +137,9 @@ def compile_command(
     settings = {name: options[name] for name in ("target", "start", "against", "conditions")}
     if image_size is not None:
         settings["image_size"] = image_size * (2 // len(image_size))
-    explainer.compile(model, output, keep=kept(options["keep"]), **settings, **asked(options))
+    made = explainer.compile(model, output, keep=kept(options["keep"]), **settings, **asked(options))
     click.echo(f"written: {output}")
+    click.echo(f"outputs: {', '.join(value.name for value in made.graph.output)}")
+    inputs = {value.name for value in made.graph.initializer} & {value.name for value in made.graph.input}
+    if inputs:
+        click.echo(f"optional inputs: {', '.join(sorted(inputs))} (whole numbers, one or one per sample)")

@@ -123,5 +123,5 @@ def check_grid(path: str, others: Iterable[str]) -> None:
 def common_scale(explanations: Sequence[explainer.Explanation], drawing: Mapping[str, Any]) -> float:
     """Return the one scale of several explanations."""
     measure = {name: drawing[name] for name in ("sign", "percentile", "outlier_perc", "pool")}
-    maps: list[Any] = [explanation.relevance for explanation in explanations]
+    maps: list[Any] = [explanation.drawn for explanation in explanations]
     return explainer.shared_scale([map[0] for map in maps], layout=explanations[0].layout, **measure)

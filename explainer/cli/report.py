@@ -39,6 +39,7 @@ def describe(explanation: explainer.Explanation, output: str, cut: str) -> dict[
     return {
         "method": explanation.method,
         "composite": explanation.composite,
+        "how": numbers["how"],
         "prediction": prediction(explanation.outputs[output], explanation.labels, output, cut),
         "target": None if explanation.target is None else int(explanation.target[0]),
         "target_name": explanation.target_name,
@@ -87,6 +88,7 @@ def kind_of(flat: Any, cut: str) -> str:
     return "score (logit)"
 
 
+RISE_HINT = "  more        --option centered=true takes away the mean score, which colours all of a RISE map"
 # What the line under a default explanation says.
 HINT = (
     "  more        --composite recommended draws clearer maps; onnx-lrp methods and composites list the rest"
@@ -108,7 +110,7 @@ def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], lo
             what += f", in {name}"
     if numbers["kind"] not in ("output", "one"):
         before += f", {numbers['kind']}"
-    is_lrp = numbers["method"] == "lrp"
+    is_lrp = numbers["method"] == "lrp" and "noise" not in numbers["how"]
     amount = f"relevance {numbers['start']:.6g}" if is_lrp else f"score {numbers['score']:.6g}"
     lines.append(f"  target      {what}{before}: {amount}")
     if is_lrp:
@@ -122,6 +124,8 @@ def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], lo
     ]
     if is_lrp and numbers["composite"] == "epsilon":
         lines.append(HINT)
+    if numbers["method"] == "rise" and "centered" not in numbers["how"]:
+        lines.append(RISE_HINT)
     return "\n".join(lines)
 
 
@@ -130,7 +134,8 @@ def in_short(picture: str, numbers: Mapping[str, Any], written: Sequence[str]) -
     top = numbers["prediction"]["top"][:1]
     best = f"{name_of(top[0])} {top[0]['value']:.4g}, " if top else ""
     kept = "undefined" if numbers["conserved"] is None else f"{numbers['conserved']:.4f}"
-    by = f"conserved {kept}" if numbers["method"] == "lrp" else numbers["method"]
+    is_lrp = numbers["method"] == "lrp" and "noise" not in numbers["how"]
+    by = f"conserved {kept}" if is_lrp else numbers["method"]
     rest = f"{by}, {numbers['seconds']:.2f} s, {written[0]}"
     return f"{picture}: {best}target {target_of(numbers)}{inner.in_short(numbers)}, {rest}"
 
@@ -150,8 +155,16 @@ def conserved(numbers: Mapping[str, Any]) -> str:
 def title_of(numbers: Mapping[str, Any]) -> str:
     """Return what a picture's title says: the target, and how it was explained where that was chosen."""
     how = numbers["composite"] if numbers["method"] == "lrp" else numbers["method"]
-    what = f"target: {target_of(numbers)}{inner.through(numbers)}"
-    return what if how == "epsilon" else f"{what}, {how}"
+    asked = numbers["how"]
+    parts = [
+        f"target: {target_of(numbers)}{inner.through(numbers)}",
+        "" if how == "epsilon" else how,
+        asked.get("noise", ""),
+        f"{asked['dialect']}'s" if "dialect" in asked else "",
+        "own rules" if "rules" in asked else "",
+        "" if numbers["kind"] in ("output", "one", "margin") else numbers["kind"],
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def target_of(numbers: Mapping[str, Any]) -> str:

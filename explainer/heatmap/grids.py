@@ -118,9 +118,7 @@ def cells_of(maps: Any, look: Look) -> list[Cell | Image.Image]:
         if isinstance(item, Image.Image):
             cells.append(item)
         elif isinstance(item, Explanation):
-            relevance = item.relevance
-            if isinstance(relevance, dict):
-                relevance = next(iter(relevance.values()))
+            relevance = item.drawn
             there = replace(look, layout=item.layout)
             photos = (*item.photos, *[None] * len(relevance))
             for sample, values in enumerate(relevance):

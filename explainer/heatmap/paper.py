@@ -147,6 +147,7 @@ def fitting(title: str, font: Any, width: int) -> str:
     """Return the title in the letters that the font has, cut to the width."""
     plain = unicodedata.normalize("NFKD", " ".join(title.split()))
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    plain = plain.replace("−", "-")
     text = plain.encode("ascii", "replace").decode()[:300]
     while text and font.getlength(text) > width:
         text = text.removesuffix("...")[:-1] + "..." if len(text) > 4 else ""

@@ -68,7 +68,9 @@ class Recorder:
         self, body: Callable[..., Any], values: Sequence[Value], attributes: dict[str, Any]
     ) -> Symbol | tuple[Symbol, ...]:
         """Append one node and return its output, or its outputs where the body returns several."""
-        like = next(value for value in values if isinstance(value, Symbol))
+        given = [value for value in values if isinstance(value, Symbol)]
+        # A condition says nothing of the type of what is chosen by it.
+        like = next((symbol for symbol in given if symbol.dtype != bool), given[0])
         symbols = [None if value is None else self.constant(value, like) for value in values]
         result = body(*[None if symbol is None else symbol.value for symbol in symbols], **attributes)
         several = isinstance(result, tuple)

@@ -44,7 +44,7 @@ def test_a_curve_goes_from_the_picture_to_what_replaces_it(pictures):
     assert curve[-1] == pytest.approx(classify(fill[:1])[0, 0])
     # Half of the patches are gone in the middle, the more relevant half.
     half = np.where(place < (SIDE // PATCH) ** 2 / 2, fill[0], pictures[0])
-    assert curve[10] == pytest.approx(classify(half[None])[0, 0])
+    assert curve[flipping.STEPS // 2] == pytest.approx(classify(half[None])[0, 0])
 
 
 def gain(values, x):

@@ -8,7 +8,8 @@ import pytest
 
 from explainer import Explainer, composites, methods
 
-SHAPES = Path(__file__).resolve().parent.parent.parent / "models" / "shapes.onnx"
+ROOT = Path(__file__).resolve().parent.parent.parent
+SHAPES, CANDIDATES = ROOT / "models" / "shapes.onnx", ROOT / "benchmarks" / "candidates"
 
 
 def test_every_method_and_every_preset_is_compared_once():
@@ -19,7 +20,29 @@ def test_every_method_and_every_preset_is_compared_once():
 
 @pytest.mark.parametrize("way", maps.every(), ids=lambda way: way.name)
 def test_every_way_can_be_made_for_the_shipped_model(way):
-    assert way.explainer(SHAPES).plan.steps
+    explainer = way.explainer(SHAPES)
+    assert not explainer.method.walks or explainer.plan.steps
+
+
+def test_ways_are_named_in_ones_own_order_and_files_among_them():
+    file = str(CANDIDATES / "zplus.toml")
+    assert [way.name for way in maps.named(["occlusion", file, "epsilon"])] == [
+        "occlusion",
+        "zplus",
+        "epsilon",
+    ]
+    assert len(maps.named([])) == len(maps.every())
+
+
+@pytest.mark.parametrize("file", sorted(CANDIDATES.glob("*.toml")), ids=lambda file: file.stem)
+def test_every_candidate_for_recommended_differs_from_it(file):
+    (way,) = maps.named([str(file)])
+    rules, recommended = (
+        [str(step.rule) for step in explainer.plan.steps]
+        for explainer in (way.explainer(SHAPES), Explainer(SHAPES, composite="recommended"))
+    )
+    assert rules != recommended
+    assert rules[0] == recommended[0] == "epsilon:1e-06"
 
 
 GRADIENTS = {

@@ -97,6 +97,21 @@ def test_the_rules_of_every_preset_in_its_dialects(preset, dialect):
     assert found["r0"] == ("gradient" if preset == "excitation_backprop" else "pass")
 
 
+def test_recommended_reads_out_by_epsilon_whatever_the_last_layer_is():
+    ends = "l = Conv <pads = [1, 1, 1, 1]> (r, w1, b1) m = GlobalAveragePool (l) y = Flatten (m)"
+    text = body("f = Conv <pads = [1, 1, 1, 1]> (x, w0, b0)", "r = Relu (f)", ends)
+    found = rules_of(net(text), composite="recommended")
+    assert (found["f"], found["l"]) == ("wsquare", "epsilon:1e-06")
+    inner = rules_of(net(), target="c1", composite="recommended")
+    assert (inner["c0"], inner["c1"]) == ("wsquare", "epsilon:1e-06")
+
+
+def test_recommended_looks_at_the_values_that_a_dense_first_layer_reads():
+    text = body("f = Flatten (x)", "h = MatMul (f, wf)", "r = Relu (h)", "y = MatMul (r, wc)")
+    found = rules_of(net(text), composite="recommended")
+    assert (found["h"], found["y"]) == ("epsilon:1e-06", "epsilon:1e-06")
+
+
 def test_no_preset_was_left_out():
     gradients = {"gradient", "guided_backprop", "deconvnet", "beta_smooth"}
     assert {preset for preset, _ in WANTED} | gradients == set(composites.COMPOSITES)

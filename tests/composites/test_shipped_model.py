@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from building import relative, run
+from zero_biases import zero_biases
 
 import explainer
 from explainer import Explainer, composites
@@ -51,6 +53,12 @@ def test_what_is_not_conserved_is_accounted_for(name):
     shares = sum(float(step.bias[0]) + float(step.epsilon[0]) for step in explanation.audit)
     assert kept == pytest.approx(shares, rel=1e-9, abs=1e-9 * abs(explanation.start[0]))
     assert max(abs(step.residual[0]) for step in explanation.audit) < 1e-9 * abs(explanation.start[0])
+
+
+def test_the_recommended_rules_conserve_where_nothing_is_added():
+    bare, tight = zero_biases(onnx.load(MODEL)), {"eps": 1e-9, "stabilizer": 1e-9}
+    explanation = explainer.explain(bare, PHOTO, composite=("recommended", tight), dtype="float64")
+    assert explanation.conserved == pytest.approx(1, abs=1e-6)
 
 
 def test_presets_differ_where_they_should():

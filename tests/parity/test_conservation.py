@@ -41,3 +41,12 @@ def test_random_resnets(name, batchnorm, file, x):
 @pytest.mark.parametrize("name", real_models.CLASSIFIERS)
 def test_trained_models(name, shared):
     check(shared / name, real_models.example(shared, name))
+
+
+@pytest.mark.parametrize("name", real_models.CLASSIFIERS)
+def test_the_recommended_rules_conserve_too(name, shared):
+    bare, x = zero_biases(onnx.load(shared / name)), real_models.example(shared, name)
+    tight = ("recommended", {"eps": 1e-9, "stabilizer": 1e-9})
+    conserved = explainer.explain(bare, x, composite=tight, start="one", dtype="float64").conserved
+    print(f"without biases: 1 {conserved - 1}")
+    assert conserved == pytest.approx(1, abs=1e-6)
