@@ -33,7 +33,7 @@ def plan_of(
     core = method.core
     if not isinstance(core, GradCam):
         plan = make_plan(graph, composite, start, keep, conditioned)
-        if not isinstance(core, Walk):
+        if method.walks and not isinstance(core, Walk):
             _require_gradients(plan)
         return plan
     name = core.tensor or tensor_for(make_plan(graph, composite, start))
