@@ -72,15 +72,31 @@ def test_contrasts_are_no_gradient():
     assert relative(run(compiled, x)["relevance"], wanted.relevance) < 1e-3
 
 
-def test_a_model_with_subgraphs():
-    """Its own run is there to walk from; a copy at another point would need a copy of the subgraph."""
-    text = """g (float[N,3] x, bool b) => (float[N,2] y) {
-        s = If (b) <then_branch = t () => (float[N,3] p) { p = Identity (x) },
-                    else_branch = e () => (float[N,3] q) { q = Neg (x) }>
-        h = Gemm (s, w) y = Tanh (h) }"""
-    model = parse(text, w=rng(1).standard_normal((3, 2)))
-    with pytest.raises(UnsupportedError, match="If"):
-        explainer.compile(model, method="integrated_gradients")
+SUBGRAPH = """g (float[N,3,4] x) => (float[N,2] y) {
+    s = Shape (x) n = Gather (s, zero) big = Greater (n, zero)
+    k = If (big) <then_branch = t () => (int64[2] p) { p = Concat <axis = 0> (n, rest) },
+                  else_branch = e () => (int64[2] q) { q = Concat <axis = 0> (n, rest) }>
+    r = Reshape (x, k) h = Gemm (r, w) y = Tanh (h) }"""
+
+
+def test_a_model_with_subgraphs_is_not_asked_again():
+    """Its own run is there to walk from; at another point the subgraph would have to be copied."""
+    constants = {"zero": np.array([0]), "rest": np.array([-1]), "w": rng(1).standard_normal((12, 2))}
+    model, x = parse(SUBGRAPH, **constants), rng(2).standard_normal((3, 3, 4)).astype(np.float32)
+    found = run(explainer.compile(model, method="gradient", target=1), x)["relevance"]
+    assert relative(found, Explainer(model, method="gradient").explain(x, 1).relevance) < CLOSE
+    for method in ("integrated_gradients", "deeplift"):
+        with pytest.raises(UnsupportedError, match=r"If '.*': a model with subgraphs cannot be asked again"):
+            explainer.compile(model, method=method, target=1)
+
+
+def test_what_the_walk_does_not_read_is_not_computed_at_every_step():
+    text = "g (float[N,3] x) => (float[N,2] y, float[N,3] z) { h = Gemm (x, w) y = Tanh (h) z = Sin (x) }"
+    compiled = explainer.compile(
+        parse(text, w=rng(1).standard_normal((3, 2))), target=("y", 1), method="smoothgrad"
+    )
+    (loop,) = [node for node in compiled.graph.node if node.op_type == "Loop"]
+    assert "Sin" not in [node.op_type for node in loop.attribute[0].g.node]
 
 
 def test_the_file_says_what_was_compiled():
@@ -161,3 +177,13 @@ def test_names_that_are_taken_already(method):
     np.testing.assert_array_equal(run(compiled, x)["relevance"], run(plain, x)["relevance"])
     with pytest.raises(ModelError, match="was it compiled before"):
         explainer.compile(plain, **how)
+
+
+def test_names_inside_subgraphs_are_taken_too():
+    model = parse(SUBGRAPH, zero=np.array([0]), rest=np.array([-1]), w=rng(1).standard_normal((12, 2)))
+    (branching,) = [node for node in model.graph.node if node.op_type == "If"]
+    inner = branching.attribute[0].g
+    inner.node[0].output[0] = inner.output[0].name = "lrp/p"
+    compiled = explainer.compile(model, method="gradient", target=1)
+    added = [name for node in compiled.graph.node for name in node.output if name.startswith("lrp")]
+    assert added and all(name.startswith("lrp_/") for name in added)

@@ -29,6 +29,8 @@ OPSET, IR_VERSION = 17, 8
 # Larger constants, in bytes, are not written into the model but fed: VGG-16's dense layers, 0.5 GB, would
 # be held several times while it is made.
 LARGEST = 1 << 24
+# How many walks are kept, each with its weights: of a model that takes pictures of any size.
+KEPT = 4
 
 Shapes: TypeAlias = "tuple[tuple[int, ...], ...]"
 
@@ -182,6 +184,8 @@ class Engine:
                 except Unwalkable as error:
                     self._walks[shapes, alone] = error
             found = self._walks[shapes, alone]
+            while len(self._walks) > KEPT:
+                del self._walks[next(iter(self._walks))]
         if isinstance(found, Unwalkable):
             raise found
         return found

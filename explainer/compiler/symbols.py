@@ -9,6 +9,7 @@ import onnx
 
 from ..errors import UnsupportedError
 from ..graph import Graph
+from ..reading import captured_names
 from ..tensor import FLOAT32, Array, Cast, Recorder, Symbol, Value, cast_to
 
 
@@ -86,9 +87,10 @@ def replay(
     names = {name: cast_to(types[name], symbol).name for name, symbol in points.items()}
     needed = _ancestors(proto.graph.node, examples)
     for node in proto.graph.node:
-        if names.keys().isdisjoint(node.input) or needed.isdisjoint(node.output):
+        captured = captured_names(node)
+        if names.keys().isdisjoint((*node.input, *captured)) or needed.isdisjoint(node.output):
             continue
-        if any(attribute.type == onnx.AttributeProto.GRAPH for attribute in node.attribute):
+        if captured or any(attribute.type == onnx.AttributeProto.GRAPH for attribute in node.attribute):
             raise UnsupportedError(
                 f"{node.op_type} {node.name!r}: a model with subgraphs cannot be asked again"
             )
@@ -109,5 +111,5 @@ def _ancestors(nodes: Sequence[onnx.NodeProto], wanted: Mapping[str, Array]) -> 
     needed = set(wanted)
     for node in reversed(nodes):
         if not needed.isdisjoint(node.output):
-            needed.update(node.input)
+            needed.update((*node.input, *captured_names(node)))
     return needed

@@ -63,7 +63,9 @@ class Trace:
 
     def asked_at(self, points: Mapping[str, Symbol], recorder: Recorder) -> Symbols:
         """The tensors that the walk reads, computed at other points by a copy of the model's nodes."""
-        examples = self.forward({**self.feeds, **{name: point.value for name, point in points.items()}})
+        values = self.forward({**self.feeds, **{name: point.value for name, point in points.items()}})
+        # Another output of the model, which the walk does not read, is not computed again.
+        examples = {name: values[name] for name in self.plan.reads}
         return replay(self.proto, self.symbols, recorder, points, examples)
 
     def walk(self, values: Symbols, target: Target, references: Symbols | None = None) -> dict[str, Value]:
