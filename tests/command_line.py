@@ -33,6 +33,8 @@ PREPROCESSING = {
 NAMES = ["cat", "dog", "fox", "Mèo"]
 FLAGS = ["--size", "8", "--crop", "8", "--scale", str(1 / 255), "--mean", "0.5", "--std", "0.25"]
 
+PHOTO = ("explain", "full.onnx", "photos/one.png", "-o", "map.png")
+
 
 def tiny(text: str = TINY, **metadata: object) -> onnx.ModelProto:
     model = onnx.parser.parse_model(text)
@@ -63,6 +65,13 @@ def run(*arguments: str) -> Result:
     result = CliRunner().invoke(main, arguments)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
+
+
+def printed(*arguments: str) -> dict:
+    """What `explain --json` prints of the first photo."""
+    result = run(*PHOTO, "--json", *arguments)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
 
 
 def fails(code: int, message: str, *arguments: str) -> None:

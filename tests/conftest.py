@@ -17,6 +17,21 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The batch size of every forward pass."""
+    from explainer.session import Session
+
+    sizes, real = [], Session.run
+
+    def counting(self, feeds):
+        sizes.extend(len(array) for array in feeds.values())
+        return real(self, feeds)
+
+    monkeypatch.setattr(Session, "run", counting)
+    return sizes
+
+
 def pytest_sessionfinish(exitstatus: int) -> None:
     """Write docs/parity.md from what this run compared, if asked to."""
     if os.environ.get("PARITY_TABLE") and exitstatus == 0:

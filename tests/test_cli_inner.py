@@ -1,24 +1,14 @@
 """Inner relevance on the command line: channels that relevance passes through, and their ranking."""
 
-import json
-
 import numpy as np
 import onnx
 import pytest
-from command_line import fails, folder, run
+from command_line import PHOTO, fails, folder, printed, run
 
 import explainer
 from explainer.cli.inner import conditions_of
 
 __all__ = ["folder"]  # an automatic fixture: importing it is using it
-
-PHOTO = ("explain", "full.onnx", "photos/one.png", "-o", "map.png")
-
-
-def printed(*arguments: str) -> dict:
-    result = run(*PHOTO, "--json", *arguments)
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
 
 
 def test_a_condition():

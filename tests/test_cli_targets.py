@@ -6,21 +6,13 @@ import os
 import numpy as np
 import onnx
 import pytest
-from command_line import NAMES, fails, folder, run
+from command_line import NAMES, PHOTO, fails, folder, printed, run
 
 import explainer
 from explainer import targets
 from explainer.cli import options
 
 __all__ = ["folder"]  # an automatic fixture: importing it is using it
-
-PHOTO = ("explain", "full.onnx", "photos/one.png", "-o", "map.png")
-
-
-def printed(*arguments: str) -> dict:
-    result = run(*PHOTO, "--json", *arguments)
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
 
 
 def test_the_command_knows_the_librarys_starts():

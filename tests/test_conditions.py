@@ -6,7 +6,6 @@ from building import parse, relative, rng
 from residual import picture, residual_net
 
 from explainer import Explainer, InputError, TargetError, plan
-from explainer.session import Session
 
 EPS = 1e-2
 DENSE = """g (float[N,4] x) => (float[N,3] y) {
@@ -44,19 +43,6 @@ def dense(mask: np.ndarray, target: int) -> np.ndarray:
     y = h @ w + b
     R = np.where(np.arange(3) == target, y, 0)
     return back(X, v, back(h, w, R, y) * mask, z)
-
-
-@pytest.fixture
-def runs(monkeypatch) -> list[int]:
-    """The batch size of every forward pass."""
-    sizes, real = [], Session.run
-
-    def counting(self, feeds):
-        sizes.extend(len(array) for array in feeds.values())
-        return real(self, feeds)
-
-    monkeypatch.setattr(Session, "run", counting)
-    return sizes
 
 
 CHANNELS = {

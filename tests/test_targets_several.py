@@ -7,20 +7,6 @@ from PIL import Image
 from residual import picture, residual_net
 
 from explainer import Explainer, Preprocess, TargetError
-from explainer.session import Session
-
-
-@pytest.fixture
-def runs(monkeypatch) -> list[int]:
-    """The batch size of every forward pass."""
-    sizes, real = [], Session.run
-
-    def counting(self, feeds):
-        sizes.extend(len(array) for array in feeds.values())
-        return real(self, feeds)
-
-    monkeypatch.setattr(Session, "run", counting)
-    return sizes
 
 
 def same(found, wanted, places=slice(None)) -> None:

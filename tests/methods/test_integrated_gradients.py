@@ -6,7 +6,8 @@ import pytest
 import torch
 import zennit.attribution
 from building import relative, rng
-from twins import CLASSES, EXACT, SHAPE, double_precision, picture, twin, two_feeds, two_inputs
+from precision import double_precision
+from twins import CLASSES, EXACT, SHAPE, picture, twin, two_feeds, two_inputs
 
 import explainer
 from explainer import InputError

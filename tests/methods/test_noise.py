@@ -7,7 +7,8 @@ import torch
 import zennit.attribution
 from building import relative
 from captum.attr import NoiseTunnel
-from twins import CLASSES, EXACT, double_precision, picture, twin, two_feeds, two_inputs
+from precision import double_precision
+from twins import CLASSES, EXACT, picture, twin, two_feeds, two_inputs
 
 import explainer
 from explainer import InputError

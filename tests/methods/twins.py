@@ -5,13 +5,11 @@ from __future__ import annotations
 import copy
 import functools
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pytest
 import torch
 from building import parse, rng
 from torch import Tensor, nn
@@ -123,18 +121,6 @@ def twin(name: str) -> Twin:
 
 def picture(samples: int = 2, seed: int = 0) -> np.ndarray:
     return rng(seed, samples).standard_normal((samples, *SHAPE)).astype(np.float32)
-
-
-@contextmanager
-def double_precision() -> Iterator[None]:
-    """captum rounds the weights of its steps to float32, and keeps its alphas in the default type."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Tensor, "float", Tensor.double)
-        torch.set_default_dtype(torch.float64)
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(torch.float32)
 
 
 TWO = """g (float[N,2,4,4] image, float[N,3] facts) => (float[N,4] y) {

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import captum.attr
@@ -13,6 +12,7 @@ import peers
 import pytest
 import torch
 import zennit.attribution
+from precision import double_precision
 from torch import Tensor
 
 import explainer
@@ -21,18 +21,6 @@ SIZE = 64
 STEPS = 9
 DEEPLIFT_WARNS = "ignore:Setting forward, backward hooks:UserWarning"
 RELU_WARNS = "ignore:Setting backward hooks on ReLU:UserWarning"
-
-
-@contextmanager
-def double_precision() -> Iterator[None]:
-    """Both peers keep the steps of Integrated Gradients in the default type, captum in float32 even so."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Tensor, "float", Tensor.double)
-        torch.set_default_dtype(torch.float64)
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture
