@@ -70,6 +70,8 @@ class Explanation:
         The images as the model saw them, where they were preprocessed here.
     layout : str
         "NCHW" or "NHWC", for drawing.
+    repeats : bool
+        Whether every channel holds the whole amount of its place.
     """
 
     relevance: Array | dict[str, Array]
@@ -92,6 +94,7 @@ class Explanation:
     labels: Mapping[int, str] = field(default_factory=dict)
     photos: tuple[Image, ...] = ()
     layout: str = "NCHW"
+    repeats: bool = False
 
     def __repr__(self) -> str:
         target = self.region or ("a whole tensor" if self.target is None else f"{self.target.tolist()}")
@@ -183,11 +186,8 @@ class Explanation:
 
     @property
     def drawn(self) -> Array:
-        """The relevance of the first input as it is drawn, channels summed.
-
-        Occlusion and RISE hide all channels of a place alike, and each holds the whole amount.
-        """
-        if self.method not in ("occlusion", "rise"):
+        """The relevance of the first input as it is drawn: its sum over channels is a place's amount."""
+        if not self.repeats:
             return self._first()
         channels = self._first().shape[1 if self.layout == "NCHW" else -1]
         return np.asarray(self._first() / channels)

@@ -103,8 +103,7 @@ class Question:
 
     def score(self, feeds: Mapping[str, Array], rows: Array) -> Array:
         """What is explained, (M,), at M points; `rows` (M,) says for which sample each is asked."""
-        exact = self.runner is not None and self.runner.reference
-        return self._ask(self._walker.score if exact else self.scorer.run, feeds, rows).score
+        return self._ask(scorer_of(self.scorer, self.runner), feeds, rows).score
 
     def attribute(
         self,
@@ -148,6 +147,11 @@ class Question:
         return self.batches.run(run, {**held, **feeds}, [self.target.taking(rows, self.samples)])[0]
 
 
+def scorer_of(scorer: Scorer, runner: Runner | None) -> RunTargets:
+    """What asks for scores: onnxruntime, or in the reference mode the walk's own forward pass."""
+    return runner.score if runner is not None and runner.reference else scorer.run
+
+
 def fixed(target: Target, run: Run) -> Target:
     """The target with the index that was found, so that it is the same at other points."""
     index = target.index if run.target is None else run.target
@@ -170,12 +174,11 @@ def ask(
     ------
     InputError, TargetError, ModelError, NumericalError
     """
-    exact = runner is not None and runner.reference
     if not method.walks and target.how in ("clrp", "sglrp"):
         raise TargetError(
             f"start: {target.how!r} contrasts walks, and this method has none; take 'probability' or 'margin'"
         )
-    run = batches.run(runner.score if runner is not None and exact else scorer.run, given.feeds, [target])[0]
+    run = batches.run(scorer_of(scorer, runner), given.feeds, [target])[0]
     # Several indices of one sample: each is a sample of its own.
     copies = len(run.start) // given.samples
     feeds = {name: np.repeat(x, copies, axis=0) for name, x in given.feeds.items()}
@@ -232,4 +235,5 @@ def explanation_of(
         labels=labels,
         photos=given.photos * samples,
         layout=given.layout,
+        repeats=method.core.repeats(next(iter(given.feeds.values()))),
     )

@@ -110,7 +110,7 @@ def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], lo
             what += f", in {name}"
     if numbers["kind"] not in ("output", "one"):
         before += f", {numbers['kind']}"
-    is_lrp = numbers["method"] == "lrp" and "noise" not in numbers["how"]
+    is_lrp = hands_on(numbers)
     amount = f"relevance {numbers['start']:.6g}" if is_lrp else f"score {numbers['score']:.6g}"
     lines.append(f"  target      {what}{before}: {amount}")
     if is_lrp:
@@ -134,10 +134,14 @@ def in_short(picture: str, numbers: Mapping[str, Any], written: Sequence[str]) -
     top = numbers["prediction"]["top"][:1]
     best = f"{name_of(top[0])} {top[0]['value']:.4g}, " if top else ""
     kept = "undefined" if numbers["conserved"] is None else f"{numbers['conserved']:.4f}"
-    is_lrp = numbers["method"] == "lrp" and "noise" not in numbers["how"]
-    by = f"conserved {kept}" if is_lrp else numbers["method"]
+    by = f"conserved {kept}" if hands_on(numbers) else numbers["method"]
     rest = f"{by}, {numbers['seconds']:.2f} s, {written[0]}"
     return f"{picture}: {best}target {target_of(numbers)}{inner.in_short(numbers)}, {rest}"
+
+
+def hands_on(numbers: Mapping[str, Any]) -> bool:
+    """Return whether the map is one walk of relevance, whose sum says something."""
+    return numbers["method"] == "lrp" and "noise" not in numbers["how"]
 
 
 def conserved(numbers: Mapping[str, Any]) -> str:

@@ -94,6 +94,10 @@ class Method:
         """The attribution that one walk is, in primitives."""
         return answer
 
+    def repeats(self, x: Array) -> bool:
+        """Whether every channel of the map of an input holds the whole amount of its place."""
+        return False
+
     def delta(self, problem: Problem, found: Mapping[str, Array]) -> Array | None:
         """What the attributions miss of the sum that they should have, (N,); None where they need none."""
         return None

@@ -60,6 +60,10 @@ class Occlusion(Perturbing):
                 f"{option} can be a positive whole number, one per axis, or None; not {value!r}",
             )
 
+    def repeats(self, x: Array) -> bool:
+        by_channel = isinstance(self.window, tuple) and len(self.window) == x.ndim - 1
+        return not by_channel
+
     def __call__(self, problem: Problem, progress: Progress | None = None) -> dict[str, Array]:
         """Attribute the score to the inputs.
 

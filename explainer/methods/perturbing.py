@@ -50,6 +50,9 @@ class Perturbing(Method):
     def walks(self) -> bool:
         return False
 
+    def repeats(self, x: Array) -> bool:
+        return True  # all channels of a place are hidden together
+
     def channel_axis(self, problem: Problem, name: str) -> int:
         """Where an input has its channels, the sample axis counted.
 

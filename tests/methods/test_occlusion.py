@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 from building import rng
-from perturbed import Problem, mass_inside, scenes, smooth
+from perturbed import MODELS, Problem, mass_inside, scenes, smooth
 
+import explainer
 from explainer import InputError
 from explainer.methods.occlusion import Occlusion
 
@@ -214,3 +215,13 @@ def test_lists_are_options_too():
         (3, 4), (1, 2), baseline=(1, 2)
     )
     assert hash(Occlusion(window=[3, 4]))
+
+
+def test_what_is_drawn_is_the_amount_of_a_place():
+    x = rng(1).standard_normal((1, 3, 64, 64)).astype(np.float32)
+    model = MODELS / "shapes.onnx"
+    for window in (32, (1, 32, 32)):
+        explanation = explainer.explain(model, x, method="occlusion", window=window, stride=window)
+        channels = explanation.relevance.sum(1)
+        wanted = channels / 3 if window == 32 else channels
+        np.testing.assert_allclose(explanation.drawn.sum(1), wanted, rtol=1e-5, atol=1e-6)
