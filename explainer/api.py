@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from . import composites, methods
+from . import methods
 from .composites import Composite, CompositeLike, RulesLike
 from .errors import TargetError
 from .explanation import Explanation
@@ -16,9 +16,9 @@ from .graph import Graph, ModelLike
 from .inputs import as_asked, dtype_of, given, labels_given
 from .methods import NoiseLike, Progress
 from .plan import Plan
-from .planning import require_walk
+from .planning import composite_of, require_walk
 from .prepared import Prepared
-from .preprocess import Preprocess, defaults_from, of_metadata
+from .preprocess import Preprocess, of_metadata
 from .question import explanation_of
 from .runner import engine_of
 from .targets import ConditionsLike, Labels, Start, Target, TargetLike, labels_of, paired, resolve_target
@@ -43,8 +43,8 @@ class Explainer:
     noise : str or (str, dict), optional
         "smoothgrad", "smoothgrad_sq" or "vargrad" around the method.
     composite : str, (str, dict), dict, path or Composite
-        Which rule at which node; "epsilon" by default. See `explainer.composites.get`. For a method
-        of gradients: rules to take its walks by, instead of the gradient's.
+        Which rule at which node; "epsilon" by default. See `explainer.composites.get`. A method of
+        gradients takes those that hand back gradients, such as "beta_smooth".
     rules : dict of str -> str or Rule
         Rules of one's own, tried before the composite's: ``{"Conv": "zplus", "/layer1/*": "gamma:0.1"}``.
     dialect : str, optional
@@ -93,13 +93,8 @@ class Explainer:
         self.graph = Graph.load(model)
         self._preprocess = preprocess
         self.name, self.method = method, asked.method
-        self._compose: Callable[[], Composite] = lambda: composites.get(
-            composite or asked.composite or "epsilon",
-            rules=rules,
-            dialect=dialect,
-            eps=eps,
-            defaults=defaults_from(lambda: self.preprocess),
-            **asked.parameters,
+        self._compose: Callable[[], Composite] = lambda: composite_of(
+            asked, composite, lambda: self.preprocess, rules=rules, dialect=dialect, eps=eps
         )
         self.how = as_asked({"noise": noise, "dialect": dialect, "rules": rules, "eps": eps, **options})
         self.keep = keep

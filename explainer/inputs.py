@@ -62,17 +62,22 @@ def given(graph: Graph, x: Any, preprocess: Callable[[], Preprocess | None]) -> 
     InputError
     """
     if isinstance(x, Mapping | np.ndarray):
-        try:
-            how = preprocess()
-        except PreprocessError:  # of no concern for what is prepared already
-            how = None
-        return Given(feeds_of(graph, x), layout="NCHW" if how is None else how.layout)
+        return Given(feeds_of(graph, x), layout=layout_of(preprocess))
     if not isinstance(x, str | os.PathLike) and not hasattr(x, "convert"):
         raise InputError(
             "an image is a path, a PIL image, an array or {input name: array}, not "
             f"{type(x).__name__}; for several images call explain for each, or stack prepared arrays"
         )
     return _prepared(graph, x, preprocess())
+
+
+def layout_of(preprocess: Callable[[], Preprocess | None]) -> str:
+    """Where the model has its channels, for what is prepared already: "NCHW" unless something says else."""
+    try:
+        how = preprocess()
+    except PreprocessError:  # of no concern here
+        how = None
+    return "NCHW" if how is None else how.layout
 
 
 def _prepared(graph: Graph, image: Any, how: Preprocess | None) -> Given:

@@ -1,18 +1,56 @@
-"""The plan that a method needs."""
+"""The composite and the plan that a method needs."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
+from typing import Any
 
-from .composites import Composite
+from . import composites
+from .composites import Composite, CompositeLike
 from .errors import CompositeError, InputError
 from .graph import Graph
-from .methods import GradCam, Method, Walk
+from .methods import Asked, GradCam, Method, Walk
 from .methods.cam import tensor_for
 from .plan import Plan, make_plan
+from .preprocess import Preprocess
 from .rules import Stabilized, Zero
 from .targets import Start
+
+
+def composite_of(
+    asked: Asked,
+    composite: CompositeLike | None,
+    preprocess: Callable[[], Preprocess | None],
+    **settings: Any,
+) -> Composite:
+    """The composite of a method's walks: the caller's, else the method's own, else ε.
+
+    Parameters
+    ----------
+    asked : Asked
+    composite : CompositeLike, optional
+    preprocess : callable
+        Returns how an image becomes the input, or None; asked where bounds of the input are needed.
+    **settings
+        rules, dialect and eps, as `composites.get` takes them.
+
+    Raises
+    ------
+    CompositeError, PreprocessError
+    """
+
+    def bound(index: int) -> float | tuple[float, ...] | None:
+        how = preprocess()
+        if how is None:
+            return None
+        values = how.bounds()[index]
+        # One number also fits an input whose channels have been flattened.
+        return values[0] if len(set(values)) == 1 else values
+
+    bounds = {"low": lambda: bound(0), "high": lambda: bound(1)}
+    name = composite or asked.composite or "epsilon"
+    return composites.get(name, defaults=bounds, **settings, **asked.parameters)
 
 
 def plan_of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -196,20 +196,6 @@ def of_metadata(metadata: Mapping[str, str]) -> Preprocess | None:
     """Return what a model file says of its preprocessing; None where it says nothing."""
     text = metadata.get("preprocessor_config")
     return None if text is None else Preprocess.from_metadata(text)
-
-
-def defaults_from(preprocess: Callable[[], Preprocess | None]) -> dict[str, Callable[[], Any]]:
-    """Return what a composite may ask for that follows from preprocessing: the input's bounds."""
-
-    def bound(index: int) -> float | tuple[float, ...] | None:
-        how = preprocess()
-        if how is None:
-            return None
-        values = how.bounds()[index]
-        # One number also fits an input whose channels have been flattened.
-        return values[0] if len(set(values)) == 1 else values
-
-    return {"low": lambda: bound(0), "high": lambda: bound(1)}
 
 
 def missing_message(model_name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -12,15 +13,16 @@ from typing import Any
 import numpy as np
 import onnx
 
-from .. import composites, methods
+from .. import methods
 from ..composites import CompositeLike, RulesLike
-from ..errors import InputError, ModelError, PreprocessError
+from ..errors import InputError, ModelError
 from ..files import write_whole
 from ..gates import check_passable
 from ..graph import Graph, ModelLike
+from ..inputs import layout_of
 from ..methods import NoiseLike
-from ..planning import plan_of, require_walk
-from ..preprocess import defaults_from, of_metadata
+from ..planning import composite_of, plan_of, require_walk
+from ..preprocess import of_metadata
 from ..targets import (
     ConditionsLike,
     Target,
@@ -106,14 +108,8 @@ def compile(
     check_compilable(asked.method)
     if keep:
         require_walk("keep", asked.method)
-    chosen = composites.get(
-        composite or asked.composite or "epsilon",
-        rules=rules,
-        dialect=dialect,
-        eps=eps,
-        defaults=defaults_from(lambda: of_metadata(original.metadata)),
-        **asked.parameters,
-    )
+    preprocess = functools.partial(of_metadata, original.metadata)
+    chosen = composite_of(asked, composite, preprocess, rules=rules, dialect=dialect, eps=eps)
     if goal.conditions:
         require_walk("conditions", asked.method)
     # Complaints first, in the names of the file as given.
@@ -127,7 +123,7 @@ def compile(
     plan = plan_of(graph, chosen, goal.where, keep, asked.method, conditioned)
     _refuse_taken_names(original, names_of(proto.graph), output_names(plan, asked.method))
     examples = Examples.of(graph, image_size)
-    emitter = Emitter(original, proto, plan, goal, examples, _layout(original))
+    emitter = Emitter(original, proto, plan, goal, examples, layout_of(preprocess))
     file = emitter.emit(asked.method)
     emitter.prove(asked.method, file)
     compiled = file.proto
@@ -136,15 +132,6 @@ def compile(
         with write_whole(Path(path)) as opened:
             opened.write(compiled.SerializeToString())
     return compiled
-
-
-def _layout(graph: Graph) -> str:
-    """Where the file's own preprocessing has the channels."""
-    try:
-        how = of_metadata(graph.metadata)
-    except PreprocessError:  # of no concern for what is prepared already
-        how = None
-    return "NCHW" if how is None else how.layout
 
 
 def _refuse_taken_names(graph: Graph, names: Collection[str], wanted: Collection[str]) -> None:
