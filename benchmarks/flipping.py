@@ -26,7 +26,8 @@ import numpy as np
 import onnxruntime
 from maps import Way, maps_of, named
 
-from explainer import ExplainerError, Preprocess, image
+from explainer import ExplainerError, Preprocess
+from explainer.inputs import image
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tests" / "parity"))

@@ -69,7 +69,7 @@ def scenes(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     images, labels, masks = scenes.render_many(HELD_OUT, count)
     explainer = Explainer(MODELS / "shapes.onnx", method="gradient")
-    how = explainer.preprocess
+    how = explainer.inputs.preprocess
     mean, std = (np.array(values, np.float32).reshape(-1, 1, 1) for values in (how.mean, how.std))
     x = (images.transpose(0, 3, 1, 2).astype(np.float32) * how.scale - mean) / std
     right = explainer.explain(x).target == labels

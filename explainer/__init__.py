@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import composites, methods, rules
-    from .api import Explainer, explain
-    from .comparison import Comparison, compare
+    from .channels import concepts
     from .compiler import compile
     from .composites import Composite
+    from .drawing import ColorMap, colormaps, imgify, normalize_relevance, render, shared_scale
     from .errors import (
         CompositeError,
         ExplainerError,
@@ -27,29 +27,31 @@ if TYPE_CHECKING:
         TargetError,
         UnsupportedError,
     )
-    from .explanation import Explanation
-    from .heatmap import ColorMap, colormaps, grid, imgify, normalize_relevance, render, shared_scale
-    from .inner import concepts
+    from .explainer import Explainer, explain
+    from .inputs.preprocess import Preprocess
     from .layers import supported
-    from .preprocess import Preprocess
+    from .results.comparison import Comparison, compare
+    from .results.explanation import Explanation
+    from .results.grids import grid
 
 __version__ = "0.1.0"
 
 # Loaded when first used: a command that only prints its help needs neither onnx nor onnxruntime.
 _HOMES = {
     "Composite": "composites",
-    "Comparison": "comparison",
-    "Explainer": "api",
-    "Explanation": "explanation",
-    "Preprocess": "preprocess",
-    "compare": "comparison",
+    "Comparison": "results.comparison",
+    "Explainer": "explainer",
+    "Explanation": "results.explanation",
+    "Preprocess": "inputs.preprocess",
+    "compare": "results.comparison",
     "compile": "compiler",
-    "concepts": "inner",
-    "explain": "api",
+    "concepts": "channels",
+    "explain": "explainer",
+    "grid": "results.grids",
     "supported": "layers",
     **dict.fromkeys(
-        ("ColorMap", "colormaps", "grid", "imgify", "normalize_relevance", "render", "shared_scale"),
-        "heatmap",
+        ("ColorMap", "colormaps", "imgify", "normalize_relevance", "render", "shared_scale"),
+        "drawing",
     ),
     **dict.fromkeys(
         (

@@ -20,7 +20,7 @@ def shared() -> Path:
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The batch size of every forward pass."""
-    from explainer.session import Session
+    from explainer.model.session import Session
 
     sizes, real = [], Session.run
 

@@ -11,8 +11,8 @@ import numpy as np
 import onnx
 from building import NEWEST, one_node, rng
 
-from explainer.graph import Graph
 from explainer.layers import REGISTRY, Layer
+from explainer.model.graph import Graph
 
 
 @dataclass(frozen=True, eq=False)

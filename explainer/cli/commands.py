@@ -11,7 +11,7 @@ import click
 
 import explainer
 
-from .inner import condition_option
+from .channels import condition_option
 from .options import Numbers, asked, debug_option, kept, method_options, start_options, target_option
 
 

@@ -13,7 +13,8 @@ import click
 
 import explainer
 
-from . import inner, report
+from . import channels as inner
+from . import report
 from .drawing import check_grid, common_scale, drawing_of, drawing_options
 from .labels import LabelFile
 from .options import Numbers, asked, kept, method_options, start_options, target_option

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import inner
+from . import channels as inner
 
 if TYPE_CHECKING:
     import explainer

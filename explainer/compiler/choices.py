@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..targets import Chosen, Given, Index, Target
+from ..targets import Chosen, Fed, Index, Target
 from ..tensor import Array, Recorder, Symbol
 
 
@@ -66,7 +66,7 @@ def given(target: Target, choices: Sequence[Choice], recorder: Recorder) -> Targ
     """The target whose sides are the inputs of the file."""
     for choice in choices:
         symbol = Symbol(recorder, choice.name, np.array([choice.default], dtype=np.int64))
-        target = choice.made(target, Given(symbol))
+        target = choice.made(target, Fed(symbol))
     return target
 
 

@@ -17,12 +17,12 @@ from .. import methods
 from ..composites import CompositeLike, RulesLike
 from ..errors import InputError, ModelError
 from ..files import write_whole
-from ..gates import check_passable
-from ..graph import Graph, ModelLike
-from ..inputs import layout_of
+from ..inputs.feeds import layout_of
+from ..inputs.preprocess import of_metadata
 from ..methods import NoiseLike
-from ..planning import composite_of, plan_of, require_walk
-from ..preprocess import of_metadata
+from ..methods.planning import composite_of, plan_of, require_walk
+from ..model.graph import Graph, ModelLike
+from ..model.raising import raised
 from ..targets import (
     ConditionsLike,
     Target,
@@ -31,10 +31,10 @@ from ..targets import (
     labels_of,
     resolve_target,
 )
+from ..walk.gates import check_passable
 from .choices import Choice
 from .emitting import Emitter, output_names
 from .proof import Examples
-from .raising import raised
 from .walks import check_compilable
 from .writing import names_of
 
@@ -95,7 +95,7 @@ def compile(
     original = Graph.load(model)
     given_target: dict[str, Any] = {
         "target": "top" if target is None else target,
-        "how": start,
+        "start": start,
         "against": against,
         "conditions": conditions,
     }
@@ -114,13 +114,13 @@ def compile(
         require_walk("conditions", asked.method)
     # Complaints first, in the names of the file as given.
     conditioned = conditioned_tensors(goal.conditions)
-    check_passable(plan_of(original, chosen, goal.where, keep, asked.method, conditioned), goal.conditions)
+    check_passable(plan_of(original, chosen, goal.anchor, keep, asked.method, conditioned), goal.conditions)
     proto = raised(original)
     graph = Graph.load(proto)
     graph = graph.having(source=replace(graph.source, title=original.title))
     # A converter may insert nodes before the output: the target is looked up anew.
     goal = resolve_target(graph, labels=labels_of(graph), **given_target)
-    plan = plan_of(graph, chosen, goal.where, keep, asked.method, conditioned)
+    plan = plan_of(graph, chosen, goal.anchor, keep, asked.method, conditioned)
     _refuse_taken_names(original, names_of(proto.graph), output_names(plan, asked.method))
     examples = Examples.of(graph, image_size)
     emitter = Emitter(original, proto, plan, goal, examples, layout_of(preprocess))
@@ -157,8 +157,8 @@ def _declare(
         "method": method,
         "composite": composite,
         "target": str(asked["target"]),
-        "start": goal.how,
-        "from": str(goal.where),
+        "start": goal.start,
+        "from": str(goal.anchor),
         "inputs": {choice.name: choice.default for choice in choices},
     }
     if asked["against"] is not None:

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from ..batches import Batches
 from ..errors import InputError, ModelError
-from ..graph import Graph
-from ..inputs import Given
+from ..inputs.feeds import Batch
 from ..methods import Method, Sampling, Walk
+from ..methods.question import Scorer, ask, refuse_whole_numbers
+from ..model.graph import Graph
 from ..plan import Plan
-from ..question import Scorer, ask, refuse_whole_numbers
-from ..runner import Runner
 from ..targets import Target, choose
 from ..tensor import Array, Recorder
+from ..walk.batches import Batches
+from ..walk.runner import Runner
 from .choices import Choice, choices_of, given, names_samples
 from .proof import Examples, loaded, prove
 from .symbols import Symbols
@@ -72,7 +72,7 @@ class Emitter:
         self.target, self.examples, self.layout = target, examples, layout
         self.names = names_of(proto.graph)
         self.runner = Runner(plan, np.dtype(np.float32))
-        self.scorer = Scorer(plan.graph, target.where)
+        self.scorer = Scorer(plan.graph, target.anchor)
         self.batches = Batches(plan.graph)
 
     def emit(self, method: Method) -> Emitted:
@@ -145,7 +145,7 @@ class Emitter:
         def reference(feeds: Mapping[str, Array], targets: Sequence[Target]) -> list[dict[str, Array]]:
             if isinstance(method, Walk):
                 return [run.relevance for run in self.runner.run(feeds, targets)]
-            whom = (self.scorer, self.runner, self.batches, Given(dict(feeds), layout=self.layout))
+            whom = (self.scorer, self.runner, self.batches, Batch(dict(feeds), layout=self.layout))
             return [ask(method, *whom, target, None).relevance for target in targets]
 
         return reference

@@ -10,19 +10,19 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from ..backward import backward
-from ..batches import Run
 from ..errors import ModelError
-from ..session import Session
+from ..model.session import Session
 from ..targets import Target
 from ..tensor import Array, Recorder, Symbol
+from ..walk.backward import backward
+from ..walk.batches import Run
 from .proof import alike
 from .symbols import Symbols
 from .writing import node_of
 
 if TYPE_CHECKING:
     from ..plan import Plan
-    from ..runner import HandBack, Runner
+    from ..walk.runner import HandBack, Runner
 
 # Of the model that is made here. It holds no node of the file, whose own opset so does not matter.
 OPSET, IR_VERSION = 17, 8

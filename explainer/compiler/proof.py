@@ -10,9 +10,9 @@ import numpy as np
 import onnx
 
 from ..errors import ExplainerError, InputError, ModelError
-from ..graph import Graph, Input
-from ..preprocess import Preprocess
-from ..session import Session
+from ..inputs.preprocess import Preprocess
+from ..model.graph import Graph, Input
+from ..model.session import Session
 from ..targets import Target
 from ..tensor import Array
 from .choices import Choice

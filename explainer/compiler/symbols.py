@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 
 from ..errors import UnsupportedError
-from ..graph import Graph
-from ..reading import captured_names
+from ..model.graph import Graph
+from ..model.reading import captured_names
 from ..tensor import FLOAT32, Array, Cast, Recorder, Symbol, Value, cast_to
 
 

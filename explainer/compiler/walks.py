@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx
 
-from ..backward import backward
 from ..errors import InputError
-from ..gates import gates_of
 from ..methods import DeepLift, GradCam, Method, Sampling
 from ..plan import Plan
-from ..targets import Given, Target, choose, finish, put_relevance, seed
+from ..targets import Fed, Target, choose, finish, put_relevance, seed
 from ..tensor import Array, Gather, Recorder, Symbol, Value
+from ..walk.backward import backward
+from ..walk.gates import gates_of
 from .symbols import Symbols, replay
 from .writing import node_of
 
@@ -87,9 +87,9 @@ class Trace:
         """The target with the index that the model's own run gives, so that it is the same elsewhere."""
         chosen, target = choose(self.target, self.symbols, self.samples), self.target
         if chosen.index is not None:
-            target = replace(target, index=Given(chosen.index))
+            target = replace(target, index=Fed(chosen.index))
         if chosen.rival is not None and chosen.rival.index is not None:
-            target = replace(target, against=Given(chosen.rival.index))
+            target = replace(target, against=Fed(chosen.rival.index))
         return target
 
 

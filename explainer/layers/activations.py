@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..graph import Graph, Node
+from ..model.graph import Graph, Node
 from ..tensor import Erf, Exp, Log, Max, Min, Sigmoid, Tanh, Value, Where, step
 from ..tensor import Relu as relu
 from .base import Layer, attribute, register

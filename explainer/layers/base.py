@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
 from ..errors import UnsupportedError
-from ..graph import Graph, Node
+from ..model.graph import Graph, Node
 from ..tensor import Bundle, Value
 
 LayerType = TypeVar("LayerType", bound="type[Layer]")

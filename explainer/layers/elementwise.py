@@ -7,7 +7,7 @@ import operator
 from collections.abc import Mapping
 
 from ..errors import UnsupportedError
-from ..graph import Graph, Node
+from ..model.graph import Graph, Node
 from ..tensor import Bundle, Value, sum_to
 from .base import Layer, register
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..errors import UnsupportedError
-from ..graph import Graph, Node
+from ..model.graph import Graph, Node
 from ..tensor import ReduceSum, Reshape, Sqrt, Value
 from .base import Layer, attribute, register
 

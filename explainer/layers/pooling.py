@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import tensor
 from ..errors import UnsupportedError
-from ..graph import Graph, Node
+from ..model.graph import Graph, Node
 from ..tensor import ConstantOfShape, Expand, ReduceSum, Reshape, ScatterElements, Shape, Unsqueeze, Value
 from .base import Layer, attribute, register
 from .windows import Windows, unreached

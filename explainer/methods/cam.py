@@ -106,7 +106,7 @@ def tensor_for(plan: Plan) -> str:
     if last is None:
         raise InputError("grad_cam: no convolution on the way from target to input; name a tensor (tensor=)")
     tensor = last.layer.output
-    while tensor != plan.start.tensor:
+    while tensor != plan.anchor.tensor:
         readers = [step for step in plan.steps if tensor in step.layer.inputs]
         if len(readers) != 1 or not _goes_with(readers[0].layer):
             return tensor

@@ -1,24 +1,26 @@
 """Targets: what an explanation starts from, and the relevance put there."""
 
+from .anchor import Anchor, anchor_at_output, anchor_at_tensor
 from .choosing import Chosen, choose, indices_of
 from .conditions import Condition, ConditionsLike, conditioned_tensors, paired
 from .regions import Region
 from .relevance import finish, is_balanced, put_relevance, score, seed
-from .resolve import STARTS, Given, Index, Labels, Target, TargetLike, labels_of, resolve_target
-from .start import Start, start_at_output, start_at_tensor
+from .resolve import STARTS, Fed, Index, Labels, Target, TargetLike, labels_of, resolve_target
 
 __all__ = [
     "STARTS",
+    "Anchor",
     "Chosen",
     "Condition",
     "ConditionsLike",
-    "Given",
+    "Fed",
     "Index",
     "Labels",
     "Region",
-    "Start",
     "Target",
     "TargetLike",
+    "anchor_at_output",
+    "anchor_at_tensor",
     "choose",
     "conditioned_tensors",
     "finish",
@@ -30,6 +32,4 @@ __all__ = [
     "resolve_target",
     "score",
     "seed",
-    "start_at_output",
-    "start_at_tensor",
 ]

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..errors import TargetError
 from ..tensor import ArgMax, Array, Equal, Gather, Reshape, Value, Where
+from .anchor import Anchor
 from .regions import Region
-from .resolve import Given, Index, Target
-from .start import Start
+from .resolve import Fed, Index, Target
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,63 +53,63 @@ def choose(target: Target, values: Mapping[str, Value], samples: int) -> Chosen:
     TargetError
         Out of range, not one per sample, or a margin without a natural other side.
     """
-    where = target.where
+    anchor = target.anchor
 
     def largest() -> Value:
-        return ArgMax(per_sample(values[where.output], samples), axis=1, keepdims=1)
+        return ArgMax(per_sample(values[anchor.output], samples), axis=1, keepdims=1)
 
     def best_other() -> Value:
-        return _best_other(where, chosen, values[where.output], samples)
+        return _best_other(anchor, chosen, values[anchor.output], samples)
 
-    chosen = _found(where, target.index, values, samples, largest)
-    if target.how != "margin":
+    chosen = _found(anchor, target.index, values, samples, largest)
+    if target.start != "margin":
         return chosen
     if target.against is None:
-        return replace(chosen, rival=_at(where, best_other(), values, samples))
-    return replace(chosen, rival=_found(where, target.against, values, samples, best_other))
+        return replace(chosen, rival=_at(anchor, best_other(), values, samples))
+    return replace(chosen, rival=_found(anchor, target.against, values, samples, best_other))
 
 
 def _found(
-    where: Start, index: Index, values: Mapping[str, Value], samples: int, default: Callable[[], Value]
+    anchor: Anchor, index: Index, values: Mapping[str, Value], samples: int, default: Callable[[], Value]
 ) -> Chosen:
     if index is None:
         return Chosen(None, None)
-    output = values[where.output]
+    output = values[anchor.output]
     flat = per_sample(output, samples)
     size = flat.shape[1]
     if isinstance(index, Region):
-        mask = index.mask(output.shape, samples, where.output)
+        mask = index.mask(output.shape, samples, anchor.output)
         # None is chosen where it lies in another part of the batch.
         if len(mask) > 1 or np.count_nonzero(mask) != 1:
-            return Chosen(None, mask[:, _places(where, values, size)[0]])
+            return Chosen(None, mask[:, _places(anchor, values, size)[0]])
         index = int(np.flatnonzero(mask)[0])
     if isinstance(index, str):
-        return _at(where, ArgMax(flat, axis=1, keepdims=1), values, samples)
-    if isinstance(index, Given):
+        return _at(anchor, ArgMax(flat, axis=1, keepdims=1), values, samples)
+    if isinstance(index, Fed):
         given = Reshape(index.value, np.array([-1, 1]))
         given = Where(given < 0, default(), given)
         # Gather is here for what it refuses: an index beyond the output ends the run.
-        return _at(where, Gather(np.arange(size), given, axis=0), values, samples)
+        return _at(anchor, Gather(np.arange(size), given, axis=0), values, samples)
     indices = np.atleast_1d(np.asarray(index, dtype=np.int64))
     if len(indices) not in (1, samples):
         raise TargetError(f"target: {len(indices)} indices for {samples} sample(s)")
     if indices.min() < 0 or indices.max() >= size:
         wrong = indices[(indices < 0) | (indices >= size)][0]
-        raise TargetError(f"target: index {wrong} is out of range; {where.output!r} has 0 to {size - 1}")
-    return _at(where, indices.reshape(-1, 1), values, samples)
+        raise TargetError(f"target: index {wrong} is out of range; {anchor.output!r} has 0 to {size - 1}")
+    return _at(anchor, indices.reshape(-1, 1), values, samples)
 
 
-def _at(where: Start, index: Value, values: Mapping[str, Value], samples: int) -> Chosen:
-    size = per_sample(values[where.output], samples).shape[1]
-    return Chosen(index, Equal(_places(where, values, size), index))
+def _at(anchor: Anchor, index: Value, values: Mapping[str, Value], samples: int) -> Chosen:
+    size = per_sample(values[anchor.output], samples).shape[1]
+    return Chosen(index, Equal(_places(anchor, values, size), index))
 
 
-def _best_other(where: Start, chosen: Chosen, output: Value, samples: int) -> Value:
+def _best_other(anchor: Anchor, chosen: Chosen, output: Value, samples: int) -> Value:
     """The largest of the other classes: (N, 1)."""
     flat = per_sample(output, samples)
     if chosen.index is None or max(output.shape[1:], default=1) != flat.shape[1] or flat.shape[1] == 1:
         raise TargetError(
-            f"margin: {where.output!r}, {list(output.shape[1:])} per sample, has no best other class for "
+            f"margin: {anchor.output!r}, {list(output.shape[1:])} per sample, has no best other class for "
             "this target; name one with against=... (--against)"
         )
     lowest = np.finfo(flat.dtype).min
@@ -132,17 +132,17 @@ def per_sample(x: Value, samples: int) -> Value:
     raise TargetError(f"the target's first axis is {x.shape[:1]}, not the batch of {samples}")
 
 
-def _places(where: Start, values: Mapping[str, Value], size: int) -> Array:
+def _places(anchor: Anchor, values: Mapping[str, Value], size: int) -> Array:
     """For each value of the target tensor, its index in the flattened output, (1, size)."""
-    if not where.moves:
+    if not anchor.moves:
         return np.arange(size).reshape(1, -1)
-    shape = values[where.tensor].shape
+    shape = values[anchor.tensor].shape
     ids = np.arange(int(np.prod(shape))).reshape(shape)
-    for move in where.moves:
+    for move in anchor.moves:
         if move.transposes:
             ids = ids.transpose(move.perm)
         ids = ids.reshape(values[move.output].shape)
     first = ids.reshape(-1)[:size]
     if first.max() >= size:
-        raise TargetError(f"between {where.tensor!r} and {where.output!r} samples are mixed")
+        raise TargetError(f"between {anchor.tensor!r} and {anchor.output!r} samples are mixed")
     return np.argsort(first).reshape(1, -1)

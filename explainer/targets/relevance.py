@@ -9,9 +9,9 @@ import numpy as np
 
 from ..errors import TargetError
 from ..tensor import Array, ReduceSum, Relu, Reshape, Shape, Sigmoid, Softmax, Value, Where, total
+from .anchor import Anchor
 from .choosing import Chosen, per_sample
 from .resolve import Target
-from .start import Start
 
 
 def put_relevance(target: Target, chosen: Chosen, values: Mapping[str, Value], samples: int) -> Value:
@@ -54,18 +54,18 @@ def put_relevance(target: Target, chosen: Chosen, values: Mapping[str, Value], s
     CLRP: Gu et al. 2018, arXiv 1812.02100 (CLRP1; the map is what `finish` makes of the walk's).
     SGLRP: Iwana et al. 2019, arXiv 1908.04351.
     """
-    where, how = target.where, target.how
-    z = values[where.tensor]
-    if how == "output":
+    anchor, start = target.anchor, target.start
+    z = values[anchor.tensor]
+    if start == "output":
         return _only(chosen, z, z, samples)
-    if how == "one":
+    if start == "one":
         return _only(chosen, z, z * 0 + 1, samples)
-    if how == "margin":
+    if start == "margin":
         assert chosen.rival is not None
         return _only(chosen, z, z, samples) - _only(chosen.rival, z, z, samples)
-    if how == "probability":
-        return _only(chosen, z, _probability(where, z), samples)
-    if how == "sglrp":
+    if start == "probability":
+        return _only(chosen, z, _probability(anchor, z), samples)
+    if start == "sglrp":
         return _probability_gradient(target, chosen, z, samples)
     hit = _only(chosen, z, z * 0 + 1, samples)
     axes = _classes_beside(target, chosen, z)
@@ -87,10 +87,10 @@ def seed(target: Target, chosen: Chosen, values: Mapping[str, Value], samples: i
     TargetError
         "clrp", which explains no number; or no class axis for a probability.
     """
-    z = values[target.where.tensor]
-    if target.how == "clrp":
+    z = values[target.anchor.tensor]
+    if target.start == "clrp":
         raise TargetError("start: 'clrp' contrasts two walks; a gradient needs another start")
-    if target.how in ("probability", "sglrp"):
+    if target.start in ("probability", "sglrp"):
         return _probability_gradient(target, chosen, z, samples)
     ones = z * 0 + 1
     slope = _only(chosen, z, ones, samples)
@@ -104,7 +104,7 @@ def score(target: Target, chosen: Chosen, values: Mapping[str, Array], samples: 
     whole tensor cannot be told apart.
     """
     explained = {"one": "output", "clrp": "output", "sglrp": "probability"}
-    alike = replace(target, how=explained.get(target.how, target.how))
+    alike = replace(target, start=explained.get(target.start, target.start))
     return np.asarray(total(put_relevance(alike, chosen, values, samples), samples))
 
 
@@ -113,12 +113,12 @@ def finish(target: Target, R: Value) -> Value:
 
     max(0, R − R_contrast), Gu et al. 2018.
     """
-    return Relu(R) if target.how == "clrp" else R
+    return Relu(R) if target.start == "clrp" else R
 
 
 def is_balanced(target: Target) -> bool:
     """Whether the relevance that is put on the target sums to zero by its own definition."""
-    return target.how == "clrp" or (target.how == "sglrp" and not target.where.is_sigmoid)
+    return target.start == "clrp" or (target.start == "sglrp" and not target.anchor.is_sigmoid)
 
 
 def _only(chosen: Chosen, z: Value, x: Value, samples: int) -> Value:
@@ -129,11 +129,11 @@ def _only(chosen: Chosen, z: Value, x: Value, samples: int) -> Value:
     return Reshape(Where(chosen.hit, flat, flat * 0), Shape(z))
 
 
-def _probability(where: Start, z: Value) -> Value:
+def _probability(anchor: Anchor, z: Value) -> Value:
     """The softmax or sigmoid of the target tensor, shaped like it."""
-    if where.is_sigmoid:
+    if anchor.is_sigmoid:
         return Sigmoid(z)
-    axes = _class_axes(where, z)
+    axes = _class_axes(anchor, z)
     if len(axes) == 1:
         return Softmax(z, axis=int(axes[0]))
     return Reshape(Softmax(Reshape(z, np.array([0] * int(axes[0]) + [-1])), axis=-1), Shape(z))
@@ -141,24 +141,24 @@ def _probability(where: Start, z: Value) -> Value:
 
 def _probability_gradient(target: Target, chosen: Chosen, z: Value, samples: int) -> Value:
     """d(Σ_t p_t) / dz: p_t·(1 − p_t) at t and −p_t·p_j at the others."""
-    p = _probability(target.where, z)
+    p = _probability(target.anchor, z)
     p_t = _only(chosen, z, p, samples)
     # 1 − p_t by another way: the difference would lose all digits of a sure prediction.
-    if target.where.is_sigmoid:
+    if target.anchor.is_sigmoid:
         return p_t * Sigmoid(-z)
-    axes, p_j = _class_axes(target.where, z), p - p_t
+    axes, p_j = _class_axes(target.anchor, z), p - p_t
     return p_t * ReduceSum(p_j, axes) - p_j * ReduceSum(p_t, axes)
 
 
 def _classes_beside(target: Target, chosen: Chosen, z: Value) -> Array:
     """The class axes, along which a region must leave some class to contrast it with."""
-    axes = _class_axes(target.where, z)
+    axes = _class_axes(target.anchor, z)
     if chosen.index is None and chosen.hit.reshape(-1, *z.shape[1:]).all(axis=tuple(axes)).any():
         raise TargetError(f"start: 'clrp' contrasts with other classes, and {target.index} has them all")
     return axes
 
 
-def _class_axes(where: Start, z: Value) -> Array:
+def _class_axes(anchor: Anchor, z: Value) -> Array:
     """The axes along which classes compete.
 
     Raises
@@ -166,13 +166,13 @@ def _class_axes(where: Start, z: Value) -> Array:
     TargetError
         The values end in no Softmax and are not one per class.
     """
-    if where.axis is not None:
-        first = where.axis % z.ndim
-        return np.arange(first, z.ndim if where.flattens else first + 1)
+    if anchor.axis is not None:
+        first = anchor.axis % z.ndim
+        return np.arange(first, z.ndim if anchor.flattens else first + 1)
     axes = [axis for axis, size in enumerate(z.shape) if axis and size != 1]
     if len(axes) != 1:
         raise TargetError(
-            f"start: {where.tensor!r}, {list(z.shape[1:])} per sample, ends in no Softmax and is not one "
+            f"start: {anchor.tensor!r}, {list(z.shape[1:])} per sample, ends in no Softmax and is not one "
             "value per class: no class axis"
         )
     return np.array(axes)

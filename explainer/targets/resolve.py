@@ -12,11 +12,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..errors import ModelError, TargetError
-from ..graph import Graph
+from ..model.graph import Graph
 from ..tensor import Array, Value
+from .anchor import Anchor, anchor_at_output, anchor_at_tensor, tensors_of
 from .conditions import Condition, ConditionsLike, conditions_of
 from .regions import Region, parse_entries, parse_region
-from .start import Start, start_at_output, start_at_tensor, tensors_of
 
 Labels: TypeAlias = "Sequence[str] | Mapping[int, str]"
 TargetLike: TypeAlias = "str | int | Sequence[Any] | Mapping[str, Any] | Array"
@@ -34,14 +34,14 @@ ALIASES = {"logit": "output"}
 
 
 @dataclass(frozen=True)
-class Given:
+class Fed:
     """An index that a compiled file is given when it runs: (1,) or (N,); below 0 it is the default."""
 
     value: Value
 
 
 # "top", None for a whole tensor, one index for all samples, or one for each.
-Index: TypeAlias = "str | int | Array | Region | Given | None"
+Index: TypeAlias = "str | int | Array | Region | Fed | None"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +50,11 @@ class Target:
 
     Attributes
     ----------
-    where : Start
+    anchor : Anchor
         The tensor: all that a plan depends on.
     index : Index
         "top", a flat index, one per sample, a region; None is the whole tensor.
-    how : str
+    start : str
         What is put there: a name of `STARTS`.
     against : Index
         The other side of a margin; None is the best other class.
@@ -62,16 +62,16 @@ class Target:
         What relevance has to pass through on its way.
     """
 
-    where: Start
+    anchor: Anchor
     index: Index
-    how: str = "output"
+    start: str = "output"
     against: Index = None
     conditions: tuple[Condition, ...] = ()
 
     def __str__(self) -> str:
         sides = [self.index] + ([] if self.against is None else [self.against])
         return " − ".join(
-            str(side) if isinstance(side, Region) else f"{self.where.output}[{side}]" for side in sides
+            str(side) if isinstance(side, Region) else f"{self.anchor.output}[{side}]" for side in sides
         )
 
     def taking(self, take: Array, samples: int) -> Target:
@@ -118,7 +118,7 @@ def resolve_target(
     graph: Graph,
     target: TargetLike,
     labels: Labels | None = None,
-    how: str = "output",
+    start: str = "output",
     against: TargetLike | None = None,
     conditions: ConditionsLike | None = None,
 ) -> Target:
@@ -130,7 +130,7 @@ def resolve_target(
         As it was read.
     target, against, conditions : see `explainer.explain`
     labels : sequence of str, or dict of int -> str
-    how : str
+    start : str
         A name of `STARTS`, or "logit".
 
     Raises
@@ -139,23 +139,23 @@ def resolve_target(
         No such output, tensor, label or start, an index of the wrong kind, or no channels.
     """
     through = conditions_of(conditions)
-    how = ALIASES.get(how, how) if isinstance(how, str) else how
-    if how not in STARTS:
-        raise TargetError(f"start: {how!r} is none of {', '.join([*STARTS, *ALIASES])}")
-    where, index = _resolve(graph, target, labels)
-    if index is None and how not in ("output", "one"):
-        raise TargetError(f"start: {how!r} needs an index; a whole tensor starts from 'output' or 'one'")
+    start = ALIASES.get(start, start) if isinstance(start, str) else start
+    if start not in STARTS:
+        raise TargetError(f"start: {start!r} is none of {', '.join([*STARTS, *ALIASES])}")
+    anchor, index = _resolve(graph, target, labels)
+    if index is None and start not in ("output", "one"):
+        raise TargetError(f"start: {start!r} needs an index; a whole tensor starts from 'output' or 'one'")
     if against is None:
-        return Target(where, index, how, conditions=through)
-    if how != "margin":
-        raise TargetError(f"against: it belongs to start 'margin', not {how!r}")
-    other = _resolve_against(graph, where, against, labels)
+        return Target(anchor, index, start, conditions=through)
+    if start != "margin":
+        raise TargetError(f"against: it belongs to start 'margin', not {start!r}")
+    other = _resolve_against(graph, anchor, against, labels)
     if isinstance(other, int) and isinstance(index, int) and other == index:
         raise TargetError(f"against: it is the target itself, index {other}")
-    return Target(where, index, how, other, through)
+    return Target(anchor, index, start, other, through)
 
 
-def _resolve(graph: Graph, target: TargetLike, labels: Labels | None) -> tuple[Start, Index]:
+def _resolve(graph: Graph, target: TargetLike, labels: Labels | None) -> tuple[Anchor, Index]:
     first = graph.outputs[0]
     if isinstance(target, Mapping):
         if len(target) != 1:
@@ -163,20 +163,20 @@ def _resolve(graph: Graph, target: TargetLike, labels: Labels | None) -> tuple[S
         target = next(iter(target.items()))
     if isinstance(target, tuple) and len(target) == 2 and isinstance(target[0], str):
         name, index = target
-        return _where(graph, name, labels), _index(index, labels, name)
+        return _anchor(graph, name, labels), _index(index, labels, name)
     if isinstance(target, str) and target != "top":
         if labels is not None and (found := _label_index(target, labels)) is not None:
-            return start_at_output(graph, first), found
+            return anchor_at_output(graph, first), found
         parts = parse_region(target)
         if target in tensors_of(graph) or parts is None:
             return _at_tensor(graph, target, labels), None
         name, inside = parts
-        where, entries = _where(graph, name, labels), parse_entries(name, inside)
-        return where, _index(inside.strip(), labels, name) if entries is None else entries
-    return start_at_output(graph, first), _index(target, labels, first)
+        anchor, entries = _anchor(graph, name, labels), parse_entries(name, inside)
+        return anchor, _index(inside.strip(), labels, name) if entries is None else entries
+    return anchor_at_output(graph, first), _index(target, labels, first)
 
 
-def _resolve_against(graph: Graph, where: Start, against: TargetLike, labels: Labels | None) -> Index:
+def _resolve_against(graph: Graph, anchor: Anchor, against: TargetLike, labels: Labels | None) -> Index:
     """The other side of a margin: an index that counts in the target's own tensor."""
     named = isinstance(against, tuple) and len(against) == 2 and isinstance(against[0], str)
     if isinstance(against, str) and against != "top":
@@ -185,19 +185,19 @@ def _resolve_against(graph: Graph, where: Start, against: TargetLike, labels: La
             return found
         named = parse_region(against) is not None
     if not (named or isinstance(against, Mapping)):
-        return _index(against, labels, where.output)
+        return _index(against, labels, anchor.output)
     there, index = _resolve(graph, against, labels)
-    if there != where:
-        raise TargetError(f"against: it counts in {there.output!r}, the target in {where.output!r}")
+    if there != anchor:
+        raise TargetError(f"against: it counts in {there.output!r}, the target in {anchor.output!r}")
     return index
 
 
-def _where(graph: Graph, name: str, labels: Labels | None) -> Start:
-    return start_at_output(graph, name) if name in graph.outputs else _at_tensor(graph, name, labels)
+def _anchor(graph: Graph, name: str, labels: Labels | None) -> Anchor:
+    return anchor_at_output(graph, name) if name in graph.outputs else _at_tensor(graph, name, labels)
 
 
-def _at_tensor(graph: Graph, name: str, labels: Labels | None) -> Start:
-    return start_at_tensor(graph, name, _near(name, labels, tensors_of(graph)))
+def _at_tensor(graph: Graph, name: str, labels: Labels | None) -> Anchor:
+    return anchor_at_tensor(graph, name, _near(name, labels, tensors_of(graph)))
 
 
 def _index(index: Any, labels: Labels | None, name: str) -> Index:

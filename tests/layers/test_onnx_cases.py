@@ -14,8 +14,8 @@ from building import one_node
 from onnx.backend.test.loader import load_model_tests
 
 from explainer.errors import UnsupportedError
-from explainer.graph import Graph
 from explainer.layers import REGISTRY, supported
+from explainer.model.graph import Graph
 from explainer.tensor import Bundle
 
 # Which cases of registered operators do not run, and why.

@@ -134,13 +134,13 @@ def test_the_sum_is_the_difference_of_the_scores():
 def test_the_batch_size_bounds_what_is_asked_at_once_and_changes_no_number(engine, monkeypatch):
     net, x = twin("residual"), picture(3)
     sizes = []
-    real = explainer.runner.Runner.run
+    real = explainer.walk.runner.Runner.run
 
     def counted(self, feeds, targets, *rest, **named):
         sizes.append(len(next(iter(feeds.values()))))
         return real(self, feeds, targets, *rest, **named)
 
-    monkeypatch.setattr("explainer.runner.Runner.run", counted)
+    monkeypatch.setattr("explainer.walk.runner.Runner.run", counted)
     wanted = net.explain(x, "integrated_gradients", 2, n_steps=11).relevance
     for batch_size in (1, 3, 16, 1000):
         sizes.clear()

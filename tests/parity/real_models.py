@@ -10,7 +10,8 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
-from explainer import Preprocess, image
+from explainer import Preprocess
+from explainer.inputs import image
 
 CLASSIFIERS = [
     f"models/{name}.onnx"

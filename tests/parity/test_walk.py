@@ -8,7 +8,7 @@ import pytest
 import walks
 
 import explainer
-from explainer.session import Session
+from explainer.model.session import Session
 from explainer.targets import Target, choose, put_relevance
 
 FLOAT32 = np.dtype(np.float32)

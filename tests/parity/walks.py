@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from explainer.backward import backward
 from explainer.plan import Plan
-from explainer.runner import Runner
+from explainer.walk.backward import backward
+from explainer.walk.runner import Runner
 
 FLOAT64 = np.dtype(np.float64)
 

@@ -1,0 +1,296 @@
+"""The public face: `Explainer` for many images, `explain` for one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from . import methods
+from .composites import Composite, CompositeLike, RulesLike
+from .errors import TargetError
+from .inputs.feeds import as_asked, dtype_of, given, labels_given
+from .inputs.preprocess import Preprocess, of_metadata
+from .methods import NoiseLike, Progress
+from .methods.planning import composite_of, require_walk
+from .methods.question import explanation_of
+from .model.graph import Graph, ModelLike
+from .plan import Plan
+from .prepared import Prepared
+from .results.explanation import Explanation
+from .targets import Anchor, ConditionsLike, Labels, Target, TargetLike, labels_of, paired, resolve_target
+from .tensor import Array
+from .walk.runner import engine_of
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+ImageLike: TypeAlias = "str | os.PathLike[str] | Image | Array | Mapping[str, Array]"
+PreprocessLike: TypeAlias = "Preprocess | Mapping[str, Any] | str | os.PathLike[str]"
+
+
+class Explainer:
+    """Explains one model, many times; safe to share between threads.
+
+    Parameters
+    ----------
+    model : path, bytes or onnx.ModelProto
+        Any file that onnxruntime runs.
+    method : str
+        "lrp", or another of `explainer.methods.NAMES`: "integrated_gradients", "grad_cam", ...
+    noise : str or (str, dict), optional
+        "smoothgrad", "smoothgrad_sq" or "vargrad" around the method.
+    composite : str, (str, dict), dict, path or Composite
+        Which rule at which node; "epsilon" by default. See `explainer.composites.get`. A method of
+        gradients takes those that hand back gradients, such as "beta_smooth".
+    rules : dict of str -> str or Rule
+        Rules of one's own, tried before the composite's: ``{"Conv": "zplus", "/layer1/*": "gamma:0.1"}``.
+    dialect : str, optional
+        "zennit", "captum", "innvestigate" or "attnlrp": whose form of the rules is meant.
+    eps : float, optional
+        The composite's stabiliser: short for ``composite=(name, {"eps": eps})``.
+    keep : collection of str, or "all"
+        Tensors whose relevance is returned too.
+    dtype : "float32" or "float64"
+        Of the walk. float64 is the reference mode: the forward pass runs in float64 too, in NumPy.
+    engine : str
+        What walks for methods that do so from many points: "numpy", "onnxruntime", or "auto", the
+        faster one. The numbers differ by rounding alone.
+    preprocess : Preprocess, dict, path or None
+        How an image becomes the input; None reads the file's metadata.
+    labels : sequence of str, dict of int -> str, or None
+        Class names; None reads the file's metadata.
+    **options
+        The method's own: ``n_steps=200``; of "lrp" and methods that are composites, the composite's.
+
+    Raises
+    ------
+    ModelError
+        The file cannot be read.
+    CompositeError, InputError, PreprocessError
+    """
+
+    def __init__(
+        self,
+        model: ModelLike,
+        *,
+        method: str = "lrp",
+        noise: NoiseLike = None,
+        composite: CompositeLike | None = None,
+        rules: RulesLike = (),
+        dialect: str | None = None,
+        eps: float | None = None,
+        keep: Collection[str] | str = (),
+        dtype: Any = "float32",
+        engine: str = "auto",
+        preprocess: PreprocessLike | None = None,
+        labels: Labels | None = None,
+        **options: Any,
+    ) -> None:
+        asked = methods.get(method, noise, options)
+        self.graph = Graph.load(model)
+        self._preprocess = preprocess
+        self.name, self.method = method, asked.method
+        self._compose: Callable[[], Composite] = lambda: composite_of(
+            asked, composite, lambda: self.preprocess, rules=rules, dialect=dialect, eps=eps
+        )
+        self.how = as_asked({"noise": noise, "dialect": dialect, "rules": rules, "eps": eps, **options})
+        self.keep = keep
+        if keep:
+            require_walk("keep", self.method)
+        self.dtype = dtype_of(dtype)
+        self.labels = labels_of(self.graph) if labels is None else labels_given(labels)
+        self._engine = engine_of(engine, self.dtype)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        self.composite = self._compose()
+        how = (self.method, self.dtype, self._engine)
+        self._prepared = Prepared(self.graph, self.composite, self.keep, *how)
+
+    @property
+    def preprocess(self) -> Preprocess | None:
+        """How an image becomes the input: as given, or as the file's metadata has it, or None."""
+        how = self._preprocess
+        if how is None:
+            return of_metadata(self.graph.metadata)
+        if isinstance(how, Preprocess):
+            return how
+        return Preprocess.from_config(how) if isinstance(how, Mapping) else Preprocess.from_file(Path(how))
+
+    @preprocess.setter
+    def preprocess(self, how: PreprocessLike | None) -> None:
+        self._preprocess = how
+        self._prepare()  # rules for a first layer may depend on the input's bounds
+
+    @property
+    def plan(self) -> Plan:
+        """The plan for the model's first output; print it to see node, operator, layer and rule."""
+        return self.plan_for("top")
+
+    def plan_for(self, target: TargetLike) -> Plan:
+        """The plan for a target; it depends on the target's tensor only, not on the index.
+
+        Raises
+        ------
+        TargetError, UnsupportedError
+        """
+        return self._prepared.plan(self.start_of(target))
+
+    def start_of(self, target: TargetLike) -> Anchor:
+        """The tensor that a target starts from, and what was cut behind it; no plan is made.
+
+        Raises
+        ------
+        TargetError
+        """
+        return resolve_target(self.graph, target, self.labels).anchor
+
+    def explain(
+        self,
+        x: ImageLike,
+        target: TargetLike = "top",
+        start: str = "output",
+        against: TargetLike | None = None,
+        progress: Progress | None = None,
+        conditions: ConditionsLike | None = None,
+    ) -> Explanation:
+        """Explain a batch.
+
+        Parameters
+        ----------
+        x : array (N, ...), dict of input name -> array, PIL image or path
+            Arrays are taken as already preprocessed, images are preprocessed here.
+        target, start, against, conditions : see `explain`
+        progress : callable, optional
+            Called with (done, total) by methods that ask a model many times.
+
+        Returns
+        -------
+        Explanation
+
+        Raises
+        ------
+        InputError
+            The input does not fit the model.
+        TargetError, UnsupportedError, ModelError, NumericalError, PreprocessError
+        """
+        only = None if conditions is None else [conditions]
+        return self.explain_targets(x, [target], start, against, progress, only)[0]
+
+    def explain_targets(
+        self,
+        x: ImageLike,
+        targets: Sequence[TargetLike],
+        start: str = "output",
+        against: TargetLike | None = None,
+        progress: Progress | None = None,
+        conditions: ConditionsLike | Sequence[ConditionsLike | None] | None = None,
+    ) -> list[Explanation]:
+        """Explain a batch for several targets of any kind, or under several conditions.
+
+        Targets in the same tensor share one forward pass where the method is one walk; those in
+        another tensor have their own, which returns other inner values.
+
+        Parameters
+        ----------
+        x, start, against, progress : see `explain`
+        targets : sequence of targets
+            Each whatever `explain` takes.
+        conditions : dict, or sequence of dict or None
+            The same for all targets, or one for each; a single target is explained under each.
+
+        Returns
+        -------
+        list of Explanation, in the order of `targets` or `conditions`
+
+        Raises
+        ------
+        As `explain` does, before anything is computed where a target cannot be explained.
+        """
+        if isinstance(targets, str):
+            raise TargetError(f"targets: a list of targets, such as [{targets!r}], not one text")
+        asked = [
+            resolve_target(self.graph, target, self.labels, start, against, given_conditions)
+            for target, given_conditions in paired(targets, conditions)
+        ]
+        runners = self._prepared.runners(asked)
+        input_ = given(self.graph, x, lambda: self.preprocess)
+        found: dict[Target, Explanation] = {}
+        for where, runner in runners.items():
+            here = [target for target in asked if target.anchor == where]
+            runs = self._prepared.runs(runner, where, input_, here, progress)
+            plan = None if runner is None else runner.plan
+            for run, target in zip(runs, here, strict=True):
+                answer = explanation_of(run, target, input_, plan, self.method, self.labels)
+                found[target] = replace(answer, method=self.name, composite=self.composite.name, how=self.how)
+        return [found[target] for target in asked]
+
+    def prepare(self, image: Any) -> tuple[Array, tuple[Image, ...], str]:
+        """An image as the model's input, the image as the model sees it, and the layout.
+
+        Raises
+        ------
+        PreprocessError
+            Neither the file nor the caller says how.
+        InputError
+        """
+        made = given(self.graph, image, lambda: self.preprocess)
+        return next(iter(made.feeds.values())), made.photos, made.layout
+
+
+def explain(
+    model: ModelLike,
+    image: ImageLike,
+    *,
+    target: TargetLike = "top",
+    start: str = "output",
+    against: TargetLike | None = None,
+    conditions: ConditionsLike | None = None,
+    **how: Any,
+) -> Explanation:
+    """Explain one prediction of an ONNX model, by layer-wise relevance propagation unless told otherwise.
+
+    Parameters
+    ----------
+    model : path, bytes or onnx.ModelProto
+    image : path, PIL image, array or dict of input name -> array
+        A path or a PIL image is preprocessed as `preprocess` or the file's metadata say; an array
+        is taken as already preprocessed.
+    target : "top", int, str, array, tuple or dict
+        "top" is each sample's largest output; an int or a label is a class; an array gives one
+        index per sample, or explains one sample several times; ``(output or tensor name, index)``
+        and ``{output name: index}`` choose among several outputs; a tensor's name starts from that
+        whole tensor, every value its own relevance. An index may be NumPy's, of the whole tensor
+        or, one entry shorter, of each sample: ``("masks", np.s_[0, 17])``, as text ``"masks[0, 17]"``;
+        or an array of bool. One whole number alone counts through the flattened sample.
+    start : str
+        What is put on the target: "output" or "logit", its own value; "one"; "probability", its
+        softmax or sigmoid; "margin", its value and minus that of `against`; "clrp" and "sglrp",
+        contrasts with all other classes: see `explainer.targets.put_relevance`.
+    against : as target
+        The other side of a margin, in the same tensor; each sample's best other class by default.
+    conditions : dict of tensor name -> channels, optional
+        Only relevance that passes through these tensors, and there through these channels, one
+        tensor after the other: ``{"layer3": [3, 17], "layer2": slice(0, 8)}``. Channels, counted
+        along axis 1, are a number, several, a slice, text ("3, 10:20"), or a mask of bool: of the
+        channels, of a sample or of the batch. These tensors are kept too. Achtibat et al. 2023.
+    **how
+        Method, composite, rules, options and all else that `Explainer` takes.
+
+    Returns
+    -------
+    Explanation
+
+    Raises
+    ------
+    ExplainerError
+        Its subclasses say what is wrong and what to do.
+
+    References
+    ----------
+    Bach et al. 2015, PLOS ONE 10(7): e0130140.
+    """
+    return Explainer(model, **how).explain(image, target, start, against, conditions=conditions)

@@ -1,0 +1,1 @@
+"""What the caller gives, made into what the model takes."""

@@ -1,0 +1,1 @@
+"""The file: read at one gate, viewed as a graph, run by onnxruntime."""

@@ -1,0 +1,213 @@
+"""Reading model files that come from anywhere: untrusted bytes, external data, old opsets."""
+
+from __future__ import annotations
+
+import functools
+import mmap
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import numpy_helper
+from onnx.external_data_helper import uses_external_data
+
+from ..errors import ModelError
+from .weights import Location, split
+
+# A model file above this is refused: a protocol buffer cannot be larger.
+LARGEST = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model as it was read.
+
+    Attributes
+    ----------
+    proto : onnx.ModelProto
+    data : bytes
+        What onnxruntime is given; where the model is a file, its large weights stay in it.
+    path : Path or None
+        The file, links resolved; external data lies in its folder.
+    places : dict of tensor name -> Location
+        The large weights of a file.
+    title : str
+        What to call the model in messages.
+    stamp : tuple of int
+        The file's size and time of change.
+    """
+
+    proto: onnx.ModelProto
+    data: bytes
+    path: Path | None = None
+    places: Mapping[str, Location] = field(default_factory=dict)
+    title: str = "the model"
+    stamp: tuple[int, int] = (0, 0)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where external data lies."""
+        return None if self.path is None else self.path.parent
+
+    def check_unchanged(self) -> None:
+        """Refuse a file that is no longer the one that was read.
+
+        Raises
+        ------
+        ModelError
+        """
+        if self.path is not None and _stamp(self.path) != self.stamp:
+            raise ModelError(f"{self.title}: the file changed after it was read; load it again")
+
+
+def read_model(model: Any) -> Source:
+    """Read a model from a path, bytes or a ModelProto.
+
+    Raises
+    ------
+    ModelError
+        See `Graph.load`.
+    """
+    if isinstance(model, onnx.ModelProto):
+        source = Source(model, model.SerializeToString())
+    elif isinstance(model, bytes | bytearray | memoryview):
+        source = Source(_parse(bytes(model), "the model"), bytes(model))
+    elif isinstance(model, str | os.PathLike):
+        source = _read(Path(model))
+    else:
+        raise ModelError(f"a model is a path, bytes or an onnx.ModelProto, not {type(model).__name__}")
+    if not source.proto.graph.node or not source.proto.ir_version:
+        raise ModelError(f"{source.title}: not an ONNX model: it has no nodes")
+    if not source.proto.graph.output:
+        raise ModelError(f"{source.title}: the model has no outputs")
+    if not all(isinstance(name, str) for name in _names(source.proto.graph)):
+        raise ModelError(f"{source.title}: damaged: a name in it is no text")
+    for tensor in source.proto.graph.initializer:
+        if uses_external_data(tensor) and tensor.name not in source.places:
+            _check_external(tensor, source.folder, source.title)
+    return source
+
+
+def _names(graph: onnx.GraphProto) -> Iterator[str]:
+    """Every name in the graph; protobuf hands out bytes where one is no UTF-8."""
+    for node in graph.node:
+        yield from (node.op_type, node.domain, node.name, *node.input, *node.output)
+    for value in (*graph.input, *graph.output, *graph.initializer):
+        yield value.name
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return (-1, -1)
+    return status.st_size, status.st_mtime_ns
+
+
+def _read(path: Path) -> Source:
+    title = str(path)
+    try:
+        if path.is_dir():
+            raise ModelError(f"{path}: is a folder, not a model file")
+        size = path.stat().st_size
+        if size == 0:
+            raise ModelError(f"{path}: the file is empty")
+        if size > LARGEST:
+            raise ModelError(f"{path}: larger than 2 GiB; save its weights as external data")
+        file = path.resolve()
+        with open(file, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            light, places = split(data, file.name)
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such model file") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, IndexError, KeyError, DecodeError) as error:
+        raise ModelError(f"{title}: not an ONNX model, or a truncated one ({error})") from error
+    return Source(_parse(light, title), light, file, places, title, _stamp(file))
+
+
+def _parse(source: bytes, title: str) -> onnx.ModelProto:
+    try:
+        proto: onnx.ModelProto = onnx.ModelProto.FromString(source)
+    except DecodeError as error:
+        raise ModelError(f"{title}: not an ONNX model, or a truncated one ({error})") from error
+    return proto
+
+
+def _check_external(tensor: onnx.TensorProto, folder: Path | None, title: str) -> None:
+    location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+    if folder is None:
+        raise ModelError(
+            f"{title}: tensor {tensor.name!r} lies in the external file {location!r}; give the model's path"
+        )
+    file = (folder / location).resolve()
+    if not location or Path(location).is_absolute() or not file.is_relative_to(folder):
+        raise ModelError(
+            f"{title}: tensor {tensor.name!r} points to {location!r}, outside the model's folder; refused"
+        )
+    if not file.is_file():
+        raise ModelError(f"{title}: its external data {location!r} is missing; put it beside the model file")
+
+
+def constant_part(source: bytes, names: set[str]) -> bytes:
+    """A model without inputs that computes `names`, which depend on constants only."""
+    model = onnx.ModelProto.FromString(source)
+    graph = model.graph
+    wanted, kept = set(names), []
+    for node in reversed(graph.node):
+        if wanted.intersection(node.output):
+            kept.append(node)
+            wanted.update(name for name in (*node.input, *captured_names(node)) if name)
+    part = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    part.functions.extend(model.functions)
+    part.graph.name = "constants"
+    part.graph.node.extend(reversed(kept))
+    part.graph.initializer.extend(tensor for tensor in graph.initializer if tensor.name in wanted)
+    for name in sorted(names):
+        part.graph.output.add().name = name
+    return bytes(part.SerializeToString())
+
+
+@functools.cache
+def _defaults(operator: str, domain: str, opset: int) -> dict[str, Any]:
+    try:
+        schema = onnx.defs.get_schema(operator, opset, domain)
+    except onnx.defs.SchemaError:
+        return {}
+    return {
+        name: _plain(attribute.default_value)
+        for name, attribute in schema.attributes.items()
+        if attribute.default_value.type
+    }
+
+
+def attributes_of(node: onnx.NodeProto, domain: str, opset: int) -> dict[str, Any]:
+    """A node's attributes as plain values, the absent ones filled in from the ONNX schema."""
+    given = {attribute.name: _plain(attribute) for attribute in node.attribute}
+    return {**_defaults(node.op_type, domain, opset), **given}
+
+
+def _plain(attribute: onnx.AttributeProto) -> Any:
+    value = onnx.helper.get_attribute_value(attribute)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    if isinstance(value, onnx.TensorProto):
+        return numpy_helper.to_array(value)
+    return value
+
+
+def captured_names(node: onnx.NodeProto) -> tuple[str, ...]:
+    """The outer tensors that a node's subgraphs read."""
+    names: dict[str, None] = {}
+    for attribute in node.attribute:
+        graphs = [attribute.g] if attribute.type == onnx.AttributeProto.GRAPH else list(attribute.graphs)
+        for graph in graphs:
+            own = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
+            for inner in graph.node:
+                names.update(dict.fromkeys(n for n in (*inner.input, *captured_names(inner)) if n not in own))
+                own.update(inner.output)
+    return tuple(names)

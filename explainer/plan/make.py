@@ -1,0 +1,155 @@
+"""Making a plan: choosing a layer and a rule for every node, or saying all that stands against it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from difflib import get_close_matches
+
+from ..canonizers import canonize
+from ..composites import Composite
+from ..errors import TargetError, UnsupportedError
+from ..layers import REGISTRY, Layer
+from ..model.graph import Graph, Node
+from ..targets import Anchor
+from .shortcuts import behind_relu
+from .steps import Plan, Step
+from .where import place
+
+
+def make_plan(
+    graph: Graph,
+    composite: Composite,
+    anchor: Anchor,
+    keep: Collection[str] | str = (),
+    conditioned: Collection[str] = (),
+) -> Plan:
+    """Choose a layer and a rule for every node between target and input.
+
+    Parameters
+    ----------
+    graph : Graph
+        As it was read.
+    composite : Composite
+    anchor : Anchor
+        Where the relevance starts.
+    keep : collection of str, or "all"
+        Tensors whose relevance is to be returned.
+    conditioned : collection of str
+        Tensors whose channels are chosen from; they are kept too.
+
+    Raises
+    ------
+    UnsupportedError
+        Lists every node that has no layer or no rule.
+    CompositeError
+        A rule cannot be put on a layer that was named for it, or names none.
+    TargetError
+        The target does not depend on the input, or a kept or conditioned tensor is not on the path.
+    """
+    names = list(dict.fromkeys([*([] if keep == "all" else _names(keep)), *conditioned]))
+    view = canonize(graph, {anchor.tensor, *names}, composite.merge_batchnorm)
+    if anchor.tensor not in view.carrying:
+        raise TargetError(f"{anchor.tensor!r} does not depend on the values of the model's input")
+    steps, reached = _steps(view, composite, anchor)
+    sources = tuple(value.name for value in view.inputs if value.name in reached)
+    steps = list(_with_frees(behind_relu(view, steps, anchor)))
+    plan = Plan(view, anchor, tuple(steps), sources, gradient=composite.gradient)
+    everything = {name: name for name in plan.tensors} if keep == "all" else {}
+    return replace(plan, keep=everything | _kept(plan, graph, names, conditioned))
+
+
+def _names(keep: Collection[str] | str) -> list[str]:
+    if isinstance(keep, str):
+        return [keep]
+    if not isinstance(keep, Collection) or not all(isinstance(name, str) for name in keep):
+        raise TargetError(f"keep: tensor names or 'all', not {keep!r}")
+    return list(keep)
+
+
+def _steps(graph: Graph, composite: Composite, anchor: Anchor) -> tuple[list[Step], set[str]]:
+    """The steps, and every tensor on the path; complaints are gathered and raised together."""
+    layers, reached, complaints = _layers(graph, anchor)
+    place(graph, layers, anchor.tensor)
+    rules = [composite.rule_for(layer) for layer in layers]
+    complaints += [
+        (layer.node, f"composite {composite.name!r} has no rule for it")
+        for layer, rule in zip(layers, rules, strict=True)
+        if rule is None
+    ]
+    if complaints:
+        raise UnsupportedError(_complaint(graph, anchor, complaints))
+    composite.check(layers, rules)
+    return [
+        Step(layer, rule, layer.output) for layer, rule in zip(layers, rules, strict=True) if rule
+    ], reached
+
+
+def _layers(graph: Graph, anchor: Anchor) -> tuple[list[Layer], set[str], list[tuple[Node, str]]]:
+    """The layers between target and input in the order of the walk, the tensors, and complaints."""
+    reached = {anchor.tensor}
+    layers: list[Layer] = []
+    complaints: list[tuple[Node, str]] = []
+    for node in reversed(graph.nodes):
+        for index, output in enumerate(node.outputs):
+            if not output or output not in reached:
+                continue
+            try:
+                layer = _layer(node, graph, index)
+            except UnsupportedError as error:
+                complaints.append((node, str(error)))
+                reached.update(name for name in (*node.inputs, *node.captures) if name in graph.carrying)
+            else:
+                layers.append(layer)
+                reached.update(layer.inputs)
+    return layers, reached, complaints
+
+
+def _layer(node: Node, graph: Graph, output: int) -> Layer:
+    if node.operator not in REGISTRY:
+        raise UnsupportedError("this operator has no layer")
+    return REGISTRY[node.operator](node, graph, output)
+
+
+def _complaint(graph: Graph, anchor: Anchor, complaints: list[tuple[Node, str]]) -> str:
+    groups: dict[tuple[str, str], list[str]] = {}
+    for node, reason in complaints:
+        groups.setdefault((node.operator, reason), []).append(node.name)
+    lines = [
+        f"{graph.title}: {len(complaints)} node(s) on the way from {anchor} to the input cannot be explained:"
+    ]
+    for (operator, reason), names in groups.items():
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        lines.append(f"  {operator} x{len(names)} ({reason}): {', '.join(map(repr, names[:3]))}{more}")
+    lines.append(
+        "`onnx-lrp operators` lists what is supported. A tensor between the input and the first of them "
+        "can be explained: target=NAME, or --target NAME. The methods occlusion and rise explain any model."
+    )
+    return "\n".join(lines)
+
+
+def _with_frees(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Mark, for every step, the tensors that it is the last to read."""
+    seen: set[str] = set()
+    marked = []
+    for step in reversed(list(steps)):
+        marked.append(replace(step, frees=tuple(sorted(step.reads - seen))))
+        seen.update(step.reads)
+    return tuple(reversed(marked))
+
+
+def _kept(plan: Plan, graph: Graph, names: Iterable[str], conditioned: Collection[str]) -> dict[str, str]:
+    tensors = set(plan.tensors)
+    kept, wrong = {}, []
+    for name in names:
+        if plan.graph.resolve(name) in tensors:
+            kept[name] = plan.graph.resolve(name)
+        else:
+            known = any(name in node.outputs for node in graph.nodes)
+            near = get_close_matches(name, sorted(tensors), n=3, cutoff=0.3)
+            what = "is not on the path from target to input" if known else "is no tensor of this model"
+            hint = f"; near: {', '.join(map(repr, near))}" if near else "; keep='all' shows what there is"
+            wrong.append(f"{'condition' if name in conditioned else 'keep'}: {name!r} {what}{hint}")
+    if wrong:
+        raise TargetError("\n".join(wrong))
+    return kept

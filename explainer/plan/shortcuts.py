@@ -1,0 +1,49 @@
+"""Shortcuts of the walk that change no number."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+from ..model.graph import Graph
+from ..targets import Anchor
+from .steps import Step
+
+
+def behind_relu(graph: Graph, steps: list[Step], anchor: Anchor) -> list[Step]:
+    """Let a layer that only a Relu reads take the Relu's output for its own.
+
+    With the epsilon rule, R / st(z) = R / (relu(z) + ε) wherever R is not 0, and R is 0 where the
+    Relu is closed if all its readers return x·(…). So z is neither an output of the forward pass
+    nor does its sign matter: a third less to read and divide (measured on ResNet-50).
+    """
+    readers: dict[str, list[Step]] = {}
+    for step in steps:
+        for name in set(step.layer.inputs):
+            readers.setdefault(name, []).append(step)
+
+    def gets_nothing_where_zero(name: str) -> bool:
+        return name != anchor.tensor and all(
+            step.rule.proportional
+            or (
+                (step.layer.kind in ("movement", "winner") or step.node.operator == "Relu")
+                and gets_nothing_where_zero(step.layer.output)
+            )
+            for step in readers.get(name, ())
+        )
+
+    changed = []
+    for step in steps:
+        own = readers.get(step.layer.output, [])
+        if (
+            step.rule.takes_relu
+            and step.layer.output != anchor.tensor
+            and len(graph.readers.get(step.layer.output, ())) == len(own) == 1
+            and own[0].node.operator == "Relu"
+            and gets_nothing_where_zero(own[0].layer.output)
+        ):
+            layer = copy.copy(step.layer)
+            layer.signed = False
+            step = replace(step, layer=layer, record=own[0].layer.output)
+        changed.append(step)
+    return changed

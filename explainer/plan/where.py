@@ -1,0 +1,61 @@
+"""Where layers lie between input and target: first, last, before some node."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+from ..layers import Layer
+from ..layers.base import Place
+from ..model.graph import Graph
+from .signs import nonnegative
+
+WEIGHTED = frozenset({"convolution", "dense"})
+
+
+def place(graph: Graph, layers: Sequence[Layer], target: str) -> None:
+    """Tell every layer where it lies, and whether its input can be negative.
+
+    Parameters
+    ----------
+    graph : Graph, canonized
+    layers : sequence of Layer, in the order of the walk
+    target : str
+        The tensor that relevance starts from.
+    """
+    last = _met_first(layers, {target}, forward=False)
+    first = _met_first(layers[::-1], {value.name for value in graph.inputs}, forward=True)
+    ancestors = functools.cache(lambda name: _ancestors(graph, name))
+    above_zero = nonnegative(graph)
+    moved = {value.name for value in graph.inputs}
+    for layer in layers[::-1]:
+        at_input = moved.issuperset(layer.inputs)
+        moved.update([layer.output] if at_input and layer.kind == "movement" else [])
+        layer.place = Place(layer in first, layer in last, at_input, ancestors)
+        layer.nonnegative = above_zero.issuperset(layer.inputs)
+
+
+def _met_first(layers: Sequence[Layer], reached: set[str], forward: bool) -> set[Layer]:
+    """The weighted layers that some path meets before any other weighted layer."""
+    met = set()
+    for layer in layers:
+        here, there = (layer.inputs, (layer.output,)) if forward else ((layer.output,), layer.inputs)
+        if reached.isdisjoint(here):
+            continue
+        if layer.kind in WEIGHTED:
+            met.add(layer)
+        else:
+            reached.update(there)
+    return met
+
+
+def _ancestors(graph: Graph, name: str) -> frozenset[str]:
+    """The names of the nodes that a node depends on, itself included; none if there is no such node."""
+    needed: set[str] = set()
+    found: set[str] = set()
+    for node in reversed(graph.nodes):
+        names = {node.name, *(member.name for member in node.members)}
+        if name in names or not needed.isdisjoint(node.outputs):
+            found |= names
+            needed.update(node.inputs)
+    return frozenset(found)

@@ -1,0 +1,106 @@
+"""How far two explanations are apart: what our own parity tests use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import InputError
+from ..tensor import Array
+from .explanation import Explanation
+
+Comparable: TypeAlias = "Explanation | ArrayLike | Mapping[str, ArrayLike]"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far tensor `a` is from tensor `b`, each number the worst or the mean over samples.
+
+    Attributes
+    ----------
+    error : float
+        Largest |a − b| of a sample, relative to its largest |b|; the worst sample.
+    cosine : float
+        Cosine of the angle between a and b, -1 to 1; the worst sample.
+    overlap : float
+        The share of pixels that are among the top `top` of both, 0 to 1; the mean over samples.
+    """
+
+    error: float
+    cosine: float
+    overlap: float
+
+
+class Comparison(dict[str, Difference]):
+    """Tensor name -> Difference; printing it shows a table."""
+
+    @property
+    def error(self) -> float:
+        """The largest error of all tensors."""
+        return max(difference.error for difference in self.values())
+
+    def __str__(self) -> str:
+        lines = [f"{'tensor':40} {'error':>10} {'cosine':>10} {'overlap':>8}"]
+        for name, d in self.items():
+            lines.append(f"{name[-40:]:40} {d.error:10.3g} {d.cosine:10.6f} {d.overlap:8.3f}")
+        return "\n".join(lines)
+
+
+def compare(a: Comparable, b: Comparable, *, top: float = 0.05) -> Comparison:
+    """Compare two explanations, or two arrays (N, ...), tensor by tensor; `b` is the reference.
+
+    Parameters
+    ----------
+    a, b : Explanation, array, or dict of name -> array
+    top : float
+        Which share of the pixels counts as the top, 0 to 1.
+
+    Returns
+    -------
+    Comparison
+        Differences of the tensors that both have; `error`, `cosine` and `overlap` of each.
+
+    Raises
+    ------
+    InputError
+        They have no tensor in common, or shapes differ.
+    """
+    if not 0 < top <= 1:
+        raise InputError(f"compare: top is a share between 0 and 1, not {top}")
+    left, right = _tensors(a), _tensors(b)
+    if len(left) == len(right) == 1:
+        left = dict(zip(right, left.values(), strict=True))
+    names = [name for name in right if name in left]
+    if not names:
+        raise InputError(f"nothing to compare: {sorted(left)} and {sorted(right)} share no tensor")
+    return Comparison({name: _difference(name, left[name], right[name], top) for name in names})
+
+
+def _tensors(value: Comparable) -> dict[str, Array]:
+    if isinstance(value, Explanation):
+        relevance = value.relevance if isinstance(value.relevance, dict) else {"relevance": value.relevance}
+        return {**relevance, **value.relevances}
+    if isinstance(value, Mapping):
+        return {name: np.asarray(array) for name, array in value.items()}
+    return {"relevance": np.asarray(value)}
+
+
+def _difference(name: str, a: Array, b: Array, top: float) -> Difference:
+    if a.shape != b.shape or a.size == 0:
+        raise InputError(f"compare: {name!r} has shapes {a.shape} and {b.shape}")
+    samples = a.shape[0] if a.ndim else 1
+    a, b = (value.astype(np.float64).reshape(samples, -1) for value in (a, b))
+    largest = np.abs(b).max(axis=1)
+    gap = np.abs(a - b).max(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.where(gap == 0, 0.0, gap / largest)
+        norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+        cosine = np.where(norms == 0, np.where(gap == 0, 1.0, 0.0), (a * b).sum(axis=1) / norms)
+    count = max(1, round(top * a.shape[1]))
+    ranks = [np.argsort(-value, axis=1, kind="stable")[:, :count] for value in (a, b)]
+    shared = [len(np.intersect1d(one, other)) / count for one, other in zip(*ranks, strict=True)]
+    return Difference(float(error.max()), float(cosine.min()), float(np.mean(shared)))

@@ -1,0 +1,302 @@
+"""The result: relevance, prediction, target and audit, able to draw and save itself."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..errors import InputError, OutputError
+from ..tensor import Array
+from ..walk.audit import SUMS, Audit
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class Ranked(NamedTuple):
+    """A channel, its relevance, and the relevance's share of what all channels' amounts sum to."""
+
+    channel: int
+    relevance: float
+    share: float
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What an explanation returns.
+
+    Attributes
+    ----------
+    relevance : array shaped like the input, or dict of input name -> array
+    relevances : dict of str -> array
+        The relevance of the tensors named by `keep`, and of those with conditions: what passes them.
+    outputs : dict of str -> array
+        The model's own outputs.
+    target : array (N,) or None
+        The index that is explained in each sample's flattened output; None for a whole tensor
+        and for a region.
+    target_name : str
+        The tensor that the index counts in.
+    start : array (N,)
+        The relevance put on the target, summed; 0 for "clrp" and "sglrp", by their definition.
+    conserved : array (N,)
+        ΣR at the input / R at the target; not a number where the latter is 0.
+    audit : Audit
+        Per step: relevance out, in, and the shares of bias and epsilon.
+    kind : str
+        What was put on the target: see `start` of `explainer.explain`.
+    method, composite : str
+        By which it was made.
+    how : dict
+        What else was asked for: noise, dialect, rules and options, as text.
+    delta : array (N,) or None
+        Of methods whose attributions should sum to a difference: what they miss of it.
+    score : array (N,)
+        What is explained: the target's value, its probability, or a margin; a region's sum.
+    against : array (N,) or None
+        The other side of a margin, counted as `target` is.
+    region : str
+        The elements that are explained, ``output[0, :, 17]``; "" for an index and a whole tensor.
+    conditions : tuple of str
+        What relevance had to pass through: ``("layer3[3, 17]",)``.
+    labels : dict of int -> str
+    photos : tuple of PIL images
+        The images as the model saw them, where they were preprocessed here.
+    layout : str
+        "NCHW" or "NHWC", for drawing.
+    repeats : bool
+        Whether every channel holds the whole amount of its place.
+    """
+
+    relevance: Array | dict[str, Array]
+    relevances: dict[str, Array]
+    outputs: dict[str, Array]
+    target: Array | None
+    target_name: str
+    start: Array
+    conserved: Array
+    audit: Audit
+    kind: str
+    score: Array
+    method: str = "lrp"
+    composite: str = "epsilon"
+    how: Mapping[str, Any] = field(default_factory=dict)
+    delta: Array | None = None
+    against: Array | None = None
+    region: str = ""
+    conditions: tuple[str, ...] = ()
+    labels: Mapping[int, str] = field(default_factory=dict)
+    photos: tuple[Image, ...] = ()
+    layout: str = "NCHW"
+    repeats: bool = False
+
+    def __repr__(self) -> str:
+        target = self.region or ("a whole tensor" if self.target is None else f"{self.target.tolist()}")
+        conserved = ", ".join(f"{value:.4g}" for value in self.conserved[:4])
+        return f"<Explanation of {target} in {self.target_name!r}, conserved {conserved}>"
+
+    def label(self, sample: int = 0) -> str:
+        """The name of the explained class, or its index where it has none; or the region's text."""
+        if self.region or self.target is None:
+            return self.region or self.target_name
+        return self._name(self.target[sample])
+
+    def title(self, sample: int = 0) -> str:
+        """The label, and what relevance had to pass through."""
+        return " through ".join([self.label(sample), *self.conditions])
+
+    def rival(self, sample: int = 0) -> str:
+        """The name of a margin's other side, or its index; "" where there is none."""
+        return "" if self.against is None else self._name(self.against[sample])
+
+    def _name(self, index: int) -> str:
+        index = int(index)
+        shape = np.shape(self.outputs.get(self.target_name, ()))[1:]
+        if sum(size != 1 for size in shape) > 1:  # a row of boxes, a mask: no classes
+            return f"{self.target_name}{[int(place) for place in np.unravel_index(index, shape)]}"
+        # Class names count in the model's output: an inner tensor's third channel is no class.
+        return self.labels.get(index, str(index)) if self.target_name in self.outputs else str(index)
+
+    def channels(self, tensor: str, axis: int = 1) -> Array:
+        """The relevance of each channel of a kept tensor.
+
+        Parameters
+        ----------
+        tensor : str
+        axis : int
+            Where the tensor has its channels; 0 is the batch.
+
+        Returns
+        -------
+        array (N, C), float64
+            Sums over all other axes.
+
+        Raises
+        ------
+        InputError
+            The tensor was not kept, or has no such axis.
+        """
+        if tensor not in self.relevances:
+            there = ", ".join(map(repr, self.relevances)) or "none"
+            raise InputError(f"channels: {tensor!r} was not kept (keep=[...]); kept: {there}")
+        R = self.relevances[tensor]
+        if not -R.ndim < axis < R.ndim or axis == 0 or len(R) != len(self.start):
+            raise InputError(f"channels: {tensor!r}, {list(R.shape)}, has no channels on axis {axis}")
+        rest = tuple(place for place in range(1, R.ndim) if place != axis % R.ndim)
+        return np.asarray(R.sum(axis=rest, dtype=np.float64))
+
+    def ranking(
+        self, tensor: str, sample: int = 0, top: int | None = 10, signed: bool = False, axis: int = 1
+    ) -> list[Ranked]:
+        """The channels of a kept tensor that matter most.
+
+        Parameters
+        ----------
+        tensor, axis : see `channels`
+        sample : int
+        top : int or None
+            How many; None is all of them.
+        signed : bool
+            First what speaks most for the target, last what speaks most against it; else by amount.
+
+        Returns
+        -------
+        list of (channel, relevance, share)
+            The share is the relevance over Σ|relevance| of all channels: -1 to 1.
+
+        Raises
+        ------
+        InputError
+            As `channels` does.
+
+        References
+        ----------
+        Achtibat et al. 2023, Nature Machine Intelligence 5, 1006–1019.
+        """
+        R = self.channels(tensor, axis)[sample]
+        whole = float(np.abs(R).sum()) or 1.0
+        order = np.argsort(-(R if signed else np.abs(R)), kind="stable")[:top]
+        return [Ranked(int(place), float(R[place]), float(R[place]) / whole) for place in order]
+
+    @property
+    def drawn(self) -> Array:
+        """The relevance of the first input as it is drawn: its sum over channels is a place's amount."""
+        if not self.repeats:
+            return self._first()
+        channels = self._first().shape[1 if self.layout == "NCHW" else -1]
+        return np.asarray(self._first() / channels)
+
+    def _first(self) -> Array:
+        relevance = self.relevance
+        return next(iter(relevance.values())) if isinstance(relevance, dict) else relevance
+
+    def heatmap(self, sample: int = 0, **options: Any) -> Image:
+        """Draw one sample.
+
+        Parameters
+        ----------
+        sample : int
+        **options
+            See `explainer.heatmap.render`; the photo and the layout are filled in.
+
+        Returns
+        -------
+        PIL.Image.Image
+        """
+        from ..drawing import render
+
+        if not 0 <= sample < len(self.start):
+            raise InputError(f"sample {sample} is not one of the {len(self.start)} that were explained")
+        photo = self.photos[sample] if sample < len(self.photos) else None
+        options = {"photo": photo, "layout": self.layout, **options}
+        return render(self.drawn[sample], **options)
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.heatmap().save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers without the arrays: target, prediction, conservation, audit."""
+        target = None if self.target is None else self.target.tolist()
+        return {
+            "method": self.method,
+            "composite": self.composite,
+            "how": dict(self.how),
+            "target": target,
+            "target_name": self.target_name,
+            "label": [self.label(sample) for sample in range(len(self.start))],
+            "region": self.region or None,
+            "conditions": list(self.conditions),
+            "kind": self.kind,
+            "against": None if self.against is None else self.against.tolist(),
+            "score": [_number(value) for value in self.score],
+            "delta": None if self.delta is None else [_number(value) for value in self.delta],
+            "start": self.start.tolist(),
+            "conserved": [_number(value) for value in self.conserved],
+            "audit": [
+                {
+                    "node": step.node,
+                    "operator": step.operator,
+                    "rule": step.rule,
+                    **{name: [_number(value) for value in getattr(step, name)] for name in SUMS},
+                }
+                for step in self.audit
+            ],
+        }
+
+    def save(self, path: str | Path, **options: Any) -> None:
+        """Write the explanation, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            `.png` draws the first sample, `.npy` holds the relevance, `.npz` that of every input
+            and kept tensor with target and conservation, `.json` the numbers without the arrays.
+        **options
+            For `.png`: see `heatmap`.
+
+        Raises
+        ------
+        OutputError
+            Another suffix, or the file cannot be written.
+        """
+        from ..files import write_whole
+
+        suffix = Path(path).suffix.lower()
+        if suffix == ".png":
+            picture = self.heatmap(**options)
+            with write_whole(path) as file:
+                picture.save(file, "PNG", compress_level=3)  # a third of the time for a tenth more bytes
+        elif suffix == ".npy":
+            with write_whole(path) as file:
+                np.save(file, self._first(), allow_pickle=False)
+        elif suffix == ".npz":
+            with write_whole(path) as file:
+                np.savez_compressed(file, allow_pickle=False, **self._arrays())
+        elif suffix == ".json":
+            with write_whole(path) as file:
+                file.write(json.dumps(self.to_dict(), indent=1).encode())
+        else:
+            raise OutputError(
+                f"{path}: save as .png, .npy, .npz or .json, not {suffix or 'without a suffix'}"
+            )
+
+    def _arrays(self) -> dict[str, Array]:
+        relevance = self.relevance if isinstance(self.relevance, dict) else {"relevance": self.relevance}
+        arrays = {**relevance, "start": self.start, "conserved": self.conserved, "score": self.score}
+        if self.target is not None:
+            arrays["target"] = self.target
+        if self.against is not None:
+            arrays["against"] = self.against
+        return arrays | {f"relevance of {name}": value for name, value in self.relevances.items()}
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

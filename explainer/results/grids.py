@@ -1,0 +1,83 @@
+"""Several explanations in one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..drawing.grids import Cell, draw_grid
+from .explanation import Explanation
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+def grid(
+    maps: Any,
+    *,
+    columns: int | None = None,
+    titles: Sequence[str | None] | None = None,
+    title: str | None = None,
+    scale: float | str = "shared",
+    style: str = "map",
+    colorbar: bool = True,
+    min_size: int = 224,
+    **options: Any,
+) -> Image:
+    """Draw several methods, targets or samples in one picture.
+
+    Parameters
+    ----------
+    maps : sequence of Explanation, array_like or PIL.Image.Image
+        Every sample of an explanation is a map, titled with its label and conditions; so is every
+        array, shaped as `render` takes it. A picture, such as ``explanation.photos[0]``, is shown as
+        it is.
+    columns : int, optional
+        How many stand in a row. By default all of up to five, and about a square of more.
+    titles : sequence of str or None, optional
+        One for every map and picture, instead of the labels.
+    title : str, optional
+        One line above them all.
+    scale : {"shared", "own"} or float
+        "shared": the largest of the maps' own scales holds for all, and there is one colour bar.
+        "own": every map has its own scale and bar; for methods whose numbers have different units.
+        A number is the amount that gets the full colour in all of them.
+    style, colorbar, min_size
+        As for `render`; the styles that need a photo are for explanations that have theirs.
+    **options
+        layout (of arrays; an explanation knows its own), sign, colormap, percentile, outlier_perc,
+        pool and alpha_overlay, as for `render`.
+
+    Returns
+    -------
+    PIL.Image.Image
+        In mode "RGB".
+
+    Raises
+    ------
+    InputError
+        If there is nothing to draw, or titles are too many or too few; otherwise as `render`.
+    """
+    alone = isinstance(maps, Explanation) or hasattr(maps, "convert")  # a picture
+    return draw_grid(
+        [cell for item in ([maps] if alone else maps) for cell in cells_of(item)],
+        columns=columns,
+        titles=titles,
+        title=title,
+        scale=scale,
+        style=style,
+        colorbar=colorbar,
+        min_size=min_size,
+        **options,
+    )
+
+
+def cells_of(item: Any) -> Iterator[Any]:
+    """Return what an item fills: a place for every sample of an explanation, one for anything else."""
+    if not isinstance(item, Explanation):
+        yield item
+        return
+    relevance = item.drawn
+    photos = (*item.photos, *[None] * len(relevance))
+    for sample, values in enumerate(relevance):
+        yield Cell(values, item.layout, photos[sample], item.title(sample))

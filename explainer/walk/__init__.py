@@ -1,0 +1,1 @@
+"""Relevance handed from the target to the input."""

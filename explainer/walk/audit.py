@@ -1,0 +1,76 @@
+"""The conservation audit: where, step by step, the relevance went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..tensor import Array
+
+SUMS = ("R_out", "R_in", "bias", "epsilon", "masked")
+
+
+@dataclass(frozen=True)
+class AuditStep:
+    """The relevance sums of one step, each an array (N,).
+
+    R_out = R_in + bias + epsilon + masked holds up to rounding; `residual` is what it misses.
+
+    Attributes
+    ----------
+    node, operator, rule : str
+    R_out : array (N,)
+        ΣR handed to the layer.
+    R_in : array (N,)
+        ΣR that its inputs received.
+    bias : array (N,)
+        The share of biases and other constants.
+    epsilon : array (N,)
+        The share of the stabiliser.
+    masked : array (N,)
+        What a condition holds back; its step is an entry of its own, operator "Condition".
+    """
+
+    node: str
+    operator: str
+    rule: str
+    R_out: Array
+    R_in: Array
+    bias: Array
+    epsilon: Array
+    masked: Array
+
+    @property
+    def residual(self) -> Array:
+        return np.asarray(self.R_out - self.R_in - self.bias - self.epsilon - self.masked)
+
+
+class Audit(tuple[AuditStep, ...]):
+    """The steps of one explanation; printing it shows a table of the first sample's shares."""
+
+    def __repr__(self) -> str:
+        return f"<audit of {len(self)} steps>"
+
+    def __str__(self) -> str:
+        shown = SUMS if any(step.masked.any() for step in self) else SUMS[:-1]
+        lines = [f"{'node':40} " + " ".join(f"{name.replace('_', ' '):>12}" for name in shown)]
+        for step in self:
+            numbers = (getattr(step, name) for name in shown)
+            lines.append(f"{step.node[-40:]:40} " + " ".join(f"{value[0]:12.5g}" for value in numbers))
+        return "\n".join(lines)
+
+    @classmethod
+    def join(cls, parts: Sequence[Audit]) -> Audit:
+        """The audits of several batches as one."""
+        return cls(
+            replace(
+                steps[0], **{name: np.concatenate([getattr(step, name) for step in steps]) for name in SUMS}
+            )
+            for steps in zip(*parts, strict=True)
+        )
+
+    def first(self, count: int) -> Audit:
+        """The shares of the first samples."""
+        return Audit(replace(step, **{name: getattr(step, name)[:count] for name in SUMS}) for step in self)
