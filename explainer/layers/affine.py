@@ -10,7 +10,7 @@ from .. import tensor
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..tensor import Reshape, Slice, Transpose, Value
-from .base import Layer, attribute, register
+from .base import Bound, Layer, Parameters, attribute, register
 from .normalize import Biased, normalization
 from .windows import Windows, unreached
 
@@ -70,9 +70,9 @@ class Conv(Affine):
         self.take_operand(graph, "b", 2, "bias")
         self.group = attribute(node, "group") or 1
 
-    def geometry(self, x: Value) -> dict[str, list[int]]:
+    def geometry(self, x: Value, p: Parameters) -> dict[str, list[int]]:
         """Strides, dilations and explicit pads for this input."""
-        kernel = list(self.parameters["w"].shape[2:])
+        kernel = list(p["w"].shape[2:])
         windows = Windows.of(self.node, len(kernel))
         return {
             "strides": list(windows.strides),
@@ -80,13 +80,12 @@ class Conv(Affine):
             "dilations": list(windows.dilations),
         }
 
-    def forward(self, x: Value) -> Value:
-        p = self.parameters
-        return tensor.Conv(x, p["w"], p.get("b"), group=self.group, **self.geometry(x))
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return tensor.Conv(x, p["w"], p.get("b"), group=self.group, **self.geometry(x, p))
 
-    def transpose(self, s: Value) -> Value:
-        w, where = self.parameters["w"], self.geometry(self.x)
-        extra = unreached(self.x.shape[2:], s.shape[2:], w.shape[2:], **where)
+    def transpose(self, s: Value, at: Bound) -> Value:
+        w, where = at.p["w"], self.geometry(at.x, at.p)
+        extra = unreached(at.x.shape[2:], s.shape[2:], w.shape[2:], **where)
         return tensor.transposed(s, w, group=self.group, output_padding=extra, **where)
 
     def scale_outputs(self, w: Value, scale: Value) -> Value:
@@ -114,9 +113,9 @@ class ConvTranspose(Affine):
         self.take_operand(graph, "b", 2, "bias")
         self.group = attribute(node, "group") or 1
 
-    def geometry(self, x: Value) -> tuple[dict[str, list[int]], list[int]]:
+    def geometry(self, x: Value, p: Parameters) -> tuple[dict[str, list[int]], list[int]]:
         """Strides, dilations and pads, and the output padding, as the operator derives them."""
-        kernel = list(self.parameters["w"].shape[2:])
+        kernel = list(p["w"].shape[2:])
         windows = Windows.of(self.node, len(kernel))
         extra = list(attribute(self.node, "output_padding") or [0] * len(kernel))
         pads = windows.pads(x.shape[2:], kernel) if windows.auto_pad in ("NOTSET", "VALID") else None
@@ -145,16 +144,15 @@ class ConvTranspose(Affine):
             ends.append(large if upper else small)
         return begins + ends
 
-    def forward(self, x: Value) -> Value:
-        p = self.parameters
-        where, extra = self.geometry(x)
+    def forward(self, x: Value, p: Parameters) -> Value:
+        where, extra = self.geometry(x, p)
         return tensor.ConvTranspose(x, p["w"], p.get("b"), group=self.group, output_padding=extra, **where)
 
-    def transpose(self, s: Value) -> Value:
-        where, _ = self.geometry(self.x)
-        c = tensor.Conv(s, self.parameters["w"], group=self.group, **where)
+    def transpose(self, s: Value, at: Bound) -> Value:
+        where, _ = self.geometry(at.x, at.p)
+        c = tensor.Conv(s, at.p["w"], group=self.group, **where)
         # Output padding as large as a stride adds rows that belong to no input.
-        return c if c.shape[2:] == self.x.shape[2:] else _crop(c, self.x.shape[2:])
+        return c if c.shape[2:] == at.x.shape[2:] else _crop(c, at.x.shape[2:])
 
     def scale_outputs(self, w: Value, scale: Value) -> Value:
         inputs, depth, *kernel = w.shape
@@ -192,14 +190,14 @@ class Gemm(Affine):
         """A, or its transpose where the node says so."""
         return Transpose(x, perm=[1, 0]) if attribute(self.node, "transA") else x
 
-    def forward(self, x: Value) -> Value:
-        z = self.turn(x) @ self.parameters["w"]
-        return z + self.parameters["b"] if "b" in self.parameters else z
+    def forward(self, x: Value, p: Parameters) -> Value:
+        z = self.turn(x) @ p["w"]
+        return z + p["b"] if "b" in p else z
 
-    def transpose(self, s: Value) -> Value:
-        return self.turn(s @ Transpose(self.parameters["w"], perm=[1, 0]))
+    def transpose(self, s: Value, at: Bound) -> Value:
+        return self.turn(s @ Transpose(at.p["w"], perm=[1, 0]))
 
-    def as_channels(self, b: Value) -> Value:
+    def as_channels(self, b: Value, x: Value) -> Value:
         return b
 
     def scale_outputs(self, w: Value, scale: Value) -> Value:
@@ -227,11 +225,11 @@ class MatMul(Layer):
         if graph.is_constant(self.operands["w"]) and graph.constant(self.operands["w"]).ndim < 2:
             raise UnsupportedError("a product with a vector; make it a one-row or one-column matrix")
 
-    def forward(self, x: Value) -> Value:
-        w = self.parameters["w"]
+    def forward(self, x: Value, p: Parameters) -> Value:
+        w = p["w"]
         return x @ w if self.on_right else w @ x
 
-    def transpose(self, s: Value) -> Value:
-        w = self.parameters["w"]
+    def transpose(self, s: Value, at: Bound) -> Value:
+        w = at.p["w"]
         wt = Transpose(w, perm=[*range(w.ndim - 2), w.ndim - 1, w.ndim - 2])
-        return tensor.sum_to(s @ wt if self.on_right else wt @ s, self.x.shape)
+        return tensor.sum_to(s @ wt if self.on_right else wt @ s, at.x.shape)

@@ -14,7 +14,7 @@ from ..model.graph import Graph, Node
 from ..targets import Anchor
 from .shortcuts import behind_relu
 from .steps import Plan, Step
-from .where import place
+from .where import placed
 
 
 def make_plan(
@@ -70,7 +70,7 @@ def _names(keep: Collection[str] | str) -> list[str]:
 def _steps(graph: Graph, composite: Composite, anchor: Anchor) -> tuple[list[Step], set[str]]:
     """The steps, and every tensor on the path; complaints are gathered and raised together."""
     layers, reached, complaints = _layers(graph, anchor)
-    place(graph, layers, anchor.tensor)
+    layers = placed(graph, layers, anchor.tensor)
     rules = [composite.rule_for(layer) for layer in layers]
     complaints += [
         (layer.node, f"composite {composite.name!r} has no rule for it")

@@ -11,7 +11,7 @@ from explainer.canonizers import canonize, merge_batchnorm, see_through
 from explainer.layers import REGISTRY
 from explainer.model.graph import Graph
 from explainer.plan import make
-from explainer.rules import Epsilon
+from explainer.rules import Epsilon, Relevance
 
 EPS = 1e-3
 BN = "BatchNormalization <epsilon = 0.25>"
@@ -118,7 +118,7 @@ def check_merged(proto: onnx.ModelProto, kind: str, order: str, shift: bool = Tr
     by_hand = by_hand.bind(x, None, merged_by_hand(proto, kind, order, shift))
     z = by_hand.forward(x)
     explanation = explainer.explain(x_for(kind), target="y")
-    assert relative(explanation.relevance, Epsilon(EPS)(by_hand, x, z)) < 1e-12
+    assert relative(explanation.relevance, Epsilon(EPS)(by_hand, x, Relevance(None, z)).whole) < 1e-12
     assert relative(explanation.start, z.reshape(len(z), -1).sum(1)) < 1e-12
     assert relative(explanation.outputs["y"], z) < 1e-5  # onnxruntime's own, unmerged
 
