@@ -48,7 +48,7 @@ def make_plan(
         The target does not depend on the input, or a kept or conditioned tensor is not on the path.
     """
     names = list(dict.fromkeys([*([] if keep == "all" else _names(keep)), *conditioned]))
-    view = canonize(graph, {anchor.tensor, *names}, composite.merge_batchnorm)
+    view = canonize(graph, {anchor.tensor, *names}, composite.canonizers)
     if anchor.tensor not in view.carrying:
         raise TargetError(f"{anchor.tensor!r} does not depend on the values of the model's input")
     steps, reached = _steps(view, composite, anchor)
@@ -106,9 +106,10 @@ def _layers(graph: Graph, anchor: Anchor) -> tuple[list[Layer], set[str], list[t
 
 
 def _layer(node: Node, graph: Graph, output: int) -> Layer:
-    if node.operator not in REGISTRY:
+    operator = node.acts_as or node.operator
+    if operator not in REGISTRY:
         raise UnsupportedError("this operator has no layer")
-    return REGISTRY[node.operator](node, graph, output)
+    return REGISTRY[operator](node, graph, output)
 
 
 def _complaint(graph: Graph, anchor: Anchor, complaints: list[tuple[Node, str]]) -> str:
