@@ -11,6 +11,7 @@ from ..composites import Composite
 from ..errors import TargetError, UnsupportedError
 from ..layers import REGISTRY, Layer
 from ..model.graph import Graph, Node
+from ..model.notes import told
 from ..targets import Anchor
 from .shortcuts import behind_relu
 from .steps import Plan, Step
@@ -122,6 +123,9 @@ def _complaint(graph: Graph, anchor: Anchor, complaints: list[tuple[Node, str]])
     for (operator, reason), names in groups.items():
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         lines.append(f"  {operator} x{len(names)} ({reason}): {', '.join(map(repr, names[:3]))}{more}")
+    complained = {node.name for node, _ in complaints}
+    apart = (note for note in graph.notes if note.refused and not complained.isdisjoint(note.nodes))
+    lines += [f"  {line}" for line in told(apart)]
     lines.append(
         "`onnx-lrp operators` lists what is supported. A tensor between the input and the first of them "
         "can be explained: target=NAME, or --target NAME. The methods occlusion and rise explain any model."

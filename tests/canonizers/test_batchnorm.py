@@ -1,15 +1,17 @@
 """BatchNormalization merged with its neighbour where the data flow allows, and nowhere else."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
 from building import parse, relative, rng
 from onnx import numpy_helper
 
-from explainer import Explainer, UnsupportedError, canonizers
-from explainer.canonizers import canonize, merge_batchnorm, see_through
+from explainer import Explainer, UnsupportedError, composites
+from explainer.canonizers import BatchNorm, canonize, see_through
 from explainer.layers import REGISTRY
-from explainer.model.graph import Graph
+from explainer.model.graph import Graph, Note
 from explainer.plan import make
 from explainer.rules import Epsilon
 
@@ -123,14 +125,13 @@ def check_merged(proto: onnx.ModelProto, kind: str, order: str, shift: bool = Tr
     assert relative(explanation.outputs["y"], z) < 1e-5  # onnxruntime's own, unmerged
 
 
-def check_apart(proto: onnx.ModelProto, x: np.ndarray, monkeypatch, target="y", keep=()) -> Explainer:
+def check_apart(proto: onnx.ModelProto, x: np.ndarray, target="y", keep=()) -> Explainer:
     """Nothing is merged, and the relevance is that without the canonizer."""
     explainer = Explainer(proto, eps=EPS, dtype="float64", keep=keep)
     found = explainer.explain(x, target=target)
     assert not any(step.node.members for step in explainer.plan_for(target).steps)
-    with monkeypatch.context() as patch:
-        patch.setattr(canonizers, "merge_batchnorm", lambda graph, boundaries=(): graph)
-        wanted = Explainer(proto, eps=EPS, dtype="float64", keep=keep).explain(x, target=target)
+    plain = replace(composites.get("epsilon", eps=EPS), canonizers=())
+    wanted = Explainer(proto, composite=plain, dtype="float64", keep=keep).explain(x, target=target)
     assert relative(found.relevance, wanted.relevance) < 1e-13
     return explainer
 
@@ -148,37 +149,37 @@ def test_a_normalization_before_an_unpadded_linear_layer_is_merged(kind, biased)
 
 
 @pytest.mark.parametrize("kind", ["padded", "same"])
-def test_padding_after_a_shift_forbids_it_and_without_a_shift_does_not(kind, monkeypatch):
-    check_apart(model(kind, "before"), x_for(kind), monkeypatch)
+def test_padding_after_a_shift_forbids_it_and_without_a_shift_does_not(kind):
+    check_apart(model(kind, "before"), x_for(kind))
     check_merged(model(kind, "before", shift=False), kind, "before", shift=False)
 
 
 @pytest.mark.parametrize("kind", ["transposed", "transposed grouped"])
-def test_a_transposed_convolution_takes_in_no_normalization_before_it(kind, monkeypatch):
-    check_apart(model(kind, "before"), x_for(kind), monkeypatch)
+def test_a_transposed_convolution_takes_in_no_normalization_before_it(kind):
+    check_apart(model(kind, "before"), x_for(kind))
 
 
 @pytest.mark.parametrize(
     ("order", "extra"),
     [("after", "z = Relu (h)"), ("before", "z = Relu (h)"), ("after", "z = Add (h, y)")],
 )
-def test_a_second_reader_forbids_it(order, extra, monkeypatch):
+def test_a_second_reader_forbids_it(order, extra):
     proto = model("plain", order, extra=extra)
-    check_apart(proto, x_for("plain"), monkeypatch)
+    check_apart(proto, x_for("plain"))
 
 
 @pytest.mark.parametrize("order", ["after", "before"])
-def test_a_graph_output_in_between_forbids_it(order, monkeypatch):
+def test_a_graph_output_in_between_forbids_it(order):
     proto = model("plain", order)
     proto.graph.output.append(onnx.helper.make_empty_tensor_value_info("h"))
     proto.graph.output[-1].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
-    explainer = check_apart(proto, x_for("plain"), monkeypatch)
-    assert ("must stay visible" in str(explainer.plan)) == (order == "after")
+    explainer = check_apart(proto, x_for("plain"))
+    assert "'h' must stay visible" in str(explainer.plan)
 
 
 @pytest.mark.parametrize("order", ["after", "before"])
-def test_a_kept_tensor_in_between_forbids_it(order, monkeypatch):
-    check_apart(model("plain", order), x_for("plain"), monkeypatch, keep=["h"])
+def test_a_kept_tensor_in_between_forbids_it(order):
+    check_apart(model("plain", order), x_for("plain"), keep=["h"])
     explanation = Explainer(model("plain", order), keep="h").explain(x_for("plain"))
     assert set(explanation.relevances) == {"h"}
 
@@ -204,7 +205,7 @@ def test_a_normalization_between_two_goes_to_the_first_and_each_layer_takes_one(
     assert [[m.operator for m in step.node.members] for step in found] == [[], ["BatchNormalization", "Conv"]]
 
 
-def test_one_tensor_read_twice_by_the_next_layer_is_not_merged(monkeypatch):
+def test_one_tensor_read_twice_by_the_next_layer_is_not_merged():
     text = f"g (float[N,4] x) => (float[N,6] y) {{ h = Gemm (x, w) y = {BN} (h, gamma, h0, mean, variance) }}"
     constants = norm(6)
     proto = parse(text, w=rng(1).standard_normal((4, 6)), h0=constants.pop("beta"), **constants)
@@ -221,49 +222,6 @@ def test_a_normalization_in_training_mode_is_refused():
         Explainer(proto).plan  # noqa: B018
 
 
-CHAIN = "g (float[N,4] x) => (float[N,6] y) {{ h = Gemm (x, w) {} }}"
-
-
-@pytest.mark.parametrize(
-    "middle",
-    [
-        "i = Identity (h) y = Relu (i)",
-        "i = Dropout (h) y = Relu (i)",
-        "i, mask = Dropout (h) y = Relu (i)",
-        "i = Dropout (h, half) y = Relu (i)",
-        "i = Dropout (h, half, no) y = Relu (i)",
-        "d = Cast <to = 11> (h) i = Cast <to = 1> (d) y = Relu (i)",
-        "h2 = Identity (h) h3 = Dropout (h2) i = Identity (h3) y = Relu (i)",
-        "i = Relu (h) y = Identity (i)",
-        "x2 = Identity (x) h0 = Gemm (x2, w) i = Relu (h0) y = Dropout (i)",
-    ],
-)
-def test_nodes_that_hand_a_value_on_are_seen_through(middle):
-    constants = {"w": rng(1).standard_normal((4, 6)), "half": np.float32(0.5), "no": np.array(False)}
-    explainer = Explainer(parse(CHAIN.format(middle), **constants), keep=["i"], dtype="float64")
-    assert [step.node.operator for step in explainer.plan.steps] == ["Relu", "Gemm"]
-    x = x_for("gemm")
-    plain = Explainer(parse(CHAIN.format("y = Relu (h)"), **constants), dtype="float64").explain(x)
-    found = explainer.explain(x)
-    np.testing.assert_array_equal(found.relevance, plain.relevance)
-    assert set(found.relevances) == {"i"}
-    assert found.outputs.keys() == {"y"}
-
-
-@pytest.mark.parametrize(
-    "middle",
-    [
-        "i = Dropout (h, half, yes) y = Relu (i)",
-        "i, mask = Dropout (h) m = Cast <to = 1> (mask) y = Add (i, m)",
-        "i = Cast <to = 7> (h) j = Cast <to = 1> (i) y = Relu (j)",
-    ],
-)
-def test_nodes_that_change_the_value_are_not(middle):
-    constants = {"w": rng(1).standard_normal((4, 6)), "half": np.float32(0.5), "yes": np.array(True)}
-    with pytest.raises(UnsupportedError):
-        Explainer(parse(CHAIN.format(middle), **constants)).plan  # noqa: B018
-
-
 def test_the_graph_and_the_file_stay_as_they_were():
     proto = model("plain", "after")
     before = proto.SerializeToString()
@@ -273,7 +231,7 @@ def test_the_graph_and_the_file_stay_as_they_were():
     assert graph.nodes is nodes
     assert [node.operator for node in nodes] == ["Conv", "BatchNormalization"]
     assert len(view.nodes) == 1
-    assert merge_batchnorm(view).nodes == view.nodes == see_through(view).nodes
+    assert BatchNorm()(view, ()).nodes == view.nodes == see_through(view).nodes
     explainer = Explainer(proto)
     explainer.explain(x_for("plain"))
     assert proto.SerializeToString() == before
@@ -282,3 +240,50 @@ def test_the_graph_and_the_file_stay_as_they_were():
         np.testing.assert_array_equal(explainer.graph.constant(name), stored)
     assert graph.source is source
     assert make.canonize is canonize
+
+
+def test_a_normalization_whose_parameters_are_no_constants_is_not_merged_and_says_so():
+    """Its scale is computed from the input's shape: known when the model runs, not before."""
+    proto = model("plain", "after")
+    constants = {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer}
+    scale = "size = Shape <start = 1, end = 2> (x) number = Cast <to = 1> (size) s = Mul (gamma, number)"
+    text = f"{scale} h = Conv (x, w, b) y = {BN} (h, s, beta, mean, variance)"
+    proto = parse(f"g (float[N,4,6,5] x) => (float[N] y) {{ {text} }}", **constants)
+    explainer = check_apart(proto, x_for("plain"))
+    (note,) = explainer.plan_for("y").notes
+    assert (note.nodes, note.reason) == (("h", "y"), "'s', its scale, is no constant")
+    assert "'s', its scale, is no constant ('h' and 'y')" in str(explainer.plan_for("y"))
+
+
+REASONS = {
+    "'h' must stay visible": ("plain", "after", {"keep": ["h"]}, ""),
+    "Relu 'z' reads 'h' too": ("plain", "after", {}, "z = Relu (h)"),
+    "padding with zeros behind a shift: at the border the sums differ": ("padded", "before", {}, ""),
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_why_nothing_is_merged_is_a_note_and_stands_in_the_plan(reason):
+    kind, order, how, extra = REASONS[reason]
+    plan = Explainer(model(kind, order, extra=extra), **how).plan_for("y")
+    operators = ("Conv", "BatchNormalization") if order == "after" else ("BatchNormalization", "Conv")
+    assert plan.notes == (Note("batchnorm", ("h", "y"), operators, reason=reason),)
+    line = f"batchnorm: {' + '.join(operators)}, not one layer: {reason} ('h' and 'y')"
+    assert line in str(plan).splitlines()
+
+
+def test_notes_are_of_nodes_between_target_and_input_alone():
+    extra = f"c = Conv (x, w) n = {BN} (c, gamma, beta, mean, variance)"
+    explainer = Explainer(model("plain", "after", extra=extra))
+    assert [note.layer for note in explainer.plan_for("y").notes] == ["h"]
+    assert [note.layer for note in explainer.plan_for("n").notes] == ["c"]
+
+
+def test_why_a_node_was_not_merged_stands_beside_the_complaint_about_it():
+    text = f"g (float[N,4] x) => (float[N,6] y) {{ h = Gemm (x, w) y = {BN} (h, gamma, h, mean, variance) }}"
+    constants = norm(6)
+    del constants["beta"]
+    with pytest.raises(
+        UnsupportedError, match=r"(?s)BatchNormalization x1 .*: Gemm \+ .*'h', its shift, is no"
+    ):
+        Explainer(parse(text, w=rng(1).standard_normal((4, 6)), **constants)).plan  # noqa: B018
