@@ -68,10 +68,12 @@ def lines_of(pattern: str) -> tuple[Line, ...]:
         It cannot be read, makes a tensor twice, or has a node that the last one does not depend on.
     """
     lines = tuple(_line(text.strip()) for text in re.split(r"[;\n]", pattern) if text.strip())
+    if not lines:
+        raise ValueError("a pattern says nothing: it has no lines")
     made = [name for line in lines for name in line.outputs]
     if len(set(made)) < len(made) or any(map(is_constant, made)):
         raise ValueError(f"pattern {pattern!r}: a tensor is made twice, or is written as a constant")
-    needed = set(lines[-1].outputs) if lines else set()
+    needed = set(lines[-1].outputs)
     for line in reversed(lines):
         if needed.isdisjoint(line.outputs):
             raise ValueError(f"pattern {pattern!r}: nothing behind it reads {line.outputs[0]!r}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..model.graph import Graph, Node, Note
 from ..tensor import Array
 from .base import Canonizer
-from .matching import Match, is_constant, matches
+from .matching import Match, is_constant, lines_of, matches
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,11 @@ class Pattern(Canonizer):
     """
 
     patterns: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for pattern in cls.patterns:
+            lines_of(pattern)  # what cannot be read is said where it is written
 
     def check(self, graph: Graph, match: Match) -> str | None:
         """Why these nodes cannot be one, None where they can; the constants are known to be constant."""

@@ -1,4 +1,4 @@
-"""A MatMul with a matrix, with or without an Add of a vector, takes in a BatchNormalization as a Gemm does."""
+"""A MatMul, with or without an Add of a vector, takes in a BatchNormalization as a Gemm does."""
 
 import numpy as np
 import onnx
