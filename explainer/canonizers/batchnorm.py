@@ -67,7 +67,7 @@ class BatchNorm(Pattern):
         gemm = linear.operator == "MatMul"
         return match.becomes(
             linear.operator,
-            [match["x"], match["WEIGHT"], match["BIAS"]],
+            [match["x"], match["WEIGHT"], match.get("BIAS")],
             name=linear.name,
             attributes=PLAIN_GEMM if gemm else linear.attributes,
             acts_as="Gemm" if gemm else "",
@@ -84,14 +84,9 @@ def _no_gemm(graph: Graph, match: Match) -> str | None:
     if axes != 2 or graph.constant(match["WEIGHT"]).ndim != 2:
         known = "an unknown number of" if axes is None else axes
         return f"{match['x']!r} has {known} axes: channels are the columns of a matrix by a matrix alone"
-    if match["BIAS"]:
-        shape, columns = graph.constant(match["BIAS"]).shape, graph.constant(match["WEIGHT"]).shape[1]
-        if (
-            any(size != 1 for size in shape[:-1])
-            or len(shape) > 2
-            or shape[-1:] not in ((), (1,), (columns,))
-        ):
-            return f"{match['BIAS']!r} is no vector over {columns} columns"
+    columns, bias = graph.constant(match["WEIGHT"]).shape[1], match.get("BIAS")
+    if bias and graph.constant(bias).shape not in [(), (1,), (columns,), (1, 1), (1, columns)]:
+        return f"{bias!r} is no vector over {columns} columns"
     return None
 
 

@@ -114,6 +114,10 @@ class Match:
 
     def __getitem__(self, name: str) -> str:
         """The tensor that a name of the pattern stands for."""
+        return self.names[name]
+
+    def get(self, name: str) -> str:
+        """The same of a name that not every pattern of a canonizer has: "" where this one has not."""
         return self.names.get(name, "")
 
     def node(self, *operators: str) -> Node:
@@ -171,6 +175,8 @@ def matches(graph: Graph, pattern: str) -> Iterator[Match]:
     read = {name for line in lines for name in line.operands if not is_constant(name)} - made - {""}
     places = {id(node): place for place, node in enumerate(graph.nodes)}
     for last in graph.nodes:
+        if last.operator not in lines[-1].operators:
+            continue
         names = {"": "", lines[-1].outputs[0]: last.outputs[0] if last.outputs else ""}
         for bound, nodes in _ways(graph, lines, names, ()):
             if all(bound[name] in graph.carrying for name in read if bound[name]):
