@@ -205,6 +205,27 @@ def test_a_normalization_between_two_goes_to_the_first_and_each_layer_takes_one(
     assert [[m.operator for m in step.node.members] for step in found] == [[], ["BatchNormalization", "Conv"]]
 
 
+def test_a_second_canonizer_of_the_same_kind_takes_in_no_second_normalization():
+    inputs = "gamma, beta, mean, variance"
+    text = f"g (float[N,4] x) => (float[N,4] y) {{ a = Gemm(x, w) b = {BN} (a, {inputs}) y = {BN} (b, {inputs}) }}"
+    proto = parse(text, w=rng(7).standard_normal((4, 4)), **norm(4))
+    twice = replace(composites.get("epsilon", eps=EPS), canonizers=("batchnorm", "batchnorm"))
+    explainer = Explainer(proto, composite=twice, dtype="float64")
+    assert [len(step.node.members) for step in explainer.plan.steps] == [0, 2]
+    assert explainer.plan.notes[-1].reason == "Gemm 'a' has taken in another one"
+    once = Explainer(proto, eps=EPS, dtype="float64").explain(x_for("gemm"))
+    np.testing.assert_array_equal(explainer.explain(x_for("gemm")).relevance, once.relevance)
+
+
+def test_a_gemm_that_turns_its_input_takes_in_no_normalization_before_it():
+    text = f"h = {BN} (x, gamma, beta, mean, variance) y = Gemm <transA = 1> (h, w)"
+    proto = parse(
+        f"g (float[2,4] x) => (float[4,3] y) {{ {text} }}", w=rng(7).standard_normal((2, 3)), **norm(4)
+    )
+    (note,) = canonize(Graph.load(proto)).notes
+    assert note.reason == "Gemm 'y' turns its input: channels become rows"
+
+
 def test_one_tensor_read_twice_by_the_next_layer_is_not_merged():
     text = f"g (float[N,4] x) => (float[N,6] y) {{ h = Gemm (x, w) y = {BN} (h, gamma, h0, mean, variance) }}"
     constants = norm(6)

@@ -181,6 +181,12 @@ def test_a_node_of_several_outputs_and_a_name_that_stands_twice():
     assert found(gate, text.format("a", "a")) == []
 
 
+def test_two_lines_are_two_nodes():
+    text = "g (float[N,4] x) => (float[N,4] y) { r = Relu (x) s = Relu (x) t = Add (r, r) y = Add (r, s) }"
+    names = found("a = Relu (x); b = Relu (x); y = Add (a, b)", text)
+    assert [(n["a"], n["b"], n["y"]) for n in names] == [("r", "s", "y"), ("s", "r", "y")]
+
+
 def test_an_operand_that_stands_for_nothing_must_be_absent():
     text = "g (float[N,4] x) => (float[N,4] y) { y = Clip (x, , high) }"
     graph = parse(text, high=np.float32(6), low=np.float32(0))
