@@ -10,6 +10,7 @@ import pages
 import pytest
 
 import explainer
+from explainer.canonizers import CANONIZERS
 from explainer.layers import REGISTRY
 from explainer.methods import METHODS, NAMES, Noise
 from explainer.targets.resolve import ALIASES, STARTS
@@ -22,13 +23,14 @@ each_page = pytest.mark.parametrize("name", DOCS)
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """A reader's folder, and a registry that forgets what a page adds to it."""
+    """A reader's folder, and registries that forget what a page adds to them."""
     shutil.copytree(ROOT / "models", tmp_path / "models")
     monkeypatch.chdir(tmp_path)
-    before = dict(REGISTRY)
+    before = [(registry, dict(registry)) for registry in (REGISTRY, CANONIZERS)]
     yield tmp_path
-    REGISTRY.clear()
-    REGISTRY.update(before)
+    for registry, entries in before:
+        registry.clear()
+        registry.update(entries)
 
 
 def compiled(path, x):
@@ -83,6 +85,14 @@ def own_operator(names):
     assert {"Shrink", "CumSum"} <= set(REGISTRY)
 
 
+def own_canonizer(names):
+    np.testing.assert_allclose(names["explanation"].conserved, 1, atol=1e-3)
+    (note,) = names["three"].plan.notes
+    assert (note.canonizer, note.nodes, note.layer) == ("mish", ("s", "t", "m"), "m")
+    assert [step.node.operator for step in names["three"].plan.steps][3:] == ["Mish", "Conv"]
+    assert {"mish", "scaled"} <= set(CANONIZERS)
+
+
 def inner_relevance(names):
     ex, tensor, whole = names["ex"], names["tensor"], names["explanation"]
     assert names["channel"].target_name == "/6/Relu_1_output_0"
@@ -124,6 +134,7 @@ PROMISED = {
     "comparing-with-pytorch": comparing,
     "adding-a-rule": own_rule,
     "adding-an-operator": own_operator,
+    "adding-a-canonizer": own_canonizer,
     "inner-relevance": inner_relevance,
     "methods": methods,
     "choosing-rules": choosing,

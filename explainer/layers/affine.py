@@ -11,31 +11,33 @@ from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..tensor import Reshape, Slice, Transpose, Value
 from .base import Bound, Layer, Parameters, attribute, register
-from .normalize import Biased, normalization
+from .normalize import STATISTICS, Biased, normalization
 from .windows import Windows, unreached
 
 
 class Affine(Biased):
-    """z = W x + b; a BatchNormalization grouped with it is merged into W and b."""
+    """z = W x + b; a BatchNormalization that begins or ends its group is merged into W and b."""
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
-        self.group_before = self.group_after = None
-        if node.members:
-            first, last = node.members
-            self.group_before = first if first.operator == "BatchNormalization" else None
-            self.group_after = last if last.operator == "BatchNormalization" else None
         super().__init__(node, graph, output)
         if len(self.inputs) != 1:
             raise UnsupportedError("a product of two activations")
+        members = node.members or (node,)
+        self.norm_before, self.norm_after = (
+            member if member.operator == "BatchNormalization" else None
+            for member in (members[0], members[-1])
+        )
+        for norm in filter(None, (self.norm_before, self.norm_after)):
+            self.operands.update((f"{what} of {norm.name}", norm.operand(i)) for i, what in STATISTICS)
 
     def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
         p = self.stored(values)
-        if self.group_after is not None:
-            scale, shift = normalization(self.group_after, values)
+        if self.norm_after is not None:
+            scale, shift = normalization(self.norm_after, values)
             p["b"] = shift + p["b"] * scale if "b" in p else shift
             p["w"] = self.scale_outputs(p["w"], scale)
-        if self.group_before is not None:
-            scale, shift = normalization(self.group_before, values)
+        if self.norm_before is not None:
+            scale, shift = normalization(self.norm_before, values)
             moved = self.sum_over_inputs(self.scale_inputs(p["w"], shift))
             p["b"] = p["b"] + moved if "b" in p else moved
             p["w"] = self.scale_inputs(p["w"], scale)
@@ -43,7 +45,7 @@ class Affine(Biased):
 
     def stored(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """W and b as the file has them, before any BatchNormalization is merged."""
-        return super().prepare(values)
+        return {letter: value for letter, value in super().prepare(values).items() if letter in ("w", "b")}
 
     def scale_outputs(self, w: Value, scale: Value) -> Value:
         """W with each output channel multiplied."""

@@ -11,6 +11,9 @@ from ..model.graph import Graph, Node
 from ..tensor import ReduceSum, Reshape, Sqrt, Value
 from .base import Bound, Layer, Parameters, attribute, register
 
+# A BatchNormalization's inputs behind the first.
+STATISTICS = tuple(enumerate(("scale", "shift", "mean", "variance"), start=1))
+
 
 def normalization(node: Node, values: Mapping[str, Value]) -> tuple[Value, Value]:
     """A BatchNormalization as scale and shift, (C,) each: y = x·scale + shift."""
@@ -50,7 +53,7 @@ class BatchNormalization(Biased):
             raise UnsupportedError("it is in training mode; export the model in eval mode")
         if attribute(node, "spatial") == 0:
             raise UnsupportedError("spatial=0 is a deprecated form")
-        for index, what in enumerate(("scale", "shift", "mean", "variance"), start=1):
+        for index, what in STATISTICS:
             self.take_operand(graph, what, index, what)
 
     def activation_inputs(self, graph: Graph) -> tuple[str, ...]:

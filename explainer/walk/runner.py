@@ -130,8 +130,7 @@ class Runner:
         return 8 if self.reference else min(self.plan.graph.precision, self.dtype.itemsize)
 
     def _constants(self, step: Step) -> dict[str, Array]:
-        names = {*step.layer.operands.values(), *(n for m in step.node.members for n in m.inputs)}
-        constants = (name for name in names if name and self.plan.graph.is_constant(name))
+        constants = filter(self.plan.graph.is_constant, step.layer.operands.values())
         return {name: self._cast(self.plan.graph.constant(name)) for name in constants}
 
     def _cast(self, value: Array) -> Array:
