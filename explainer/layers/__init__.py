@@ -1,17 +1,24 @@
 """What each operator does, one class each; the registry knows them by operator name."""
 
-from . import activations, affine, elementwise, movement, normalize, pooling
-from .base import REGISTRY, Layer, register, supported
+from . import activations, affine, elementwise, kinds, movement, normalize, pooling, product
+from .base import REGISTRY, Layer, facts_of, kinds_of, register, supported
+from .kinds import KINDS, Kind
 
 __all__ = [
+    "KINDS",
     "REGISTRY",
+    "Kind",
     "Layer",
     "activations",
     "affine",
     "elementwise",
+    "facts_of",
+    "kinds",
+    "kinds_of",
     "movement",
     "normalize",
     "pooling",
+    "product",
     "register",
     "supported",
 ]

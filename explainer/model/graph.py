@@ -14,15 +14,13 @@ from onnx import numpy_helper
 
 from ..errors import ModelError
 from ..tensor import Array
+from .operators import known
 from .reading import Source, attributes_of, captured_names, constant_part, read_model
 
 if TYPE_CHECKING:
     from .session import Session
 
 ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | onnx.ModelProto"
-
-# What these return depends on a tensor's shape, never on its values.
-SHAPE_OPERATORS = frozenset({"Shape", "Size"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,9 +158,8 @@ class Graph:
         """Tensors whose values depend on the values of an input; shape arithmetic does not."""
         carrying = {value.name for value in self.inputs}
         for node in self.nodes:
-            if node.operator not in SHAPE_OPERATORS and not carrying.isdisjoint(
-                (*node.inputs, *node.captures)
-            ):
+            reads = (*node.inputs, *node.captures)
+            if not known(node.operator).shape_alone and not carrying.isdisjoint(reads):
                 carrying.update(name for name in node.outputs if name)
         return frozenset(carrying)
 
@@ -172,7 +169,7 @@ class Graph:
         fixed = set(self.initializers)
         for node in self.nodes:
             names = [name for name in (*node.inputs, *node.captures) if name]
-            if fixed.issuperset(names) and not node.operator.startswith("Random"):
+            if fixed.issuperset(names) and not known(node.operator).random:
                 fixed.update(name for name in node.outputs if name)
         return frozenset(fixed)
 

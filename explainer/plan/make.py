@@ -73,7 +73,7 @@ def _steps(graph: Graph, composite: Composite, anchor: Anchor) -> tuple[list[Ste
     place(graph, layers, anchor.tensor)
     rules = [composite.rule_for(layer) for layer in layers]
     complaints += [
-        (layer.node, f"composite {composite.name!r} has no rule for it")
+        (layer.node, f"composite {composite.name!r} has no rule for the role {layer.kind.name!r}")
         for layer, rule in zip(layers, rules, strict=True)
         if rule is None
     ]
@@ -108,7 +108,7 @@ def _layers(graph: Graph, anchor: Anchor) -> tuple[list[Layer], set[str], list[t
 def _layer(node: Node, graph: Graph, output: int) -> Layer:
     if node.operator not in REGISTRY:
         raise UnsupportedError("this operator has no layer")
-    return REGISTRY[node.operator](node, graph, output)
+    return REGISTRY[node.operator].of(node, graph, output)
 
 
 def _complaint(graph: Graph, anchor: Anchor, complaints: list[tuple[Node, str]]) -> str:

@@ -4,7 +4,7 @@ from .base import Division, Rule, Stabilized, Terms
 from .first import Flat, WSquare, ZBox
 from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zero, ZPlus
 from .passing import Average, BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Pass, Route, Winner
-from .reference import Rescale
+from .reference import Halved, Rescale
 from .text import RULES, parse
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Gamma",
     "Gradient",
     "GuidedBackprop",
+    "Halved",
     "Norm",
     "Pass",
     "PlainGamma",

@@ -12,10 +12,7 @@ from ..errors import CompositeError
 from ..tensor import Value, inner, negative, positive, signed_epsilon, stabilize
 
 if TYPE_CHECKING:
-    from ..layers import Layer
-
-WEIGHTED = frozenset({"convolution", "dense", "scale", "sum"})
-ANY = WEIGHTED | {"activation", "movement", "winner"}
+    from ..layers import Kind, Layer
 
 
 class Division(NamedTuple):
@@ -33,20 +30,26 @@ class Rule:
 
     Attributes
     ----------
-    kinds : frozenset of str
-        The kinds of layers that the rule can be put on.
+    kinds : frozenset of str, or None
+        The kinds of layers that the rule can be put on, by their names (``"activation"``) or by what
+        they are able to (``"linear"``: see `explainer.layers.kinds.Kind`); None is any.
     reads : frozenset of str, or None
         What of the layer's values the rule looks at: "x", "z"; None is what the transpose looks at.
     proportional : bool
         Whether R_in is x times something: an input of 0 gets no relevance.
     """
 
-    kinds: ClassVar[frozenset[str]] = ANY
+    kinds: ClassVar[frozenset[str] | None] = None
     reads: ClassVar[frozenset[str] | None] = None
     proportional: ClassVar[bool] = False
 
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
         raise NotImplementedError
+
+    @classmethod
+    def fits(cls, kind: Kind) -> bool:
+        """Whether the rule can be put on layers of a kind."""
+        return cls.kinds is None or not cls.kinds.isdisjoint(kind.words)
 
     @property
     def takes_relu(self) -> bool:
@@ -97,7 +100,7 @@ class Stabilized(Rule):
 
     eps: float = field(default=1e-6, kw_only=True)
     zero_params: str | tuple[str, ...] = field(default=(), kw_only=True)
-    kinds: ClassVar[frozenset[str]] = WEIGHTED
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"linear"})
     reads: ClassVar[frozenset[str] | None] = frozenset({"x"})
     proportional: ClassVar[bool] = True
 

@@ -22,7 +22,7 @@ from ..tensor import (
     step,
     summed,
 )
-from .base import WEIGHTED, Division, Rule, Stabilized, Terms
+from .base import Division, Rule, Stabilized, Terms
 
 if TYPE_CHECKING:
     from ..layers import Layer
@@ -36,12 +36,12 @@ class Zero(Rule):
     z of 0 has nowhere to go: the walk stops with a NumericalError that names the node.
     """
 
-    kinds: ClassVar[frozenset[str]] = WEIGHTED | {"winner"}
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"shares"})
     reads: ClassVar[frozenset[str] | None] = frozenset({"x", "z"})
     proportional: ClassVar[bool] = True
 
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
-        z = layer(x)
+        z = layer.total(x)
         s = R / Where(Equal(R, 0), z.dtype.type(1), z)  # 0 divided by anything is 0, and so is 0/0
         layer.divisions.append(Division(layer, z, s))
         c = layer.transpose(s)
@@ -75,7 +75,7 @@ class Epsilon(Stabilized):
     norm_scale: bool = field(default=False, kw_only=True)
     clip: bool = field(default=False, kw_only=True)
     signed: bool = field(default=True, kw_only=True)
-    kinds: ClassVar[frozenset[str]] = WEIGHTED | {"winner"}
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"shares"})
     reads: ClassVar[frozenset[str] | None] = frozenset({"x", "z"})
 
     def __post_init__(self) -> None:
@@ -88,7 +88,7 @@ class Epsilon(Stabilized):
 
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
         counted = self.counted(layer)
-        z = counted(x)
+        z = counted.total(x)
         s = R / (self.stabilize(z) if layer.signed else z + z.dtype.type(self.eps))
         layer.divisions.append(Division(counted, z, s))
         c = layer.transpose(s)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Pass(Rule):
     """R_in = R: an activation passes its relevance unchanged. Montavon et al. 2019, sec. 10.3."""
 
-    kinds: ClassVar[frozenset[str]] = frozenset({"activation", "scale"})
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"one_to_one"})
     reads: ClassVar[frozenset[str] | None] = frozenset()
 
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
@@ -29,7 +29,7 @@ class Pass(Rule):
 class Route(Rule):
     """R_in = Aᵀ R, where A moves values: relevance goes where the value came from."""
 
-    kinds: ClassVar[frozenset[str]] = frozenset({"movement", "winner"})
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"routes"})
 
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
         return layer.transpose(R)
@@ -45,7 +45,7 @@ class Winner(Route):
     Max pooling; Bach et al. 2015, sec. "Pooling".
     """
 
-    kinds: ClassVar[frozenset[str]] = frozenset({"winner"})
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"winner"})
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Average(Norm):
     Montavon et al. 2019, sec. 10.3: max pooling treated as average pooling.
     """
 
-    kinds: ClassVar[frozenset[str]] = frozenset({"winner"})
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"winner"})
     reads: ClassVar[frozenset[str] | None] = frozenset({"x"})
 
     @property
@@ -84,7 +84,7 @@ class GuidedBackprop(Gradient):
     Springenberg et al. 2015.
     """
 
-    kinds: ClassVar[frozenset[str]] = frozenset({"activation"})
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"activation"})
 
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
         return layer.transpose(Relu(R))
@@ -94,7 +94,7 @@ class GuidedBackprop(Gradient):
 class Deconvnet(Rule):
     """R_in = R⁺: activations rectify what comes back instead of what went in. Zeiler & Fergus 2014."""
 
-    kinds: ClassVar[frozenset[str]] = frozenset({"activation"})
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"activation"})
     reads: ClassVar[frozenset[str] | None] = frozenset()
 
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
@@ -114,7 +114,7 @@ class BetaSmooth(Rule):
     """
 
     beta: float = 10.0
-    kinds: ClassVar[frozenset[str]] = frozenset({"activation"})
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"activation"})
     reads: ClassVar[frozenset[str] | None] = frozenset({"x"})
 
     def __post_init__(self) -> None:

@@ -28,7 +28,7 @@ class Rescale(Rule):
     """
 
     eps: float = 1e-10
-    kinds: ClassVar[frozenset[str]] = frozenset({"activation", "winner"})
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"activation", "winner"})
     reads: ClassVar[frozenset[str] | None] = frozenset({"x", "z"})
 
     def __post_init__(self) -> None:
@@ -40,10 +40,27 @@ class Rescale(Rule):
         if other is None:
             raise CompositeError("rescale compares with a reference: it belongs to method 'deeplift'")
         p, q, change = layer(x), other(other.x), x - other.x
-        if layer.kind == "winner":
+        if layer.kind.name == "winner":
             m = Max(p, q)
             handed = layer.transpose(R * (m - q)) + other.transpose(R * (p - m))
         else:
             handed = R * (p - q)
         still = Abs(change) < self.eps
         return Where(still, layer.transpose(R), handed / Where(still, change.dtype.type(1), change))
+
+
+@dataclass(frozen=True)
+class Halved(Rule):
+    """R_in = ½(J(x) + J(x'))ᵀR: what each factor of a product adds, in the mean over which changes first.
+
+    ab − a'b' = (a − a')·(b + b')/2 + (b − b')·(a + a')/2, so that the sums stay complete: the factors'
+    Shapley values (Lundberg & Lee 2017).
+    """
+
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"product"})
+
+    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+        other = layer.reference
+        if other is None:
+            raise CompositeError("halved compares with a reference: it belongs to method 'deeplift'")
+        return (layer.transpose(R) + other.transpose(R)) * 0.5
