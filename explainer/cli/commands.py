@@ -46,8 +46,8 @@ def operators() -> None:
     for operator, layer in supported.items():
         click.echo(f"{operator:{width}}  {', '.join(map(str, explainer.layers.kinds_of(layer)))}")
     click.echo()
-    for kind in explainer.layers.KINDS.values():
-        click.echo(f"{kind.name:{width}}  {kind.meaning}")
+    for name, kind in sorted(explainer.layers.KINDS.items()):
+        click.echo(f"{name:{width}}  {kind.meaning}")
     click.echo("\nSeen through: Identity, Dropout, Cast, Constant, shape arithmetic. Cut before an output:")
     click.echo("Softmax, LogSoftmax, Sigmoid.")
 

@@ -58,7 +58,7 @@ class Selector:
         if self.text.startswith(UNTIL):
             return node.name in layer.place.ancestors(self.text.removeprefix(UNTIL))
         if self._is_type:
-            return self.text == layer.kind.name or spelled(self.text) == node.operator
+            return self.text == layer.kind or spelled(self.text) == node.operator
         names = (node.name, *(member.name for member in node.members))
         return self.text in names or any(fnmatchcase(name, self.text) for name in names)
 
@@ -107,7 +107,8 @@ class Selector:
 
 def misfit(layer: Layer, rule: Rule) -> str:
     """Return why a layer cannot have a rule."""
-    kinds = ", ".join(kind.name for kind in KINDS.values() if rule.fits(kind)) or ", ".join(rule.kinds or ())
+    fitting = sorted(kind.name for kind in KINDS.values() if rule.fits(kind)) or sorted(rule.kinds or ())
+    kinds = ", ".join(fitting)
     return (
         f"the rule is for layers of kind {kinds}; {layer.node} is of kind {layer.kind} ({layer.kind.meaning})"
     )

@@ -209,11 +209,6 @@ class Layer:
         """z = map(x), bias included."""
         raise NotImplementedError
 
-    def total(self, x: Value) -> Value:
-        """Σ over inputs of what each adds to z: n·z, n the layer's degree."""
-        z = self(x)
-        return z if self.degree == 1 else z * self.degree
-
     @property
     def keeps_maps(self) -> bool:
         """Whether a convolution's feature maps are still such behind it: what Grad-CAM looks at."""

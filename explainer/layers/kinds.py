@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from typing import Any
 
 from ..errors import RegistrationError
@@ -13,7 +13,8 @@ class Kind:
     """The role of a layer: what rules, selectors and presets know of it in place of its operator.
 
     A kind says what may be done with its layers, never which rule they get: that a composite says,
-    by the kind's name. A new kind is one of these and an entry in `explainer.composites.ROLES`.
+    by the kind's name. A new kind is one of these and an entry in `explainer.composites.ROLES`. It
+    equals its name, so that a function that matches layers may ask ``layer.kind == "dense"``.
 
     Parameters
     ----------
@@ -53,6 +54,14 @@ class Kind:
                 f"{self.name!r} cannot be a kind's name: it must be a word in lower case, and none of "
                 f"{', '.join(sorted(abilities))}"
             )
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):
+            return self.name == other
+        return isinstance(other, Kind) and astuple(self) == astuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     @property
     def words(self) -> frozenset[str]:

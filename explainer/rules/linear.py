@@ -41,7 +41,7 @@ class Zero(Rule):
     proportional: ClassVar[bool] = True
 
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
-        z = layer.total(x)
+        z = _total(layer, x)
         s = R / Where(Equal(R, 0), z.dtype.type(1), z)  # 0 divided by anything is 0, and so is 0/0
         layer.divisions.append(Division(layer, z, s))
         c = layer.transpose(s)
@@ -88,7 +88,7 @@ class Epsilon(Stabilized):
 
     def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
         counted = self.counted(layer)
-        z = counted.total(x)
+        z = _total(counted, x)
         s = R / (self.stabilize(z) if layer.signed else z + z.dtype.type(self.eps))
         layer.divisions.append(Division(counted, z, s))
         c = layer.transpose(s)
@@ -296,3 +296,9 @@ class PlainZPlus(_Boosted):
 
     def boosted(self, w: Value) -> Value:
         return Relu(w)
+
+
+def _total(layer: Layer, x: Value) -> Value:
+    """Σ over inputs of what each adds to z: n·z, n the layer's degree (Euler)."""
+    z = layer(x)
+    return z if layer.degree == 1 else z * layer.degree

@@ -40,7 +40,7 @@ class Rescale(Rule):
         if other is None:
             raise CompositeError("rescale compares with a reference: it belongs to method 'deeplift'")
         p, q, change = layer(x), other(other.x), x - other.x
-        if layer.kind.name == "winner":
+        if layer.kind == "winner":
             m = Max(p, q)
             handed = layer.transpose(R * (m - q)) + other.transpose(R * (p - m))
         else:

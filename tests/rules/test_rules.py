@@ -43,6 +43,7 @@ class Dense:
     """z = W x + b, all that a rule may know of a layer."""
 
     signed = True
+    degree = 1
     nonnegative = False
 
     def __init__(self, W, b, x):
