@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 from building import NEWEST, model_of, parse, run
+from examples import EXAMPLES, Example
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
@@ -85,6 +86,17 @@ def test_no_tensor_is_called_nonnegative_that_is_not(nodes, seed, scale):
     for index, value in enumerate(run(model, {"v0": x}), start=1):
         if f"v{index}" in said:
             assert not (value < 0).any(), (index, nodes)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_what_an_operators_class_says_of_its_sign_is_so(example: Example):
+    for scale in (1, 10):
+        feeds = {name: scale * x for name, x in example.feeds().items()}
+        said = nonnegative(Graph.load(example.model()))
+        for name, value in zip(
+            (f"y{i}" for i in range(example.outputs)), run(example.model(), feeds), strict=True
+        ):
+            assert name not in said or not (value < 0).any()
 
 
 def said_of(text: str, **constants: np.ndarray) -> set[str]:
