@@ -10,7 +10,8 @@ import pages
 import pytest
 
 import explainer
-from explainer.layers import REGISTRY
+from explainer.composites import ROLES
+from explainer.layers import KINDS, REGISTRY
 from explainer.methods import METHODS, NAMES, Noise
 from explainer.targets.resolve import ALIASES, STARTS
 from exporter._torchvision import torchvision  # noqa: F401  (pages find one that fits this torch)
@@ -25,10 +26,12 @@ def folder(tmp_path, monkeypatch):
     """A reader's folder, and a registry that forgets what a page adds to it."""
     shutil.copytree(ROOT / "models", tmp_path / "models")
     monkeypatch.chdir(tmp_path)
-    before = dict(REGISTRY)
+    registries = (REGISTRY, KINDS, ROLES)
+    before = [dict(registry) for registry in registries]
     yield tmp_path
-    REGISTRY.clear()
-    REGISTRY.update(before)
+    for registry, entries in zip(registries, before, strict=True):
+        registry.clear()
+        registry.update(entries)
 
 
 def compiled(path, x):
@@ -80,7 +83,9 @@ def own_rule(names):
 
 def own_operator(names):
     np.testing.assert_allclose(names["explanation"].conserved, 1, atol=1e-3)
-    assert {"Shrink", "CumSum"} <= set(REGISTRY)
+    assert {"Shrink", "CumSum", "com.example.Square"} <= set(REGISTRY)
+    rules = [str(step.rule) for step in names["explainer"].Explainer(names["model"]).plan.steps]
+    assert rules.count("gradient") == 1  # the kind of the page's own
 
 
 def inner_relevance(names):
