@@ -150,13 +150,13 @@ THRESHOLD = Kind("threshold", "what exceeds a level")
 
 
 @dataclass(frozen=True)
-class Halve(Rule):
-    """R_in = R / 2, on layers of a kind that no rule here knows."""
+class Keep(Rule):
+    """R_in = R, on layers of a kind that no rule of ours is for."""
 
     kinds: ClassVar = frozenset({"threshold"})
 
     def __call__(self, layer, x, R):
-        return R * 0.5
+        return R
 
 
 def test_a_role_without_a_rule_is_refused_by_its_name():
@@ -170,16 +170,16 @@ def test_a_role_without_a_rule_is_refused_by_its_name():
 
 def test_a_kind_of_ones_own_with_a_rule_of_ones_own():
     register("com.example.MyScale")(my_scale(THRESHOLD))
-    by_rule = explainer.explain(scaled(), X, rules={"threshold": Halve()}, eps=1e-9)
-    np.testing.assert_allclose(by_rule.conserved, 0.5, rtol=1e-5)
-    composites.ROLES["threshold"] = lambda dialect, eps: Halve()
+    by_rule = explainer.explain(scaled(), X, rules={"threshold": Keep()}, eps=1e-9)
+    np.testing.assert_allclose(by_rule.conserved, 1, rtol=1e-5)
+    composites.ROLES["threshold"] = lambda dialect, eps: Keep()
     for composite in ("epsilon", "recommended", "captum"):
         plan = Explainer(scaled(), composite=composite).plan
-        assert [str(step.rule) for step in plan.steps][1] == "halve"
+        assert [str(step.rule) for step in plan.steps][1] == "keep"
     with pytest.raises(
         CompositeError, match="the rule is for layers of kind threshold; Gemm 'y' is of kind dense"
     ):
-        Explainer(scaled(), rules={"Gemm": Halve()}).plan  # noqa: B018
+        Explainer(scaled(), rules={"Gemm": Keep()}).plan  # noqa: B018
     assert str(Explainer(scaled(), method="gradient").plan.steps[1].rule) == "gradient"
 
 
