@@ -25,10 +25,24 @@ def bias_of(layer: Layer) -> np.ndarray:
 
 
 def matrix(layer: Layer) -> np.ndarray:
-    """W (outputs, inputs): the identity pushed through forward; through transpose where that bends."""
+    """W (outputs, inputs): the identity pushed through forward; through transpose where that bends.
+
+    A product's is its Jacobian: linear in each factor, the others being as they are.
+    """
     if layer.kind in ("winner", "activation"):
         z = layer.forward(layer.x)
         return np.array([flat(layer.transpose(row.reshape(z.shape))) for row in np.eye(z.size)])
+    if layer.kind == "product":
+        return np.concatenate([_in_one_factor(layer, place) for place in range(len(layer.x))], axis=1)
     b = bias_of(layer).ravel()
     identity = np.eye(flat(layer.x).size)
     return np.array([layer.forward(like(row, layer.x)).ravel() - b for row in identity]).T
+
+
+def _in_one_factor(layer: Layer, place: int) -> np.ndarray:
+    own = layer.x[place]
+    columns = []
+    for unit in np.eye(own.size):
+        factors = [unit.reshape(own.shape) if i == place else x for i, x in enumerate(layer.x)]
+        columns.append(layer.forward(Bundle(factors)).ravel())
+    return np.array(columns).T

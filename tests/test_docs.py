@@ -11,7 +11,8 @@ import pytest
 
 import explainer
 from explainer.canonizers import CANONIZERS
-from explainer.layers import REGISTRY
+from explainer.composites import ROLES
+from explainer.layers import KINDS, REGISTRY
 from explainer.methods import METHODS, NAMES, Noise
 from explainer.targets.resolve import ALIASES, STARTS
 from exporter._torchvision import torchvision  # noqa: F401  (pages find one that fits this torch)
@@ -26,7 +27,7 @@ def folder(tmp_path, monkeypatch):
     """A reader's folder, and registries that forget what a page adds to them."""
     shutil.copytree(ROOT / "models", tmp_path / "models")
     monkeypatch.chdir(tmp_path)
-    before = [(registry, dict(registry)) for registry in (REGISTRY, CANONIZERS)]
+    before = [(registry, dict(registry)) for registry in (REGISTRY, KINDS, ROLES, CANONIZERS)]
     yield tmp_path
     for registry, entries in before:
         registry.clear()
@@ -82,7 +83,9 @@ def own_rule(names):
 
 def own_operator(names):
     np.testing.assert_allclose(names["explanation"].conserved, 1, atol=1e-3)
-    assert {"Shrink", "CumSum"} <= set(REGISTRY)
+    assert {"Shrink", "CumSum", "com.example.Square"} <= set(REGISTRY)
+    rules = [str(step.rule) for step in names["explainer"].Explainer(names["model"]).plan.steps]
+    assert rules.count("gradient") == 1  # the kind of the page's own
 
 
 def own_canonizer(names):

@@ -44,12 +44,12 @@ def operators() -> None:
     supported = explainer.supported()
     width = max(map(len, supported))
     for operator, layer in supported.items():
-        click.echo(f"{operator:{width}}  {layer.kind}")
-    click.echo("\nconvolution, dense, scale and sum: relevance is shared by the rule; activation: it passes")
-    click.echo("unchanged; movement and winner: it goes where the value came from. Seen through: Identity,")
-    click.echo(
-        "Dropout, Cast, Constant, shape arithmetic. Cut before an output: Softmax, LogSoftmax, Sigmoid."
-    )
+        click.echo(f"{operator:{width}}  {', '.join(map(str, explainer.layers.kinds_of(layer)))}")
+    click.echo()
+    for name, kind in sorted(explainer.layers.KINDS.items()):
+        click.echo(f"{name:{width}}  {kind.meaning}")
+    click.echo("\nSeen through: Identity, Dropout, Cast, Constant, shape arithmetic. Cut before an output:")
+    click.echo("Softmax, LogSoftmax, Sigmoid.")
 
 
 @click.command()

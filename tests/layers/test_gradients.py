@@ -10,7 +10,7 @@ from recording import check
 from test_layers import each_example
 from torch_operators import TORCH
 
-from explainer.layers import REGISTRY, Bound, supported
+from explainer.layers import Bound, supported
 
 # Registered operators that PyTorch does not have, and why nothing stands for them.
 WITHOUT_COUNTERPART: dict[str, str] = {}
@@ -30,7 +30,7 @@ KINKS = {
 STEP = 2.0**-15
 THIRD_DERIVATIVE = 0.4**-2
 
-activations = [example for example in EXAMPLES if REGISTRY[example.operator].kind == "activation"]
+activations = [example for example in EXAMPLES if example.kind == "activation"]
 each_activation = pytest.mark.parametrize("example", activations, ids=str)
 bent = [example for example in activations if example.operator in KINKS]
 

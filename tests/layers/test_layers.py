@@ -6,12 +6,12 @@ from building import relative, rng, run
 from dense import bias_of, flat, matrix
 from examples import EXAMPLES, Example, W
 
-from explainer.layers import REGISTRY, supported
+from explainer.layers import KINDS, kinds_of, supported
 
 WEIGHTED = ("convolution", "dense", "scale", "sum")
 
 each_example = pytest.mark.parametrize("example", EXAMPLES, ids=str)
-linear = [example for example in EXAMPLES if REGISTRY[example.operator].kind != "activation"]
+linear = [example for example in EXAMPLES if example.kind != "activation"]
 each_linear_example = pytest.mark.parametrize("example", linear, ids=str)
 
 
@@ -22,8 +22,9 @@ def test_every_operator_has_examples():
 
 def test_the_registry_lists_operators_by_name_with_known_kinds():
     assert list(supported()) == sorted(supported())
-    kinds = {layer.kind for layer in supported().values()}
-    assert kinds == {"convolution", "dense", "scale", "sum", "activation", "movement", "winner"}
+    kinds = {kind for layer in supported().values() for kind in kinds_of(layer)}
+    assert kinds == {"convolution", "dense", "scale", "sum", "product", "activation", "movement", "winner"}
+    assert set(KINDS.values()) >= kinds
 
 
 @each_example
@@ -36,11 +37,11 @@ def test_forward_is_onnxruntimes(example: Example):
 
 
 def check_adjoint(example: Example) -> None:
-    """⟨A x, s⟩ = ⟨x, Aᵀ s⟩."""
+    """⟨A x, s⟩ = ⟨x, Aᵀ s⟩; of a product of n activations n·⟨z, s⟩ = ⟨x, Jᵀ s⟩."""
     for layer in example.layers():
         z = layer.forward(layer.x)
         winner = layer.kind == "winner"
-        Ax = z if winner else z - bias_of(layer)
+        Ax = layer.degree * (z if winner else z - bias_of(layer))
         s = rng(2).standard_normal(z.shape)
         c = layer.transpose(s)
         for part, x in zip(c, layer.x, strict=True) if isinstance(c, tuple) else [(c, layer.x)]:
