@@ -91,7 +91,8 @@ class Emitter:
         if method.elsewhere:
             refuse_whole_numbers({name: feeds[name] for name in self.plan.sources})
         activations = self._run(feeds)
-        recorder = Recorder(unused_prefix(self.names))
+        named = {node.name for node in self.proto.graph.node}
+        recorder = Recorder(unused_prefix(self.names | named))
         symbols = Symbols(recorder, self.plan.graph, activations)
         found = choose(self.target, activations, samples)
         if self.examples.is_dynamic and names_samples(found):
