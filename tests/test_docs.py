@@ -12,7 +12,7 @@ import pytest
 import explainer
 from explainer.layers import REGISTRY
 from explainer.methods import METHODS, NAMES, Noise
-from explainer.targets.resolve import ALIASES, STARTS
+from explainer.targets.ask import ALIASES, STARTS
 from exporter._torchvision import torchvision  # noqa: F401  (pages find one that fits this torch)
 
 ROOT = Path(__file__).resolve().parent.parent
