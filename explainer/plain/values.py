@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
 K = TypeVar("K")
 V_co = TypeVar("V_co", covariant=True)
-Self = TypeVar("Self", bound="ByValue")
 
 
 class FrozenDict(Mapping[K, V_co]):
@@ -63,7 +62,7 @@ class ByValue:
         return {name: getattr(self, name) for name, mine, default in pairs if mine != default}
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._identity() == other._identity()  # type: ignore[attr-defined]
+        return isinstance(other, type(self)) and self._identity() == other._identity()
 
     def __hash__(self) -> int:
         return hash((type(self), self._identity()))
@@ -75,7 +74,7 @@ class ByValue:
     def __reduce__(self) -> tuple[Any, ...]:
         return _made, (type(self), self._said())
 
-    def replace(self: Self, **changes: Any) -> Self:
+    def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed."""
         return replace(self, **changes)  # type: ignore[type-var]  # subclasses are dataclasses
 

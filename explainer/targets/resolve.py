@@ -21,6 +21,7 @@ from .regions import Region, parse_entries, parse_region
 
 Labels: TypeAlias = "Sequence[str] | Mapping[int, str]"
 
+
 @dataclass(frozen=True)
 class Fed:
     """An index that a compiled file is given when it runs: (1,) or (N,); below 0 it is the default."""
