@@ -16,10 +16,11 @@ from .inputs.preprocess import Preprocess, PreprocessLike, reading
 from .methods import Progress
 from .methods.question import explanation_of
 from .model.graph import Graph, ModelLike
+from .plain.keywords import named
 from .plain.tables import html_table, text_table
 from .plan import Plan
 from .prepared import Prepared
-from .recipe import Recipe, Settings, named
+from .recipe import Recipe, Settings
 from .results.explanation import Explanation
 from .targets import (
     Anchor,
@@ -151,7 +152,7 @@ class Explainer:
         return [
             ("inputs", ", ".join(f"{name} {shape or 'of any shape'}" for name, shape in shapes.items())),
             ("outputs", ", ".join(self.graph.outputs)),
-            ("method", self.method),
+            ("method", self.name),
             ("composite", self.composite.name),
             *self.how.items(),
             ("keep", self.keep if self.keep == "all" else ", ".join(self.keep)),

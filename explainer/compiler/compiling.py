@@ -21,8 +21,9 @@ from ..methods import Method
 from ..methods.planning import plan_of, require_walk
 from ..model.graph import Graph, ModelLike
 from ..model.raising import OPSET, raised
+from ..plain.keywords import named
 from ..plan import Plan
-from ..recipe import Recipe, Settings, named
+from ..recipe import Recipe, Settings
 from ..targets import (
     Ask,
     ConditionsLike,

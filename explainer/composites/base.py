@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from ..errors import CompositeError
 from ..layers import Layer
+from ..plain.tables import html_table, text_table
 from ..rules import Rule
 from .dialects import Dialect
 from .selectors import Selector, misfit
@@ -39,6 +40,12 @@ class Composite:
     merge_batchnorm: bool = True
     gradient: bool = False
     box: Rule | None = None
+
+    def __str__(self) -> str:
+        return text_table((self.name or "composite", "rule"), self.rules)
+
+    def _repr_html_(self) -> str:
+        return html_table(("match", "rule"), self.rules, f"Composite {self.name}")
 
     def behind(self, *rules: tuple[Match, Rule]) -> Composite:
         """The same with other rules in front."""

@@ -19,7 +19,7 @@ from .reading import Source, attributes_of, captured_names, constant_part, read_
 if TYPE_CHECKING:
     from .session import Session
 
-ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | onnx.ModelProto"
+ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | onnx.ModelProto | Source"
 
 # What these return depends on a tensor's shape, never on its values.
 SHAPE_OPERATORS = frozenset({"Shape", "Size"})

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..composites import Composite
 from ..layers import Layer
 from ..model.graph import Graph, Node
+from ..plain.tables import html_table, text_table
 from ..rules import Rule
 from ..targets import Anchor
+
+COLUMNS = ("node", "operator", "layer", "rule")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +45,11 @@ class Step:
         return frozenset(names | ({self.record} if "z" in reads else set()))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Plan:
     """The steps from target to input, and the tensors they read; printing it shows a table.
+
+    Pickled, it is what it was made of, and made again where it is read.
 
     Attributes
     ----------
@@ -52,6 +58,10 @@ class Plan:
     steps : tuple of Step, in the order of the walk
     sources : tuple of str
         The model inputs that relevance reaches.
+    composite : Composite
+        Where its rules come from.
+    visible : tuple of str
+        The tensors that it was made to keep apart, by the user's names.
     keep : dict of str -> str
         Tensors whose relevance is returned: the user's name -> the view's.
     shows : tuple of str
@@ -64,6 +74,8 @@ class Plan:
     anchor: Anchor
     steps: tuple[Step, ...]
     sources: tuple[str, ...]
+    composite: Composite
+    visible: tuple[str, ...] = ()
     keep: dict[str, str] = field(default_factory=dict)
     shows: tuple[str, ...] = ()
     gradient: bool = False
@@ -87,15 +99,27 @@ class Plan:
         """Every tensor that has a relevance, from the target to the input."""
         return list(dict.fromkeys([step.layer.output for step in self.steps] + list(self.sources)))
 
+    def __repr__(self) -> str:
+        ends = ", ".join(map(repr, self.sources))
+        return f"<Plan of {self.graph.title!r}: {len(self.steps)} steps from {self.anchor} to {ends}>"
+
     def __str__(self) -> str:
-        rows = [("node", "operator", "layer", "rule")]
-        for step in self.steps:
-            operator = "+".join(m.operator for m in step.node.members) or step.node.operator
-            rows.append((step.node.name, operator, type(step.layer).__name__, str(step.rule)))
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
+        return "\n".join([self._header, *self.graph.notes, text_table(COLUMNS, self._rows())])
+
+    def _repr_html_(self) -> str:
+        return html_table(COLUMNS, self._rows(), ". ".join([self._header, *self.graph.notes]))
+
+    @property
+    def _header(self) -> str:
+        return f"relevance starts at {self.anchor} and ends at {', '.join(map(repr, self.sources))}"
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
+            (
+                step.node.name,
+                "+".join(member.operator for member in step.node.members) or step.node.operator,
+                type(step.layer).__name__,
+                str(step.rule),
+            )
+            for step in self.steps
         ]
-        lines.insert(1, "  ".join("-" * width for width in widths))
-        header = f"relevance starts at {self.anchor} and ends at {', '.join(map(repr, self.sources))}"
-        return "\n".join([header, *self.graph.notes, *(line.rstrip() for line in lines)])

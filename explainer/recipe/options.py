@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict
 
 from ..composites import COMPOSITES, OF_METHODS
 from ..methods import METHODS, Method, Noise
 from ..methods.baselines import Baseline
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 # What a method's options do not include: the caller says it elsewhere, or cannot say it.
 ELSEWHERE = frozenset({"eps", "kind", "around"})
@@ -54,28 +51,3 @@ def option_names() -> list[str]:
     for preset in (COMPOSITES | OF_METHODS).values():
         names += list(inspect.signature(preset).parameters)[1:]
     return sorted(set(names) - ELSEWHERE)
-
-
-def named(settings: type, *, but: Collection[str] = ()) -> Callable[[Function], Function]:
-    """Let a function's signature list what its ``**how`` can be: for ``help()`` and notebooks.
-
-    Parameters
-    ----------
-    settings : TypedDict
-    but : collection of str
-        Those that make no sense for it.
-    """
-
-    def name(function: Function) -> Function:
-        own = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
-        more = [
-            inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=..., annotation=kind.__forward_arg__
-            )
-            for name, kind in inspect.get_annotations(settings).items()
-            if name not in but
-        ]
-        function.__signature__ = inspect.Signature([*own, *more])  # type: ignore[attr-defined]
-        return function
-
-    return name

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from .. import methods
 from ..composites import Composite, CompositeLike, RulesLike
@@ -80,8 +80,8 @@ class Recipe(ByValue):
         kind = methods.Noise if self.method in methods.KINDS else methods.METHODS.get(self.method)
         takes = [] if kind is None else [name for name in kind.options() if name not in ELSEWHERE]
         what = f"; it takes {', '.join(takes)}" if takes else ""
-        near = get_close_matches(wrong[0], [*Settings.__annotations__, *known], n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        near = get_close_matches(wrong[0], [*Settings.__annotations__, *BESIDE, *known], n=1)
+        hint = f"; did you mean {near[0]}?" if near else "; onnx-lrp methods and composites list the options"
         raise InputError(f"method {self.method!r} takes no {', '.join(wrong)}{what}{hint}")
 
     @classmethod
@@ -148,8 +148,8 @@ class Recipe(ByValue):
         return super().__reduce__()
 
 
-class Settings(Options, total=False):
-    """A recipe's fields and the options by name; or a whole `Recipe`."""
+class Fields(TypedDict, total=False):
+    """A recipe's fields, as keywords; or a whole `Recipe`."""
 
     method: str
     noise: NoiseLike
@@ -162,6 +162,14 @@ class Settings(Options, total=False):
     engine: str
     options: Mapping[str, Any]
     recipe: Recipe
+
+
+class Settings(Fields, Options, total=False):
+    """The same, and options by name."""
+
+
+# What doors take beside a recipe: for the hint where a name is mistyped.
+BESIDE = ("preprocess", "labels", "target", "start", "against", "conditions", "image_size")
 
 
 def _composite(composite: Any) -> Any:
