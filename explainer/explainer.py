@@ -100,7 +100,7 @@ class Explainer:
     CompositeError, InputError, PreprocessError
     """
 
-    @named(Settings)
+    @named(Settings, defaults=Recipe())
     def __init__(
         self,
         model: ModelLike,
@@ -281,7 +281,7 @@ class Explainer:
         return next(iter(made.feeds.values())), made.photos, made.layout
 
 
-@named(Settings)
+@named(Settings, defaults=Recipe())
 def explain(
     model: ModelLike,
     image: ImageLike,

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
 
-@named(Settings, but=("dtype", "engine"))
+@named(Settings, defaults=Recipe(), but=("dtype", "engine"))
 def compile(
     model: ModelLike,
     path: str | os.PathLike[str] | None = None,

@@ -12,17 +12,26 @@ from ..errors import InputError
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def named(keywords: type, *, but: Collection[str] = ()) -> Callable[[Function], Function]:
+def named(
+    keywords: type, *, defaults: object = None, but: Collection[str] = ()
+) -> Callable[[Function], Function]:
     """Let a function's signature list what its ``**keywords`` can be: for ``help()`` and notebooks.
 
     Parameters
     ----------
     keywords : TypedDict
+    defaults : object
+        Has the default values as attributes; ``...`` stands for those that depend on others.
     but : collection of str
         Those that make no sense for it.
     """
     more = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=..., annotation=kind.__forward_arg__)
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=getattr(defaults, name, ...),
+            annotation=kind.__forward_arg__,
+        )
         for name, kind in inspect.get_annotations(keywords).items()
         if name not in but
     ]
@@ -35,16 +44,26 @@ def named(keywords: type, *, but: Collection[str] = ()) -> Callable[[Function], 
     return name
 
 
-def check_known(function: Callable[..., Any], given: Collection[str]) -> None:
-    """Refuse keywords that are not in the signature of a `named` function.
+def check_known(function: str, given: Collection[str], keywords: type, *own: str) -> None:
+    """Refuse keywords that a function does not read.
+
+    Parameters
+    ----------
+    function : str
+        Its name, for the message.
+    given : collection of str
+        What stands behind its ``**keywords``.
+    keywords : TypedDict
+    *own : str
+        Its parameters of their own, which may have been meant.
 
     Raises
     ------
     InputError
     """
-    known = [name for name in inspect.signature(function).parameters if name != "self"]
+    known = [*own, *keywords.__annotations__]
     for name in given:
         if name not in known:
             near = get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(known)}"
-            raise InputError(f"{function.__name__} takes no {name}; {hint}")
+            raise InputError(f"{function} takes no {name}; {hint}")

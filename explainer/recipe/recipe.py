@@ -58,6 +58,8 @@ class Recipe(ByValue):
 
     def __post_init__(self) -> None:
         dtype = dtype_of(self.dtype)
+        if not isinstance(self.options or {}, Mapping):
+            raise InputError(f"options: a dict of option -> value, not {self.options!r}")
         said = {
             "noise": frozen(self.noise),
             "composite": _composite(self.composite),
@@ -66,13 +68,15 @@ class Recipe(ByValue):
             "keep": _keep(self.keep),
             "dtype": dtype.name,
             "engine": engine_of(self.engine, dtype),
-            "options": frozen(self.options),
+            "options": frozen(self.options or {}),
         }
         for name, value in said.items():
             object.__setattr__(self, name, value)
         self._refuse_unknown()
 
     def _refuse_unknown(self) -> None:
+        if own := sorted(self.options.keys() & set(self._names())):
+            raise InputError(f"options: {', '.join(own)} belongs beside them: a field of the recipe's own")
         known = option_names()
         wrong = [name for name in self.options if name not in known]
         if not wrong or self.method not in methods.NAMES:
@@ -95,10 +99,11 @@ class Recipe(ByValue):
         """
         said = dict(how)
         recipe = said.pop("recipe", None)
-        options = dict(said.pop("options", None) or {})
+        method, options = said.get("method", "lrp"), said.pop("options", None)
+        options = cls(method=method, options=options).options  # refused where it is no dict
         more = {name: said.pop(name) for name in list(said) if name not in cls._names()}
-        if twice := sorted(options.keys() & (more.keys() | set(cls._names()))):
-            raise InputError(f"options: {', '.join(twice)} has a place of its own; say it there")
+        if twice := sorted(options.keys() & more.keys()):
+            raise InputError(f"options: {', '.join(twice)} is said beside them too; say it once")
         given = cls(**said, options={**options, **more})
         if recipe is None:
             return given
@@ -161,7 +166,7 @@ class Fields(TypedDict, total=False):
     dtype: Any
     engine: str
     options: Mapping[str, Any]
-    recipe: Recipe
+    recipe: Recipe | None
 
 
 class Settings(Fields, Options, total=False):

@@ -243,7 +243,7 @@ class Explanation:
         """
         from ..drawing import render
 
-        check_known(Explanation.heatmap, options)
+        check_known("heatmap", options, Drawing, "sample")
         if not 0 <= sample < len(self.start):
             raise InputError(f"sample {sample} is not one of the {len(self.start)} that were explained")
         photo = self.photos[sample] if sample < len(self.photos) else None
@@ -305,7 +305,7 @@ class Explanation:
         """
         from ..files import write_whole
 
-        check_known(Explanation.save, options)
+        check_known("save", options, Drawing, "sample")
         suffix = Path(path).suffix.lower()
         if suffix == ".png":
             picture = self.heatmap(sample, **options)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
+OWN = ("columns", "titles", "title", "scale", "style", "colorbar", "min_size")
+
 
 @named(Colouring)
 def grid(
@@ -64,7 +66,7 @@ def grid(
         If there is nothing to draw, titles are too many or too few, or there is no such option;
         otherwise as `render`.
     """
-    check_known(grid, options)
+    check_known("grid", options, Colouring, *OWN)
     alone = isinstance(maps, Explanation) or hasattr(maps, "convert")  # a picture
     return draw_grid(
         [cell for item in ([maps] if alone else maps) for cell in cells_of(item)],
