@@ -95,6 +95,10 @@ def inner_relevance(names):
 
 
 def methods(names):
+    assert names["ex"].recipe == names["recipe"] != names["stronger"].recipe
+    assert names["explanation"].kind == "margin" and list(names["explanation"].relevances) == [
+        *names["recipe"].keep
+    ]
     text = DOCS["methods"]
     rows = dict(re.findall(r"^\| (`\w+`.*?) \|.*\| (.*?) ?\|$", text, re.M))
     rows = {name: options for key, options in rows.items() for name in re.findall(r"`(\w+)`", key)}

@@ -110,8 +110,8 @@ class Recipe(ByValue):
         if not isinstance(recipe, Recipe):
             raise InputError(f"recipe: an explainer.Recipe, not {recipe!r}")
         if given != cls():
-            names = ", ".join({**given._said(), **given.options}.keys() - {"options"})
-            raise InputError(f"recipe: it says how; {names} beside it: recipe.replace(...) makes another")
+            beside = ", ".join(name for name in {**given._said(), **given.options} if name != "options")
+            raise InputError(f"recipe: it says how; {beside} beside it: recipe.replace(...) makes another")
         return recipe
 
     def made(self, preprocess: Callable[[], Preprocess | None]) -> tuple[Method, Composite]:

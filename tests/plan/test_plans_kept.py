@@ -1,5 +1,6 @@
 """A plan shows itself in one line and as a table, and can be pickled."""
 
+import inspect
 import pickle
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from branching import net, x_for
 from residual import picture, residual_net
 
 from explainer import Composite, Explainer, ModelError
-from explainer.composites import Selector
+from explainer.composites import COMPOSITES, Selector
 from explainer.layers import Layer
 from explainer.rules import Epsilon, Norm, Pass, Route, Winner, ZPlus
 from explainer.targets import Target
@@ -80,3 +81,12 @@ def test_a_plan_in_a_notebook():
     assert page.startswith("<table><caption>relevance starts at &#x27;y&#x27; and ends at &#x27;x&#x27;")
     assert page.count("<tr>") == len(plan.steps) + 1
     assert "<b>" not in page and "&lt;b&gt;bold" in page
+
+
+@pytest.mark.parametrize("preset", COMPOSITES)
+def test_the_plan_of_every_preset_can_be_pickled(preset):
+    pytest.importorskip("explainer.composites.matches")
+    options = {"until": "c0"} if "until" in preset else {}
+    box = {"low": -1, "high": 1} if "low" in inspect.signature(COMPOSITES[preset]).parameters else {}
+    plan = Explainer(net(), composite=preset, **options, **box).plan
+    assert str(pickle.loads(pickle.dumps(plan))) == str(plan)
