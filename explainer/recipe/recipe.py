@@ -77,7 +77,7 @@ class Recipe(ByValue):
     def _refuse_unknown(self) -> None:
         if own := sorted(self.options.keys() & set(self._names())):
             raise InputError(f"options: {', '.join(own)} belongs beside them: a field of the recipe's own")
-        known = option_names()
+        known = option_names() if self.options else []
         wrong = [name for name in self.options if name not in known]
         if not wrong or self.method not in methods.NAMES:
             return

@@ -39,7 +39,7 @@ OWN = Composite(
         (On("Flatten Concat"), Route()),
     ),
 )
-HOWS = [{}, {"keep": "all"}, {"keep": ["n0", "c1"]}]
+HOWS = [{}, {"keep": "all"}, {"keep": ["c0", "c1"]}]
 
 
 @pytest.mark.parametrize("how", HOWS, ids=str)
