@@ -31,19 +31,23 @@ if TYPE_CHECKING:
     from .explainer import Explainer, explain
     from .inputs.preprocess import Preprocess
     from .layers import register, supported
+    from .recipe import Recipe
     from .results.comparison import Comparison, compare
     from .results.explanation import Explanation
     from .results.grids import grid
+    from .targets.ask import Ask
 
 __version__ = "0.1.0"
 
 # Loaded when first used: a command that only prints its help needs neither onnx nor onnxruntime.
 _HOMES = {
+    "Ask": "targets.ask",
     "Composite": "composites",
     "Comparison": "results.comparison",
     "Explainer": "explainer",
     "Explanation": "results.explanation",
     "Preprocess": "inputs.preprocess",
+    "Recipe": "recipe",
     "compare": "results.comparison",
     "compile": "compiler",
     "concepts": "channels",
@@ -75,6 +79,7 @@ _HOMES = {
 _MODULES = ("canonizers", "composites", "layers", "methods", "rules")
 
 __all__ = [
+    "Ask",
     "ColorMap",
     "Comparison",
     "Composite",
@@ -88,6 +93,7 @@ __all__ = [
     "OutputError",
     "Preprocess",
     "PreprocessError",
+    "Recipe",
     "RegistrationError",
     "TargetError",
     "UnsupportedError",

@@ -3,39 +3,56 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from . import methods
-from .composites import Composite, CompositeLike, RulesLike
 from .errors import TargetError
-from .inputs.feeds import as_asked, given, labels_given
-from .inputs.preprocess import Preprocess, of_metadata
-from .methods import NoiseLike, Progress
+from .inputs.feeds import given, labels_given
+from .inputs.preprocess import Preprocess, PreprocessLike, reading
+from .methods import Progress
 from .methods.explaining import explanation_of
 from .model.graph import Graph, ModelLike
+from .plain.keywords import named
+from .plain.tables import html_table, text_table
 from .plan import Plan
-from .prepared import Backends, Prepared
+from .prepared import Prepared
+from .recipe import Recipe, Settings
 from .results.explanation import Explanation
-from .targets import Anchor, ConditionsLike, Labels, Target, TargetLike, labels_of, paired, resolve_target
+from .targets import (
+    Anchor,
+    Ask,
+    ConditionsLike,
+    Labels,
+    Target,
+    TargetLike,
+    labels_of,
+    paired,
+    resolve_target,
+)
 from .tensor import Array
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from PIL.Image import Image
 
 ImageLike: TypeAlias = "str | os.PathLike[str] | Image | Array | Mapping[str, Array]"
-PreprocessLike: TypeAlias = "Preprocess | Mapping[str, Any] | str | os.PathLike[str]"
 
 
 class Explainer:
     """Explains one model, many times; safe to share between threads.
 
+    It stays as it was made: other rules or another preprocessing are another explainer. Pickled, a
+    model that is a file is named, not held, and refused where it has changed when it is read again.
+
     Parameters
     ----------
     model : path, bytes or onnx.ModelProto
         Any file that onnxruntime runs.
+    recipe : Recipe
+        All that is listed from `method` to `options`, in one value; in their place.
     method : str
         "lrp", or another of `explainer.methods.NAMES`: "integrated_gradients", "grad_cam", ...
     noise : str or (str, dict), optional
@@ -63,12 +80,23 @@ class Explainer:
     audit : bool
         Whether every step of a walk in NumPy is checked, that what goes out is what came in, and its
         shares are noted in `Explanation.audit`. False saves a little time.
+    options : dict
+        The method's own: ``n_steps=200``; of "lrp" and methods that are composites, the composite's.
+        They can also be given by name, as here; plugins' own in this dict alone.
     preprocess : Preprocess, dict, path or None
         How an image becomes the input; None reads the file's metadata.
     labels : sequence of str, dict of int -> str, or None
         Class names; None reads the file's metadata.
-    **options
-        The method's own: ``n_steps=200``; of "lrp" and methods that are composites, the composite's.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        How it explains.
+    graph : Graph
+    method : Method
+    composite : Composite
+    dtype : numpy dtype
+    labels : dict of int -> str
 
     Raises
     ------
@@ -77,59 +105,69 @@ class Explainer:
     CompositeError, InputError, PreprocessError
     """
 
+    @named(Settings, defaults=Recipe())
     def __init__(
         self,
         model: ModelLike,
         *,
-        method: str = "lrp",
-        noise: NoiseLike = None,
-        composite: CompositeLike | None = None,
-        rules: RulesLike = (),
-        dialect: str | None = None,
-        eps: float | None = None,
-        keep: Collection[str] | str = (),
-        dtype: Any = "float32",
-        engine: str = "auto",
-        forward: str = "auto",
-        audit: bool = True,
         preprocess: PreprocessLike | None = None,
         labels: Labels | None = None,
-        **options: Any,
+        **how: Unpack[Settings],
     ) -> None:
-        asked = methods.get(method, noise, options)
+        self.recipe = Recipe.of(how)
         self.graph = Graph.load(model)
-        self._preprocess = preprocess
-        self.name, self.method = method, asked.method
-        self._compose: Callable[[], Composite] = lambda: asked.composed(
-            composite, lambda: self.preprocess, rules=rules, dialect=dialect, eps=eps
-        )
-        self.how = as_asked({"noise": noise, "dialect": dialect, "rules": rules, "eps": eps, **options})
-        self.keep = keep
-        if keep:
-            self.method.require_keeping("keep")
-        self._backends = Backends.of(dtype, engine, forward, audit)
-        self.dtype = self._backends.dtype
+        self._preprocess = reading(preprocess, self.graph.metadata)
+        self.method, self.composite = self.recipe.made(self._preprocess)
+        self.name, self.how, self.keep = self.recipe.method, self.recipe.how, self.recipe.keep
+        backends = self.recipe.backends
+        self.dtype = backends.dtype
         self.labels = labels_of(self.graph) if labels is None else labels_given(labels)
-        self._prepare()
+        self._given: dict[str, Any] = {
+            "preprocess": None if preprocess is None else self.preprocess,
+            "labels": None if labels is None else self.labels,
+        }
+        self._prepared = Prepared(self.graph, self.composite, self.keep, self.method, backends)
+        self._is_made = True
 
-    def _prepare(self) -> None:
-        self.composite = self._compose()
-        self._prepared = Prepared(self.graph, self.composite, self.keep, self.method, self._backends)
+    def __setattr__(self, name: str, value: Any) -> None:
+        if vars(self).get("_is_made"):
+            known = [*Settings.__annotations__, "preprocess", "labels", "model"]
+            say = f"{name}=..." if name in known else "..."
+            raise AttributeError(
+                f"{name}: an explainer stays as it was made; make another one: Explainer(model, {say})"
+            )
+        super().__setattr__(name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(Explainer, recipe=self.recipe, **self._given), (self.graph.source,)
+
+    def __repr__(self) -> str:
+        return f"<Explainer of {self.graph.title!r} by {self.recipe!r}>"
+
+    def __str__(self) -> str:
+        return text_table(("explainer", self.graph.title), self._facts())
+
+    def _repr_html_(self) -> str:
+        return html_table((), self._facts(), f"Explainer of {self.graph.title}")
+
+    def _facts(self) -> list[tuple[str, Any]]:
+        """What it is made of, name by name."""
+        shapes = {value.name: value.shape and ["N", *value.shape[1:]] for value in self.graph.inputs}
+        return [
+            ("inputs", ", ".join(f"{name} {shape or 'of any shape'}" for name, shape in shapes.items())),
+            ("outputs", ", ".join(self.graph.outputs)),
+            ("method", self.name),
+            ("composite", self.composite.name),
+            *self.how.items(),
+            ("keep", self.keep if self.keep == "all" else ", ".join(self.keep)),
+            ("dtype", self.dtype),
+            ("labels", len(self.labels) or "none"),
+        ]
 
     @property
     def preprocess(self) -> Preprocess | None:
         """How an image becomes the input: as given, or as the file's metadata has it, or None."""
-        how = self._preprocess
-        if how is None:
-            return of_metadata(self.graph.metadata)
-        if isinstance(how, Preprocess):
-            return how
-        return Preprocess.from_config(how) if isinstance(how, Mapping) else Preprocess.from_file(Path(how))
-
-    @preprocess.setter
-    def preprocess(self, how: PreprocessLike | None) -> None:
-        self._preprocess = how
-        self._prepare()  # rules for a first layer may depend on the input's bounds
+        return self._preprocess()
 
     @property
     def plan(self) -> Plan:
@@ -219,11 +257,11 @@ class Explainer:
         if isinstance(targets, str):
             raise TargetError(f"targets: a list of targets, such as [{targets!r}], not one text")
         asked = [
-            resolve_target(self.graph, target, self.labels, start, against, given_conditions)
+            resolve_target(self.graph, Ask.of(target, start, against, given_conditions), self.labels)
             for target, given_conditions in paired(targets, conditions)
         ]
         walkers = self._prepared.walkers(asked)
-        input_ = given(self.graph, x, lambda: self.preprocess)
+        input_ = given(self.graph, x, self._preprocess)
         found: dict[Target, Explanation] = {}
         for anchor, here in walkers.items():
             these = [target for target in asked if target.anchor == anchor]
@@ -242,10 +280,11 @@ class Explainer:
             Neither the file nor the caller says how.
         InputError
         """
-        made = given(self.graph, image, lambda: self.preprocess)
+        made = given(self.graph, image, self._preprocess)
         return next(iter(made.feeds.values())), made.photos, made.layout
 
 
+@named(Settings, defaults=Recipe())
 def explain(
     model: ModelLike,
     image: ImageLike,
@@ -254,7 +293,9 @@ def explain(
     start: str = "output",
     against: TargetLike | None = None,
     conditions: ConditionsLike | None = None,
-    **how: Any,
+    preprocess: PreprocessLike | None = None,
+    labels: Labels | None = None,
+    **how: Unpack[Settings],
 ) -> Explanation:
     """Explain one prediction of an ONNX model, by layer-wise relevance propagation unless told otherwise.
 
@@ -264,7 +305,7 @@ def explain(
     image : path, PIL image, array or dict of input name -> array
         A path or a PIL image is preprocessed as `preprocess` or the file's metadata say; an array
         is taken as already preprocessed.
-    target : "top", int, str, array, tuple or dict
+    target : "top", int, str, array, tuple, dict or Ask
         "top" is each sample's largest output; an int or a label is a class; an array gives one
         index per sample, or explains one sample several times; ``(output or tensor name, index)``
         and ``{output name: index}`` choose among several outputs; a tensor's name starts from that
@@ -282,8 +323,8 @@ def explain(
         tensor after the other: ``{"layer3": [3, 17], "layer2": slice(0, 8)}``. Channels, counted
         along axis 1, are a number, several, a slice, text ("3, 10:20"), or a mask of bool: of the
         channels, of a sample or of the batch. These tensors are kept too. Achtibat et al. 2023.
-    **how
-        Method, composite, rules, options and all else that `Explainer` takes.
+    preprocess, labels, **how
+        Method, composite, rules, options and all else that `Explainer` takes; or a `recipe`.
 
     Returns
     -------
@@ -298,4 +339,5 @@ def explain(
     ----------
     Bach et al. 2015, PLOS ONE 10(7): e0130140.
     """
-    return Explainer(model, **how).explain(image, target, start, against, conditions=conditions)
+    made = Explainer(model, preprocess=preprocess, labels=labels, **how)
+    return made.explain(image, target, start, against, conditions=conditions)

@@ -6,7 +6,7 @@ from building import relative
 from residual import picture, residual_net
 
 from explainer import Explainer, InputError, explain
-from explainer.prepared import Backends
+from explainer.walk.backends import Backends
 
 FORWARDS, TYPES = ("onnxruntime", "numpy"), ("float32", "float64")
 HOWS = {

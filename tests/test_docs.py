@@ -14,7 +14,7 @@ from explainer.canonizers import CANONIZERS
 from explainer.composites import ROLES
 from explainer.layers import KINDS, REGISTRY
 from explainer.methods import METHODS, NAMES, Noise
-from explainer.targets.resolve import ALIASES, STARTS
+from explainer.targets.ask import ALIASES, STARTS
 from exporter._torchvision import torchvision  # noqa: F401  (pages find one that fits this torch)
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -108,6 +108,10 @@ def inner_relevance(names):
 
 
 def methods(names):
+    assert names["ex"].recipe == names["recipe"] != names["stronger"].recipe
+    assert names["explanation"].kind == "margin" and list(names["explanation"].relevances) == [
+        *names["recipe"].keep
+    ]
     text = DOCS["methods"]
     rows = dict(re.findall(r"^\| (`\w+`.*?) \|.*\| (.*?) ?\|$", text, re.M))
     rows = {name: options for key, options in rows.items() for name in re.findall(r"`(\w+)`", key)}

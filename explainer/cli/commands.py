@@ -12,7 +12,7 @@ import click
 import explainer
 
 from .channels import condition_option
-from .options import Numbers, asked, debug_option, kept, method_options, start_options, target_option
+from .options import Numbers, ask_of, debug_option, method_options, recipe_of, start_options, target_option
 
 
 @click.command()
@@ -24,7 +24,7 @@ def check(model: str, target: Any, **options: Any) -> None:
 
     Nothing is computed: this reads the MODEL file alone.
     """
-    explained = explainer.Explainer(model, **asked(options))
+    explained = explainer.Explainer(model, recipe=recipe_of(options))
     if not explained.method.walks:
         explained.start_of(target)
         click.echo(f"{model}: can be explained; {explained.name} asks for scores alone, no node needs a rule")
@@ -134,10 +134,13 @@ def compile_command(
     """
     if os.path.realpath(output) == os.path.realpath(model):
         raise click.UsageError(f"-o {output} would overwrite the model: choose another name")
-    settings = {name: options[name] for name in ("target", "start", "against", "conditions")}
-    if image_size is not None:
-        settings["image_size"] = image_size * (2 // len(image_size))
-    made = explainer.compile(model, output, keep=kept(options["keep"]), **settings, **asked(options))
+    made = explainer.compile(
+        model,
+        output,
+        target=ask_of(options, options["target"]),
+        image_size=None if image_size is None else (image_size[0], image_size[-1]),
+        recipe=recipe_of(options),
+    )
     click.echo(f"written: {output}")
     click.echo(f"outputs: {', '.join(value.name for value in made.graph.output)}")
     inputs = {value.name for value in made.graph.initializer} & {value.name for value in made.graph.input}

@@ -16,7 +16,7 @@ import explainer
 from . import channels, report
 from .drawing import check_grid, common_scale, drawing_of, drawing_options
 from .labels import LabelFile
-from .options import Numbers, asked, kept, method_options, start_options, target_option
+from .options import Numbers, ask_of, method_options, recipe_of, start_options, target_option
 from .pictures import Job, endings_of, list_jobs
 from .progress import Progress, Steps
 
@@ -50,8 +50,6 @@ def explain(
     images: tuple[str, ...],
     output: str,
     targets: tuple[Any, ...],
-    start: str,
-    against: Any,
     **options: Any,
 ) -> None:
     """Draw what in an image made the MODEL's prediction.
@@ -69,6 +67,7 @@ def explain(
     if options["grid"]:
         files = [path for picture in jobs for job in picture for path in (job.picture, *job.written)]
         check_grid(options["grid"], [model, *files])
+    asks = [ask_of(options, target) for target in targets]
     explained = open_model(model, options)
     cuts = [explained.start_of(target).cut.partition(" ")[0] for target in targets]
     loading = perf_counter() - began
@@ -95,9 +94,7 @@ def explain(
             try:
                 with Steps(not several and sys.stderr.isatty()) as steps:
                     asked_of = picture[0].picture
-                    explanations = explained.explain_targets(
-                        asked_of, targets, start, against, steps, options["conditions"]
-                    )
+                    explanations = explained.explain_targets(asked_of, asks, progress=steps)
             except (explainer.InputError, explainer.NumericalError) as error:
                 # What ails one picture need not ail the next; anything else ails the model.
                 if not several:
@@ -107,8 +104,9 @@ def explain(
                 progress.say(str(error) if name in str(error) else f"{name}: {error}", True)
                 continue
             seconds = perf_counter() - began
-            for job, explanation, cut in zip(picture, explanations, cuts, strict=True):
+            for job, explanation, ask, cut in zip(picture, explanations, asks, cuts, strict=True):
                 numbers = report.describe(explanation, predicted(explanation), cut)
+                numbers |= {"recipe": repr(explained.recipe), "ask": repr(ask)}
                 check_labels(numbers["prediction"], options["labels"])
                 numbers |= {
                     "seconds": seconds,
@@ -138,8 +136,7 @@ def explain(
 
 def open_model(model: str, options: Mapping[str, Any]) -> explainer.Explainer:
     """Return the explainer, its preprocessing as the options say."""
-    settings = {name: options[name] for name in ("dtype", "labels")} | asked(options)
-    settings["keep"] = kept([*options["keep"], *options["ranks"]])
+    recipe = recipe_of(options, *options["ranks"])
     changes = {name: options[name] for name in FIELDS if options[name] is not None}
     if isinstance(changes.get("size"), tuple) and len(changes["size"]) == 1:
         changes["size"] = changes["size"][0]
@@ -153,7 +150,7 @@ def open_model(model: str, options: Mapping[str, Any]) -> explainer.Explainer:
         if preprocess is None and changes.keys() & {"scale", "mean", "std"}:
             preprocess = explainer.Preprocess()
         preprocess = preprocess and preprocess.replace(**changes)
-    return explainer.Explainer(model, preprocess=preprocess, **settings)
+    return explainer.Explainer(model, recipe=recipe, preprocess=preprocess, labels=options["labels"])
 
 
 def predicted(explanation: explainer.Explanation) -> str:

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+import explainer
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 # Written out, because asking the library for them would load it before it is needed.
 NOISES = ("smoothgrad", "smoothgrad_sq", "vargrad")
@@ -177,10 +179,24 @@ def method_options(command: Command) -> Command:
     return command
 
 
-def asked(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what --method to --eps were given, as the library takes it."""
-    names = ("method", "noise", "composite", "rules", "dialect", "eps")
-    return {name: options[name] for name in names} | dict(options["options"])
+def recipe_of(options: Mapping[str, Any], *keep: str) -> explainer.Recipe:
+    """Return how it is explained, as the options from --method to --eps, --keep and --dtype say.
+
+    Parameters
+    ----------
+    options : dict
+    *keep : str
+        Tensors that are looked at beside those of --keep.
+    """
+    names = ("method", "noise", "composite", "rules", "dialect", "eps", "dtype")
+    said = {name: options[name] for name in names if name in options}
+    kept = (*options.get("keep", ()), *keep)
+    return explainer.Recipe.of({**said, "keep": "all" if "all" in kept else kept, **options["options"]})
+
+
+def ask_of(options: Mapping[str, Any], target: Any) -> explainer.Ask:
+    """Return what is asked about a target, as --start, --against and --condition say."""
+    return explainer.Ask(target, options["start"], options["against"], options["conditions"])
 
 
 def start_options(command: Command) -> Command:
@@ -207,8 +223,3 @@ def start_options(command: Command) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
-
-
-def kept(names: Sequence[str]) -> Sequence[str] | str:
-    """Return what --keep was given, as the library takes it."""
-    return "all" if "all" in names else names

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 
-from .. import methods
-from ..composites import CompositeLike, RulesLike
+from ..composites import Composite
 from ..errors import InputError, ModelError
 from ..files import write_whole
 from ..inputs.feeds import layout_of
-from ..inputs.preprocess import of_metadata
-from ..methods import NoiseLike
+from ..inputs.preprocess import reading
+from ..methods import Method
 from ..model.graph import Graph, ModelLike
-from ..model.raising import raised
+from ..model.raising import OPSET, raised
+from ..plain.keywords import named
+from ..plan import Plan
+from ..recipe import Recipe, Settings
 from ..targets import (
+    Ask,
     ConditionsLike,
     Target,
     TargetLike,
@@ -36,24 +38,21 @@ from .emitting import Emitter, output_names
 from .proof import Examples
 from .writing import names_of
 
+if TYPE_CHECKING:
+    from typing import Unpack
 
+
+@named(Settings, defaults=Recipe(), but=("dtype", "engine", "forward", "audit"))
 def compile(
     model: ModelLike,
     path: str | os.PathLike[str] | None = None,
     *,
-    method: str = "lrp",
-    noise: NoiseLike = None,
-    composite: CompositeLike | None = None,
-    rules: RulesLike = (),
-    dialect: str | None = None,
-    eps: float | None = None,
     target: TargetLike | None = None,
     start: str = "output",
     against: TargetLike | None = None,
     conditions: ConditionsLike | None = None,
-    keep: Collection[str] | str = (),
     image_size: int | tuple[int, int] | None = None,
-    **options: Any,
+    **how: Unpack[Settings],
 ) -> onnx.ModelProto:
     """Emit an ONNX file that returns its original outputs and their relevance.
 
@@ -71,14 +70,15 @@ def compile(
     model : path, bytes or onnx.ModelProto
     path : path, optional
         Where to write it, whole or not at all.
-    method, noise, composite, rules, dialect, eps, keep, **options
-        See `Explainer`.
     target, start, against
         See `explain`; None is "top": each sample's largest output.
     conditions : dict of tensor name -> channels, optional
         See `explain`; the same for all samples.
     image_size : int or (height, width), optional
         For a model whose spatial size is dynamic; its preprocessing's size by default.
+    **how
+        method, noise, composite, rules, dialect, eps, keep and options, as `Explainer` takes them, or a
+        `recipe`.
 
     Returns
     -------
@@ -90,47 +90,54 @@ def compile(
     ------
     UnsupportedError, TargetError, ModelError, InputError, OutputError
     """
+    recipe, asked = _asked(how), Ask.of("top" if target is None else target, start, against, conditions)
     original = Graph.load(model)
-    given_target: dict[str, Any] = {
-        "target": "top" if target is None else target,
-        "start": start,
-        "against": against,
-        "conditions": conditions,
-    }
-    goal = resolve_target(original, labels=labels_of(original), **given_target)
-    if isinstance(goal.index, np.ndarray) or isinstance(goal.against, np.ndarray):
-        raise InputError(
-            "compile: one target for all samples; several are the compiled file's own input 'target'"
-        )
-    asked = methods.get(method, noise, options)
-    how = asked.method
-    how.require_compilable()
-    if keep:
-        how.require_keeping("keep")
-    preprocess = functools.partial(of_metadata, original.metadata)
-    chosen = asked.composed(composite, preprocess, rules=rules, dialect=dialect, eps=eps)
-    if goal.conditions:
-        how.require_keeping("conditions")
+    preprocess = reading(None, original.metadata)
+    method, composite = recipe.made(preprocess)
+    method.require_compilable()
     # Complaints first, in the names of the file as given.
-    conditioned = conditioned_tensors(goal.conditions)
-    check_passable(how.plan(original, chosen, goal.anchor, keep, conditioned), goal.conditions)
+    goal, plan = _planned(original, asked, recipe, method, composite)
     proto = raised(original)
-    graph = Graph.load(proto)
-    graph = graph.having(source=replace(graph.source, title=original.title))
-    # A converter may insert nodes before the output: the target is looked up anew.
-    goal = resolve_target(graph, labels=labels_of(graph), **given_target)
-    plan = how.plan(graph, chosen, goal.anchor, keep, conditioned)
-    _refuse_taken_names(original, names_of(proto.graph), output_names(plan, how))
-    examples = Examples.of(graph, image_size)
-    emitter = Emitter(original, proto, plan, goal, examples, layout_of(preprocess))
-    file = emitter.emit(how)
-    emitter.prove(how, file)
+    _refuse_taken_names(original, names_of(proto.graph), output_names(plan, method))
+    if original.opset < OPSET:
+        graph = Graph.load(proto)
+        graph = graph.having(source=replace(graph.source, title=original.title))
+        # A converter may insert nodes before the output: the target is looked up anew.
+        goal, plan = _planned(graph, asked, recipe, method, composite)
+    emitter = Emitter(original, proto, plan, goal, Examples.of(original, image_size), layout_of(preprocess))
+    file = emitter.emit(method)
+    emitter.prove(method, file)
     compiled = file.proto
-    _declare(compiled, method, chosen.name, given_target, goal, file.choices)
+    _declare(compiled, recipe, asked, composite, goal, file.choices)
     if path is not None:
         with write_whole(Path(path)) as opened:
             opened.write(compiled.SerializeToString())
     return compiled
+
+
+def _asked(how: Settings) -> Recipe:
+    """The recipe, refused where it asks for what a file cannot be asked for."""
+    recipe = Recipe.of(how)
+    if recipe.dtype != "float32":
+        raise InputError(f"compile: a file walks in float32, not {recipe.dtype}; leave dtype out")
+    return recipe
+
+
+def _planned(
+    graph: Graph, asked: Ask, recipe: Recipe, method: Method, composite: Composite
+) -> tuple[Target, Plan]:
+    """The target in a graph, and the plan for it."""
+    goal = resolve_target(graph, asked, labels_of(graph))
+    if isinstance(goal.index, np.ndarray) or isinstance(goal.against, np.ndarray):
+        raise InputError(
+            "compile: one target for all samples; several are the compiled file's own input 'target'"
+        )
+    if goal.conditions:
+        method.require_keeping("conditions")
+    conditioned = conditioned_tensors(goal.conditions)
+    plan = method.plan(graph, composite, goal.anchor, recipe.keep, conditioned)
+    check_passable(plan, goal.conditions)
+    return goal, plan
 
 
 def _refuse_taken_names(graph: Graph, names: Collection[str], wanted: Collection[str]) -> None:
@@ -145,23 +152,25 @@ def _refuse_taken_names(graph: Graph, names: Collection[str], wanted: Collection
 
 def _declare(
     proto: onnx.ModelProto,
-    method: str,
-    composite: str,
-    asked: Mapping[str, Any],
+    recipe: Recipe,
+    asked: Ask,
+    composite: Composite,
     goal: Target,
     choices: Sequence[Choice],
 ) -> None:
     """Say in the file what was compiled into it."""
     facts = {
-        "method": method,
-        "composite": composite,
-        "target": str(asked["target"]),
+        "method": recipe.method,
+        "composite": composite.name,
+        "target": str(asked.target),
         "start": goal.start,
         "from": str(goal.anchor),
         "inputs": {choice.name: choice.default for choice in choices},
+        "recipe": repr(recipe),
+        "ask": repr(asked),
     }
-    if asked["against"] is not None:
-        facts["against"] = str(asked["against"])
+    if asked.against is not None:
+        facts["against"] = str(asked.against)
     if goal.conditions:
         facts["conditions"] = list(map(str, goal.conditions))
     entry = proto.metadata_props.add()

@@ -10,6 +10,7 @@ from typing import Any
 from ..canonizers import DEFAULT_CANONIZERS, CanonizerLike
 from ..errors import CompositeError
 from ..layers import Layer
+from ..plain.tables import html_table, text_table
 from ..rules import Rule
 from .dialects import Dialect
 from .matches import Match
@@ -43,6 +44,12 @@ class Composite:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rules", tuple((match, rule) for match, rule in self.rules))
+
+    def __str__(self) -> str:
+        return text_table((self.name or "composite", "rule"), self.rules)
+
+    def _repr_html_(self) -> str:
+        return html_table(("match", "rule"), self.rules, f"Composite {self.name}")
 
     def behind(self, *rules: tuple[Match, Rule]) -> Composite:
         """The same with other rules in front."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 from PIL import Image
@@ -14,6 +14,11 @@ from ..errors import InputError
 from .amounts import Plane, shares_of
 from .panels import Look, checked, fitted
 from .paper import Writing, framed
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from .options import Colouring
 
 LONGEST_ROW = 5
 
@@ -57,7 +62,7 @@ def draw_grid(
     style: str = "map",
     colorbar: bool = True,
     min_size: int = 224,
-    **options: Any,
+    **options: Unpack[Colouring],
 ) -> Image.Image:
     """Draw several maps and pictures in one picture.
 

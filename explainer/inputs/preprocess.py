@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..errors import PreprocessError
 
@@ -190,6 +191,37 @@ class Preprocess:
             "do_grayscale": self.channels == "gray",
             "data_format": LAYOUTS[self.layout],
         }
+
+
+PreprocessLike: TypeAlias = "Preprocess | Mapping[str, Any] | str | os.PathLike[str]"
+
+
+def reading(how: PreprocessLike | None, metadata: Mapping[str, str]) -> Callable[[], Preprocess | None]:
+    """Read at once how an image becomes the input; what is returned gives it, or None.
+
+    A file's own metadata may be malformed, which is of no concern to those who give arrays: only who
+    asks is told.
+
+    Parameters
+    ----------
+    how : Preprocess, dict, path or None
+        As the caller gives it; None is what `metadata` says.
+
+    Raises
+    ------
+    PreprocessError
+        What the caller gives is wrong, or cannot be read.
+    """
+    if how is None:
+        try:
+            found = of_metadata(metadata)
+        except PreprocessError:
+            return lambda: of_metadata(metadata)
+    elif isinstance(how, Preprocess):
+        found = how
+    else:
+        found = Preprocess.from_config(how) if isinstance(how, Mapping) else Preprocess.from_file(Path(how))
+    return lambda: found
 
 
 def of_metadata(metadata: Mapping[str, str]) -> Preprocess | None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Graph", "Input", "ModelLike", "Node", "Note"]
 
-ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | onnx.ModelProto"
+ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | onnx.ModelProto | Source"
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +169,8 @@ class Graph:
     def precision(self) -> int:
         """The bytes of the coarsest floating type that the file computes in: 2, 4 or 8."""
         kinds = {tensor.data_type for tensor in self.initializers.values()}
-        if kinds & {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}:
+        made = {array.dtype.itemsize for array in self.arrays.values() if array.dtype.kind == "f"}
+        if kinds & {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16} or 2 in made:
             return 2
         sizes = [value.dtype.itemsize for value in self.inputs if value.dtype.kind == "f"]
         return min(sizes, default=4)

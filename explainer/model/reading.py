@@ -6,7 +6,7 @@ import functools
 import mmap
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,16 @@ class Source:
         if self.path is not None and _stamp(self.path) != self.stamp:
             raise ModelError(f"{self.title}: the file changed after it was read; load it again")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (self.data if self.path is None else str(self.path), self.title, self.stamp)
+
+
+def _again(model: bytes | str, title: str, stamp: tuple[int, int]) -> Source:
+    """A pickled model read again: a file by its name, if it is still the same."""
+    if isinstance(model, str) and _stamp(Path(model)) != stamp:
+        raise ModelError(f"{title}: {model} is not the file that it was when this was pickled; load it anew")
+    return replace(read_model(model), title=title)
+
 
 def read_model(model: Any) -> Source:
     """Read a model from a path, bytes or a ModelProto.
@@ -91,6 +101,8 @@ def read_model(model: Any) -> Source:
     ModelError
         See `Graph.load`.
     """
+    if isinstance(model, Source):
+        return model
     if isinstance(model, onnx.ModelProto):
         source = Source(model, model.SerializeToString())
     elif isinstance(model, bytes | bytearray | memoryview):

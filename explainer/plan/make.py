@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from difflib import get_close_matches
+from typing import Any
 
 from ..canonizers import canonize
 from ..composites import Composite
@@ -12,6 +14,7 @@ from ..errors import TargetError, UnsupportedError
 from ..layers import REGISTRY, Layer
 from ..model.graph import Graph, Node
 from ..model.notes import told
+from ..model.reading import Source
 from ..targets import Anchor
 from .shortcuts import behind_relu
 from .steps import Plan, Step
@@ -55,7 +58,7 @@ def make_plan(
     steps, reached = _steps(view, composite, anchor)
     sources = tuple(value.name for value in view.inputs if value.name in reached)
     steps = list(_with_frees(behind_relu(view, steps, anchor)))
-    plan = Plan(view, anchor, tuple(steps), sources, gradient=composite.gradient)
+    plan = Plan(view, anchor, tuple(steps), sources, composite, tuple(names), gradient=composite.gradient)
     everything = {name: name for name in plan.tensors} if keep == "all" else {}
     return replace(plan, keep=everything | _kept(plan, graph, names, conditioned))
 
@@ -158,3 +161,18 @@ def _kept(plan: Plan, graph: Graph, names: Iterable[str], conditioned: Collectio
     if wrong:
         raise TargetError("\n".join(wrong))
     return kept
+
+
+def _reduced(plan: Plan) -> tuple[Any, ...]:
+    made_of = (plan.graph.source, plan.composite, plan.anchor, plan.visible)
+    return _again, (*made_of, {"keep": plan.keep, "shows": plan.shows})
+
+
+def _again(
+    source: Source, composite: Composite, anchor: Anchor, visible: tuple[str, ...], looks: dict[str, Any]
+) -> Plan:
+    """A pickled plan made again, with what is looked at on the walk."""
+    return replace(make_plan(Graph.load(source), composite, anchor, visible), **looks)
+
+
+copyreg.pickle(Plan, _reduced)

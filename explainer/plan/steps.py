@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..composites import Composite
 from ..layers import Layer
 from ..model.graph import Graph, Node, Note
 from ..model.notes import told
+from ..plain.tables import html_table, text_table
 from ..rules import Rule
 from ..targets import Anchor
+
+COLUMNS = ("node", "operator", "layer", "rule")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +46,11 @@ class Step:
         return frozenset(names | ({self.record} if "z" in reads else set()))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Plan:
     """The steps from target to input, and the tensors they read; printing it shows a table.
+
+    Pickled, it is what it was made of, and made again where it is read.
 
     Attributes
     ----------
@@ -53,6 +59,10 @@ class Plan:
     steps : tuple of Step, in the order of the walk
     sources : tuple of str
         The model inputs that relevance reaches.
+    composite : Composite
+        Where its rules come from.
+    visible : tuple of str
+        The tensors that it was made to keep apart, by the user's names.
     keep : dict of str -> str
         Tensors whose relevance is returned: the user's name -> the view's.
     shows : tuple of str
@@ -65,6 +75,8 @@ class Plan:
     anchor: Anchor
     steps: tuple[Step, ...]
     sources: tuple[str, ...]
+    composite: Composite
+    visible: tuple[str, ...] = ()
     keep: dict[str, str] = field(default_factory=dict)
     shows: tuple[str, ...] = ()
     gradient: bool = False
@@ -94,15 +106,27 @@ class Plan:
         here = {node.name for step in self.steps for node in (step.node, *step.node.members)}
         return tuple(note for note in self.graph.notes if not here.isdisjoint(note.nodes))
 
+    def __repr__(self) -> str:
+        ends = ", ".join(map(repr, self.sources))
+        return f"<Plan of {self.graph.title!r}: {len(self.steps)} steps from {self.anchor} to {ends}>"
+
     def __str__(self) -> str:
-        rows = [("node", "operator", "layer", "rule")]
-        for step in self.steps:
-            operator = "+".join(m.operator for m in step.node.members) or step.node.operator
-            rows.append((step.node.name, operator, type(step.layer).__name__, str(step.rule)))
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
+        return "\n".join([self._header, *told(self.notes), text_table(COLUMNS, self._rows())])
+
+    def _repr_html_(self) -> str:
+        return html_table(COLUMNS, self._rows(), ". ".join([self._header, *told(self.notes)]))
+
+    @property
+    def _header(self) -> str:
+        return f"relevance starts at {self.anchor} and ends at {', '.join(map(repr, self.sources))}"
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
+            (
+                step.node.name,
+                "+".join(member.operator for member in step.node.members) or step.node.operator,
+                type(step.layer).__name__,
+                str(step.rule),
+            )
+            for step in self.steps
         ]
-        lines.insert(1, "  ".join("-" * width for width in widths))
-        header = f"relevance starts at {self.anchor} and ends at {', '.join(map(repr, self.sources))}"
-        return "\n".join([header, *told(self.notes), *(line.rstrip() for line in lines)])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InputError
+from ..plain.tables import html_table
 from ..tensor import Array
 from .explanation import Explanation
 
@@ -41,7 +42,14 @@ class Comparison(dict[str, Difference]):
     @property
     def error(self) -> float:
         """The largest error of all tensors."""
-        return max(difference.error for difference in self.values())
+        return max((difference.error for difference in self.values()), default=0.0)
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {len(self)} tensor(s): error {self.error:.3g} at most>"
+
+    def _repr_html_(self) -> str:
+        rows = [(name, f"{d.error:.3g}", f"{d.cosine:.6f}", f"{d.overlap:.3f}") for name, d in self.items()]
+        return html_table(("tensor", "error", "cosine", "overlap"), rows)
 
     def __str__(self) -> str:
         lines = [f"{'tensor':40} {'error':>10} {'cosine':>10} {'overlap':>8}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections.abc import Mapping
@@ -11,11 +12,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..drawing.options import Drawing
 from ..errors import InputError, OutputError
+from ..plain.keywords import check_known, named
+from ..plain.tables import html_table, text_table
 from ..tensor import Array
 from ..walk.audit import SUMS, Audit
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from PIL.Image import Image
 
 
@@ -100,6 +106,26 @@ class Explanation:
         target = self.region or ("a whole tensor" if self.target is None else f"{self.target.tolist()}")
         conserved = ", ".join(f"{value:.4g}" for value in self.conserved[:4])
         return f"<Explanation of {target} in {self.target_name!r}, conserved {conserved}>"
+
+    def __str__(self) -> str:
+        return text_table(*self._table())
+
+    def _repr_html_(self) -> str:
+        try:
+            picture = f'<img src="data:image/png;base64,{base64.b64encode(self._repr_png_()).decode()}">'
+        except InputError:  # nothing that can be drawn
+            picture = ""
+        return f"{picture}{html_table(*self._table(), f'{self.method}, {self.composite}')}"
+
+    def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """A row for every sample: what is explained, and what came of it."""
+        header = ("sample", "target", "label", "score", "relevance", "conserved")
+        numbers = zip(self.score, self.start, self.conserved, strict=True)
+        rows = []
+        for sample, values in enumerate(numbers):
+            index = "" if self.target is None else str(int(self.target[sample]))
+            rows.append((str(sample), index, self.title(sample), *(f"{value:.6g}" for value in values)))
+        return header, rows
 
     def label(self, sample: int = 0) -> str:
         """The name of the explained class, or its index where it has none; or the region's text."""
@@ -196,26 +222,33 @@ class Explanation:
         relevance = self.relevance
         return next(iter(relevance.values())) if isinstance(relevance, dict) else relevance
 
-    def heatmap(self, sample: int = 0, **options: Any) -> Image:
+    @named(Drawing)
+    def heatmap(self, sample: int = 0, **options: Unpack[Drawing]) -> Image:
         """Draw one sample.
 
         Parameters
         ----------
         sample : int
         **options
-            See `explainer.heatmap.render`; the photo and the layout are filled in.
+            See `explainer.render`; the photo and the layout are filled in.
 
         Returns
         -------
         PIL.Image.Image
+
+        Raises
+        ------
+        InputError
+            No such sample, or no such option.
         """
         from ..drawing import render
 
+        check_known("heatmap", options, Drawing, "sample")
         if not 0 <= sample < len(self.start):
             raise InputError(f"sample {sample} is not one of the {len(self.start)} that were explained")
         photo = self.photos[sample] if sample < len(self.photos) else None
-        options = {"photo": photo, "layout": self.layout, **options}
-        return render(self.drawn[sample], **options)
+        filled: Drawing = {"photo": photo, "layout": self.layout, **options}
+        return render(self.drawn[sample], **filled)
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -251,27 +284,31 @@ class Explanation:
             ],
         }
 
-    def save(self, path: str | Path, **options: Any) -> None:
+    @named(Drawing)
+    def save(self, path: str | Path, *, sample: int = 0, **options: Unpack[Drawing]) -> None:
         """Write the explanation, whole or not at all.
 
         Parameters
         ----------
         path : path
-            `.png` draws the first sample, `.npy` holds the relevance, `.npz` that of every input
+            `.png` draws one sample, `.npy` holds the relevance, `.npz` that of every input
             and kept tensor with target and conservation, `.json` the numbers without the arrays.
-        **options
+        sample, **options
             For `.png`: see `heatmap`.
 
         Raises
         ------
         OutputError
             Another suffix, or the file cannot be written.
+        InputError
+            As `heatmap`.
         """
         from ..files import write_whole
 
+        check_known("save", options, Drawing, "sample")
         suffix = Path(path).suffix.lower()
         if suffix == ".png":
-            picture = self.heatmap(**options)
+            picture = self.heatmap(sample, **options)
             with write_whole(path) as file:
                 picture.save(file, "PNG", compress_level=3)  # a third of the time for a tenth more bytes
         elif suffix == ".npy":

@@ -6,12 +6,19 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..drawing.grids import Cell, draw_grid
+from ..drawing.options import Colouring
+from ..plain.keywords import check_known, named
 from .explanation import Explanation
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from PIL.Image import Image
 
+OWN = ("columns", "titles", "title", "scale", "style", "colorbar", "min_size")
 
+
+@named(Colouring)
 def grid(
     maps: Any,
     *,
@@ -22,7 +29,7 @@ def grid(
     style: str = "map",
     colorbar: bool = True,
     min_size: int = 224,
-    **options: Any,
+    **options: Unpack[Colouring],
 ) -> Image:
     """Draw several methods, targets or samples in one picture.
 
@@ -56,8 +63,10 @@ def grid(
     Raises
     ------
     InputError
-        If there is nothing to draw, or titles are too many or too few; otherwise as `render`.
+        If there is nothing to draw, titles are too many or too few, or there is no such option;
+        otherwise as `render`.
     """
+    check_known("grid", options, Colouring, *OWN)
     alone = isinstance(maps, Explanation) or hasattr(maps, "convert")  # a picture
     return draw_grid(
         [cell for item in ([maps] if alone else maps) for cell in cells_of(item)],

@@ -1,15 +1,17 @@
 """Targets: what an explanation starts from, and the relevance put there."""
 
 from .anchor import Anchor, anchor_at_output, anchor_at_tensor
+from .ask import STARTS, Ask, TargetLike
 from .choosing import Chosen, choose, indices_of
 from .conditions import Condition, ConditionsLike, conditioned_tensors, paired
 from .regions import Region
 from .relevance import finish, is_balanced, put_relevance, score, seed
-from .resolve import STARTS, Fed, Index, Labels, Target, TargetLike, labels_of, resolve_target
+from .resolve import Fed, Index, Labels, Target, labels_of, resolve_target
 
 __all__ = [
     "STARTS",
     "Anchor",
+    "Ask",
     "Chosen",
     "Condition",
     "ConditionsLike",

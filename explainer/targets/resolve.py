@@ -15,22 +15,11 @@ from ..errors import ModelError, TargetError
 from ..model.graph import Graph
 from ..tensor import Array, Value
 from .anchor import Anchor, anchor_at_output, anchor_at_tensor, tensors_of
+from .ask import Ask, TargetLike
 from .conditions import Condition, ConditionsLike, conditions_of
 from .regions import Region, parse_entries, parse_region
 
 Labels: TypeAlias = "Sequence[str] | Mapping[int, str]"
-TargetLike: TypeAlias = "str | int | Sequence[Any] | Mapping[str, Any] | Array"
-
-# What can be put on the target, by name; the first entry says what it is.
-STARTS = {
-    "output": "its own value",
-    "one": "1",
-    "probability": "its softmax or sigmoid",
-    "margin": "its value, and minus that of another",
-    "clrp": "its value, and minus as much spread over the other classes",
-    "sglrp": "the gradient of its probability",
-}
-ALIASES = {"logit": "output"}
 
 
 @dataclass(frozen=True)
@@ -138,18 +127,14 @@ def resolve_target(
     TargetError
         No such output, tensor, label or start, an index of the wrong kind, or no channels.
     """
-    through = conditions_of(conditions)
-    start = ALIASES.get(start, start) if isinstance(start, str) else start
-    if start not in STARTS:
-        raise TargetError(f"start: {start!r} is none of {', '.join([*STARTS, *ALIASES])}")
-    anchor, index = _resolve(graph, target, labels)
+    asked = Ask.of(target, start, against, conditions)
+    through, start = conditions_of(asked.conditions), asked.start
+    anchor, index = _resolve(graph, asked.target, labels)
     if index is None and start not in ("output", "one"):
         raise TargetError(f"start: {start!r} needs an index; a whole tensor starts from 'output' or 'one'")
-    if against is None:
+    if asked.against is None:
         return Target(anchor, index, start, conditions=through)
-    if start != "margin":
-        raise TargetError(f"against: it belongs to start 'margin', not {start!r}")
-    other = _resolve_against(graph, anchor, against, labels)
+    other = _resolve_against(graph, anchor, asked.against, labels)
     if isinstance(other, int) and isinstance(index, int) and other == index:
         raise TargetError(f"against: it is the target itself, index {other}")
     return Target(anchor, index, start, other, through)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..plain.tables import html_table
 from ..tensor import Array
 
 SUMS = ("R_out", "R_in", "bias", "epsilon", "masked")
@@ -53,8 +54,22 @@ class Audit(tuple[AuditStep, ...]):
     def __repr__(self) -> str:
         return f"<audit of {len(self)} steps>"
 
+    @property
+    def _shown(self) -> tuple[str, ...]:
+        return SUMS if any(step.masked.any() for step in self) else SUMS[:-1]
+
+    def _repr_html_(self) -> str:
+        header = ("node", "operator", "rule", *(name.replace("_", " ") for name in self._shown))
+        return html_table(
+            header,
+            [
+                (s.node, s.operator, s.rule, *(f"{getattr(s, name)[0]:.5g}" for name in self._shown))
+                for s in self
+            ],
+        )
+
     def __str__(self) -> str:
-        shown = SUMS if any(step.masked.any() for step in self) else SUMS[:-1]
+        shown = self._shown
         lines = [f"{'node':40} " + " ".join(f"{name.replace('_', ' '):>12}" for name in shown)]
         for step in self:
             numbers = (getattr(step, name) for name in shown)

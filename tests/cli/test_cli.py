@@ -14,6 +14,7 @@ from command_line import FLAGS, NAMES, PREPROCESSING, TINY, fails, folder, run, 
 from PIL import Image
 
 import explainer
+from explainer import Ask, Recipe
 from explainer.cli import main
 
 __all__ = ["folder"]  # an automatic fixture: importing it is using it
@@ -76,6 +77,8 @@ def test_what_is_explained_can_be_chosen():
         result = run(*arguments, "--target", target, "--start", "one")
         numbers = json.loads(result.stdout)
         assert numbers["target"] == index and numbers["start"] == 1
+        said = (eval(numbers[name], {"Recipe": Recipe, "Ask": Ask}) for name in ("recipe", "ask"))
+        assert tuple(said) == (Recipe(), Ask(int(target) if target == "2" else target, "one"))
         # A class name means nothing in an inner tensor, though the index is the same.
         assert numbers["label"] == (None if target.startswith("logits") else NAMES[index])
     whole = json.loads(run(*arguments, "--target", "c").stdout)

@@ -11,7 +11,17 @@ from onnx import helper
 from residual import picture, residual_net
 
 import explainer
-from explainer import Explainer, InputError, ModelError, OutputError, TargetError, UnsupportedError
+from explainer import (
+    Ask,
+    Explainer,
+    InputError,
+    ModelError,
+    OutputError,
+    Recipe,
+    TargetError,
+    UnsupportedError,
+)
+from explainer.model.graph import Graph
 
 # Two runs of float32, the same graph: what rounding in another order leaves.
 CLOSE = 2e-5
@@ -217,9 +227,27 @@ def test_the_file_says_what_was_compiled_and_is_written_whole(tmp_path):
     facts = json.loads({p.key: p.value for p in compiled.metadata_props}["onnx_lrp"])
     assert facts["target"] == "2"
     assert facts["composite"].startswith("epsilon")
+    recipe, ask = (eval(facts[name], {"Recipe": Recipe, "Ask": Ask}) for name in ("recipe", "ask"))
+    assert (recipe, ask) == (Recipe(eps=1e-2), Ask(2))
     with pytest.raises(OutputError):
         explainer.compile(residual_net(), tmp_path / "nowhere" / "compiled.onnx")
     assert [file.name for file in tmp_path.iterdir()] == ["compiled.onnx"]
+
+
+@pytest.mark.parametrize(("opset", "loaded"), [(21, 1), (13, 2)])
+def test_a_model_is_loaded_again_only_where_it_was_converted(opset, loaded, monkeypatch):
+    loads = []
+    load = Graph.load.__func__
+
+    def spy(cls, model):
+        loads.append(model)
+        return load(cls, model)
+
+    monkeypatch.setattr(Graph, "load", classmethod(spy))
+    text = "g (float[N,3] x) => (float[N,2] y) { h = Gemm (x, w) y = Relu (h) }"
+    model = parse(f'<ir_version: 8, opset_import: ["" : {opset}]> {text}', w=np.ones((3, 2)))
+    explainer.compile(model)
+    assert len(loads) == loaded
 
 
 def test_a_file_with_external_data_is_compiled_with_its_weights_inside(tmp_path):

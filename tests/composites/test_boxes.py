@@ -112,8 +112,10 @@ def test_the_box_of_a_real_form_of_network_is_refused():
         Explainer(residual_net(), composite=("epsilon_gamma_box", BOX)).plan  # noqa: B018
 
 
-def test_bounds_follow_a_change_of_the_preprocessing():
-    explainer = Explainer(net(), composite="epsilon_gamma_box", preprocess=PHOTOS)
-    explainer.preprocess = Preprocess(scale=1 / 255)
+def test_another_preprocessing_is_another_explainer_with_other_bounds():
+    first = Explainer(net(), composite="epsilon_gamma_box", preprocess=PHOTOS)
+    with pytest.raises(AttributeError, match=r"make another one: Explainer\(model, preprocess=\.\.\.\)"):
+        first.preprocess = Preprocess(scale=1 / 255)
+    explainer = Explainer(net(), composite="epsilon_gamma_box", preprocess=Preprocess(scale=1 / 255))
     (box,) = (step.rule for step in explainer.plan.steps if isinstance(step.rule, ZBox))
     assert (box.low, box.high) == (0, 1)

@@ -81,3 +81,13 @@ def test_printing_shows_a_table():
     text = str(compare(np.ones((1, 2)), np.ones((1, 2))))
     assert text.splitlines()[0].split() == ["tensor", "error", "cosine", "overlap"]
     assert text.splitlines()[1].split()[0] == "relevance"
+
+
+def test_a_comparison_and_an_audit_show_themselves():
+    found = Explainer(residual_net()).explain(picture(2))
+    comparison = compare({"<i>": np.ones((1, 2))}, {"<i>": np.ones((1, 2))})
+    assert repr(comparison) == "<Comparison of 1 tensor(s): error 0 at most>"
+    assert "<td>&lt;i&gt;</td><td>0</td>" in comparison._repr_html_()
+    page = found.audit._repr_html_()
+    assert page.count("<tr>") == len(found.audit) + 1
+    assert f"<td>{found.audit[0].R_out[0]:.5g}</td>" in page

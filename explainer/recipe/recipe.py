@@ -1,0 +1,210 @@
+"""How a model is explained: method, rules and all that is chosen beside them, as one frozen value."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypedDict
+
+from .. import methods
+from ..composites import Composite, CompositeLike, RulesLike
+from ..composites.files import is_file, read_composite
+from ..errors import CompositeError, InputError
+from ..inputs.feeds import as_asked, as_text
+from ..inputs.preprocess import Preprocess
+from ..methods import Method, NoiseLike
+from ..plain.values import ByValue, FrozenDict, frozen
+from ..walk.backends import Backends
+from .options import ELSEWHERE, Options, option_names
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Recipe(ByValue):
+    """How a model is explained: what `Explainer` takes beside the model, its preprocessing and labels.
+
+    Frozen, hashable and picklable, and equal to another that says the same; its repr makes it again.
+    A composite's file is read when the recipe is made, so that it stays what it was.
+
+    Parameters
+    ----------
+    method, noise, composite, rules, dialect, eps, keep, dtype, engine, forward, audit
+        See `Explainer`.
+    options : dict
+        The method's options; of "lrp" and methods that are composites, the composite's parameters.
+
+    Raises
+    ------
+    InputError
+        An option that nothing takes, another type of numbers, or no such engine or forward.
+    CompositeError
+        The composite's file cannot be read.
+    """
+
+    method: str = "lrp"
+    noise: NoiseLike = None
+    composite: CompositeLike | None = None
+    rules: RulesLike = ()
+    dialect: str | None = None
+    eps: float | None = None
+    keep: Collection[str] | str = ()
+    dtype: Any = "float32"
+    engine: str = "auto"
+    forward: str = "auto"
+    audit: bool = True
+    options: Mapping[str, Any] = field(default_factory=FrozenDict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.options or {}, Mapping):
+            raise InputError(f"options: a dict of option -> value, not {self.options!r}")
+        said = {
+            "noise": frozen(self.noise),
+            "composite": _composite(self.composite),
+            "rules": _rules(self.rules),
+            "eps": frozen(self.eps),
+            "keep": _keep(self.keep),
+            "dtype": Backends.of(self.dtype, self.engine, self.forward).dtype.name,
+            "options": frozen(self.options or {}),
+        }
+        for name, value in said.items():
+            object.__setattr__(self, name, value)
+        self._refuse_unknown()
+
+    def _refuse_unknown(self) -> None:
+        if own := sorted(self.options.keys() & set(self._names())):
+            raise InputError(f"options: {', '.join(own)} belongs beside them: a field of the recipe's own")
+        known = option_names() if self.options else []
+        wrong = [name for name in self.options if name not in known]
+        if not wrong or self.method not in methods.names():
+            return
+        kind = methods.Noise if self.method in methods.KINDS else methods.registry.METHODS.get(self.method)
+        takes = [] if kind is None else [name for name in kind.options() if name not in ELSEWHERE]
+        what = f"; it takes {', '.join(takes)}" if takes else ""
+        near = get_close_matches(wrong[0], [*Settings.__annotations__, *BESIDE, *known], n=1)
+        hint = f"; did you mean {near[0]}?" if near else "; onnx-lrp methods and composites list the options"
+        raise InputError(f"method {self.method!r} takes no {', '.join(wrong)}{what}{hint}")
+
+    @classmethod
+    def of(cls, how: Mapping[str, Any]) -> Recipe:
+        """The recipe that keywords say: fields by name, a whole `recipe`, and options.
+
+        Raises
+        ------
+        InputError
+            The same is said twice.
+        """
+        said = dict(how)
+        recipe = said.pop("recipe", None)
+        method, options = said.get("method", "lrp"), said.pop("options", None)
+        options = cls(method=method, options=options).options  # refused where it is no dict
+        more = {name: said.pop(name) for name in list(said) if name not in cls._names()}
+        if twice := sorted(options.keys() & more.keys()):
+            raise InputError(f"options: {', '.join(twice)} is said beside them too; say it once")
+        given = cls(**said, options={**options, **more})
+        if recipe is None:
+            return given
+        if not isinstance(recipe, Recipe):
+            raise InputError(f"recipe: an explainer.Recipe, not {recipe!r}")
+        if given != cls():
+            beside = ", ".join(name for name in {**given._said(), **given.options} if name != "options")
+            raise InputError(f"recipe: it says how; {beside} beside it: recipe.replace(...) makes another")
+        return recipe
+
+    def made(self, preprocess: Callable[[], Preprocess | None]) -> tuple[Method, Composite]:
+        """The method, and the composite of its walks.
+
+        Parameters
+        ----------
+        preprocess : callable
+            Returns how an image becomes the input; asked where the rules need the input's bounds.
+
+        Raises
+        ------
+        InputError, CompositeError, PreprocessError
+        """
+        asked = methods.get(self.method, self.noise, self.options)
+        settings: dict[str, Any] = {"rules": self.rules, "dialect": self.dialect, "eps": self.eps}
+        composite = asked.composed(self.composite, preprocess, **settings)
+        if self.keep:
+            asked.method.require_keeping("keep")
+        return asked.method, composite
+
+    @property
+    def backends(self) -> Backends:
+        """What runs the model and what walks."""
+        return Backends.of(self.dtype, self.engine, self.forward, self.audit)
+
+    @property
+    def how(self) -> dict[str, str]:
+        """What stands beside method and composite in an explanation: noise, dialect, rules and options."""
+        entries: Iterable[Any] = self.rules
+        rules = [one if isinstance(one, str) else "=".join(map(as_text, one)) for one in entries]
+        said = {"noise": self.noise, "dialect": self.dialect, "rules": rules, "eps": self.eps}
+        return as_asked({**said, **self.options})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        for what in ("rules", "composite"):
+            try:
+                pickle.dumps(getattr(self, what))
+            except Exception as error:  # pickle raises whatever an object does
+                raise CompositeError(
+                    f"{what}: {error}; a recipe can be pickled where its rules are chosen by selectors, such "
+                    "as 'Conv' or '/layer1/*', or by functions that a module holds under their own name"
+                ) from error
+        return super().__reduce__()
+
+
+class Fields(TypedDict, total=False):
+    """A recipe's fields, as keywords; or a whole `Recipe`."""
+
+    method: str
+    noise: NoiseLike
+    composite: CompositeLike | None
+    rules: RulesLike
+    dialect: str | None
+    eps: float | None
+    keep: Collection[str] | str
+    dtype: Any
+    engine: str
+    forward: str
+    audit: bool
+    options: Mapping[str, Any]
+    recipe: Recipe | None
+
+
+class Settings(Fields, Options, total=False):
+    """The same, and options by name."""
+
+
+# What doors take beside a recipe: for the hint where a name is mistyped.
+BESIDE = ("preprocess", "labels", "target", "start", "against", "conditions", "image_size")
+
+
+def _composite(composite: Any) -> Any:
+    """A composite as it cannot change any more; a file by what it holds."""
+    if isinstance(composite, tuple) and len(composite) == 2:
+        return _composite(composite[0]), frozen(composite[1])
+    if isinstance(composite, str | os.PathLike) and is_file(composite):
+        composite = read_composite(Path(composite))
+    return frozen(composite)
+
+
+def _rules(rules: Any) -> Any:
+    """Rules as a tuple, in their order, which may decide."""
+    if isinstance(rules, str):
+        return (rules,)
+    if isinstance(rules, Mapping):
+        rules = rules.items()
+    return frozen(tuple(rules)) if isinstance(rules, Iterable) else rules
+
+
+def _keep(keep: Any) -> Any:
+    """The names of tensors as a tuple; or "all"."""
+    if isinstance(keep, str):
+        return keep if keep == "all" else (keep,)
+    if isinstance(keep, set | frozenset):
+        return tuple(sorted(keep))
+    return tuple(keep) if isinstance(keep, Collection) else keep

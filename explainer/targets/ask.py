@@ -1,0 +1,108 @@
+"""What is asked of one batch, as a frozen value: the target, what is put on it, and through what it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..errors import TargetError
+from ..plain.values import ByValue, FrozenDict, frozen
+from ..tensor import Array
+from .conditions import ConditionsLike, conditions_of
+
+TargetLike: TypeAlias = "str | int | Sequence[Any] | Mapping[str, Any] | Array | slice | Ask"
+
+# What can be put on the target, by name; the first entry says what it is.
+STARTS = {
+    "output": "its own value",
+    "one": "1",
+    "probability": "its softmax or sigmoid",
+    "margin": "its value, and minus that of another",
+    "clrp": "its value, and minus as much spread over the other classes",
+    "sglrp": "the gradient of its probability",
+}
+ALIASES = {"logit": "output"}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Ask(ByValue):
+    """One question to a model: what of its answer is explained.
+
+    Takes the place of a target: ``explain(model, image, target=Ask("cat", start="margin"))``.
+    Frozen, hashable and picklable, and equal to another that asks the same; its repr makes it again.
+
+    Parameters
+    ----------
+    target, start, against, conditions
+        See `explainer.explain`.
+
+    Raises
+    ------
+    TargetError
+        They contradict each other, whatever the model, or are of no known form.
+    """
+
+    target: TargetLike = "top"
+    start: str = "output"
+    against: TargetLike | None = None
+    conditions: ConditionsLike | None = None
+
+    def __post_init__(self) -> None:
+        conditions_of(self.conditions)  # refuses what it cannot read
+        start = ALIASES.get(self.start, self.start) if isinstance(self.start, str) else self.start
+        if start not in STARTS:
+            raise TargetError(f"start: {start!r} is none of {', '.join([*STARTS, *ALIASES])}")
+        if self.against is not None and start != "margin":
+            raise TargetError(f"against: it belongs to start 'margin', not {start!r}")
+        said = {
+            "target": _frozen(self.target),
+            "start": start,
+            "against": None if self.against is None else _frozen(self.against),
+            "conditions": frozen(self.conditions) if self.conditions else None,
+        }
+        for name, value in said.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def of(
+        cls,
+        target: TargetLike,
+        start: str = "output",
+        against: TargetLike | None = None,
+        conditions: ConditionsLike | None = None,
+    ) -> Ask:
+        """The question that a target is, with what is said beside it.
+
+        Raises
+        ------
+        TargetError
+            An `Ask` says already what is said again.
+        """
+        if not isinstance(target, Ask):
+            return cls(target, start, against, conditions)
+        beside: dict[str, Any] = {} if start == "output" else {"start": start}
+        beside |= {} if against is None else {"against": against}
+        beside |= {} if conditions is None else {"conditions": conditions}
+        if twice := beside.keys() & target._said().keys():
+            raise TargetError(f"{', '.join(sorted(twice))}: the Ask that is given says it already")
+        return target.replace(**beside) if beside else target
+
+
+def _frozen(target: Any) -> Any:
+    """A target as it cannot change any more: a list has one index per sample, a tuple indexes a tensor."""
+    if isinstance(target, Mapping):
+        return FrozenDict({name: _frozen(index) for name, index in target.items()})
+    if isinstance(target, tuple):
+        return tuple(map(_frozen, target))
+    if not isinstance(target, Sequence | np.ndarray) or isinstance(target, str):
+        return frozen(target)
+    try:
+        array = np.asarray(target)
+    except ValueError:  # lists of different lengths
+        array = np.array(None)
+    if array.dtype.kind not in "iub":
+        raise TargetError(f"target: an index is a whole number, or one per sample, not {target!r}")
+    return frozen(array if array.ndim else array.item())
