@@ -208,9 +208,9 @@ def test_activations_are_let_go_during_the_walk(monkeypatch):
         seen["left"] = dict(activations)
         return seen["relevance"]
 
-    from explainer.walk import runner
+    from explainer.walk import walker
 
-    real = runner.backward
-    monkeypatch.setattr(runner, "backward", spy)
+    real = walker.backward
+    monkeypatch.setattr(walker, "backward", spy)
     Explainer(net()).explain(x_for())
     assert set(seen["left"]) <= {"y"}
