@@ -9,7 +9,6 @@ import numpy as np
 from .. import tensor
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
-from ..model.operators import Facts
 from ..tensor import Reshape, Slice, Transpose, Value
 from .base import Bound, Layer, Parameters, attribute, register
 from .kinds import CONVOLUTION, DENSE
@@ -68,7 +67,6 @@ class Conv(Affine):
     """Convolution of any rank, with groups, dilation, strides and asymmetric padding."""
 
     kind = CONVOLUTION
-    facts = Facts(merges_after=True, merges_before=True)
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
@@ -112,7 +110,6 @@ class ConvTranspose(Affine):
     """Transposed convolution: its transpose is a convolution."""
 
     kind = CONVOLUTION
-    facts = Facts(merges_after=True)
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
@@ -178,7 +175,6 @@ class Gemm(Affine):
     """alpha·A·B + beta·C with constant B and C; W is kept as (inputs, outputs)."""
 
     kind = DENSE
-    facts = Facts(merges_after=True, merges_before=True)
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)

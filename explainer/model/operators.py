@@ -66,8 +66,6 @@ class Facts:
     cut : str
         What the outputs are ("probability"), of an operator that ends a model and before which
         relevance starts; "" for all others.
-    merges_after, merges_before : bool
-        Whether the weights can take in a BatchNormalization that follows, or that comes before.
     shape_alone : bool
         The output depends on the shape of what comes in, never on its values.
     random : bool
@@ -78,8 +76,6 @@ class Facts:
     rectifies: bool = False
     rearranges: str = ""
     cut: str = ""
-    merges_after: bool = False
-    merges_before: bool = False
     shape_alone: bool = False
     random: bool = False
 
