@@ -17,6 +17,7 @@ from .methods import NoiseLike, Progress
 from .methods.planning import composite_of, require_walk
 from .methods.question import explanation_of
 from .model.graph import Graph, ModelLike
+from .model.runtime import PathLike, ProviderLike, Runtime
 from .plan import Plan
 from .prepared import Prepared
 from .results.explanation import Explanation
@@ -62,6 +63,14 @@ class Explainer:
         How an image becomes the input; None reads the file's metadata.
     labels : sequence of str, dict of int -> str, or None
         Class names; None reads the file's metadata.
+    providers : sequence of str or (str, dict), optional
+        onnxruntime's execution providers, the preferred first: ``["CUDAExecutionProvider"]``. The CPU
+        alone by default.
+    threads : int, optional
+        How many threads an operator may use in onnxruntime; None is onnxruntime's own choice.
+    custom_ops : sequence of path, optional
+        Shared libraries of custom operators that the model uses. They are code, and run in this
+        process: loaded because they are named here, never because a model names them.
     **options
         The method's own: ``n_steps=200``; of "lrp" and methods that are composites, the composite's.
 
@@ -87,10 +96,13 @@ class Explainer:
         engine: str = "auto",
         preprocess: PreprocessLike | None = None,
         labels: Labels | None = None,
+        providers: Sequence[ProviderLike] | None = None,
+        threads: int | None = None,
+        custom_ops: Sequence[PathLike] = (),
         **options: Any,
     ) -> None:
         asked = methods.get(method, noise, options)
-        self.graph = Graph.load(model)
+        self.graph = Graph.load(model, Runtime(providers, threads, custom_ops))
         self._preprocess = preprocess
         self.name, self.method = method, asked.method
         self._compose: Callable[[], Composite] = lambda: composite_of(

@@ -12,13 +12,23 @@ import click
 import explainer
 
 from .channels import condition_option
-from .options import Numbers, asked, debug_option, kept, method_options, start_options, target_option
+from .options import (
+    Numbers,
+    asked,
+    debug_option,
+    kept,
+    method_options,
+    runtime_options,
+    start_options,
+    target_option,
+)
 
 
 @click.command()
 @click.argument("model")
 @target_option()
 @method_options
+@runtime_options
 def check(model: str, target: Any, **options: Any) -> None:
     """Print the layer and the rule of every node; exit with 1 if one has none.
 
@@ -122,6 +132,7 @@ def shown(parameter: inspect.Parameter) -> str:
     metavar="N|H,W",
     help="Of a model whose spatial size is dynamic.  [default: its preprocessing's]",
 )
+@runtime_options
 def compile_command(
     model: str,
     output: str,

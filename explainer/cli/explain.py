@@ -17,7 +17,7 @@ from . import channels as inner
 from . import report
 from .drawing import check_grid, common_scale, drawing_of, drawing_options
 from .labels import LabelFile
-from .options import Numbers, asked, kept, method_options, start_options, target_option
+from .options import Numbers, asked, kept, method_options, runtime_options, start_options, target_option
 from .pictures import Job, endings_of, list_jobs
 from .progress import Progress, Steps
 
@@ -44,6 +44,7 @@ FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
 @click.option("--layout", type=click.Choice(["NCHW", "NHWC"]), help="Where the model has its channels.")
 @click.option("--channels", type=click.Choice(["RGB", "BGR", "gray"]), help="What the model takes.")
 @drawing_options
+@runtime_options
 @click.option("--save-relevance", is_flag=True, help="Also write the numbers, as .npz beside the heat map.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per image and line.")
 def explain(

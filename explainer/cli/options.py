@@ -177,9 +177,35 @@ def method_options(command: Command) -> Command:
     return command
 
 
+def runtime_options(command: Command) -> Command:
+    """Add the options that say how onnxruntime runs the model."""
+    options = (
+        click.option(
+            "--provider",
+            "providers",
+            multiple=True,
+            metavar="NAME",
+            help="Where onnxruntime runs the model, such as CUDAExecutionProvider; the preferred first."
+            "  [repeatable; default: the CPU]",
+        ),
+        click.option(
+            "--threads", type=int, metavar="N", help="Threads of onnxruntime.  [default: its own choice]"
+        ),
+        click.option(
+            "--custom-ops",
+            multiple=True,
+            metavar="FILE",
+            help="A shared library of custom operators of the model. It is code, and is run.  [repeatable]",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def asked(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what --method to --eps were given, as the library takes it."""
-    names = ("method", "noise", "composite", "rules", "dialect", "eps")
+    """Return what --method to --eps and --provider to --custom-ops were given, as the library takes it."""
+    names = ("method", "noise", "composite", "rules", "dialect", "eps", "providers", "threads", "custom_ops")
     return {name: options[name] for name in names} | dict(options["options"])
 
 

@@ -23,6 +23,7 @@ from ..methods import NoiseLike
 from ..methods.planning import composite_of, plan_of, require_walk
 from ..model.graph import Graph, ModelLike
 from ..model.raising import raised
+from ..model.runtime import PathLike, ProviderLike, Runtime
 from ..targets import (
     ConditionsLike,
     Target,
@@ -55,6 +56,9 @@ def compile(
     conditions: ConditionsLike | None = None,
     keep: Collection[str] | str = (),
     image_size: int | tuple[int, int] | None = None,
+    providers: Sequence[ProviderLike] | None = None,
+    threads: int | None = None,
+    custom_ops: Sequence[PathLike] = (),
     **options: Any,
 ) -> onnx.ModelProto:
     """Emit an ONNX file that returns its original outputs and their relevance.
@@ -81,6 +85,8 @@ def compile(
         See `explain`; the same for all samples.
     image_size : int or (height, width), optional
         For a model whose spatial size is dynamic; its preprocessing's size by default.
+    providers, threads, custom_ops
+        See `Explainer`: how onnxruntime runs the model, and the file that is made, to prove it.
 
     Returns
     -------
@@ -92,7 +98,7 @@ def compile(
     ------
     UnsupportedError, TargetError, ModelError, InputError, OutputError
     """
-    original = Graph.load(model)
+    original = Graph.load(model, Runtime(providers, threads, custom_ops))
     given_target: dict[str, Any] = {
         "target": "top" if target is None else target,
         "start": start,
@@ -116,7 +122,7 @@ def compile(
     conditioned = conditioned_tensors(goal.conditions)
     check_passable(plan_of(original, chosen, goal.anchor, keep, asked.method, conditioned), goal.conditions)
     proto = raised(original)
-    graph = Graph.load(proto)
+    graph = Graph.load(proto, original.runtime)
     graph = graph.having(source=replace(graph.source, title=original.title))
     # A converter may insert nodes before the output: the target is looked up anew.
     goal = resolve_target(graph, labels=labels_of(graph), **given_target)

@@ -120,7 +120,7 @@ class Emitter:
         """
         trial = file
         if isinstance(method, Sampling):
-            loaded(file.proto, list(file.names))
+            loaded(file.proto, list(file.names), self.original.runtime)
             method = method.briefly()
             trial = self.emit(method)
             if not _same_graph(file.proto.graph, trial.proto.graph):
