@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import composites, methods, rules
+    from . import composites, methods, plugins, rules
     from .channels import concepts
     from .compiler import compile
     from .composites import Composite
@@ -69,7 +69,7 @@ _HOMES = {
     ),
 }
 
-_MODULES = ("composites", "methods", "rules")
+_MODULES = ("composites", "methods", "plugins", "rules")
 
 __all__ = [
     "ColorMap",
@@ -97,6 +97,7 @@ __all__ = [
     "imgify",
     "methods",
     "normalize_relevance",
+    "plugins",
     "render",
     "rules",
     "shared_scale",

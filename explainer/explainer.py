@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from . import methods
+from . import methods, plugins
 from .composites import Composite, CompositeLike, RulesLike
 from .errors import TargetError
 from .inputs.feeds import as_asked, dtype_of, given, labels_given
@@ -101,6 +101,7 @@ class Explainer:
         custom_ops: Sequence[PathLike] = (),
         **options: Any,
     ) -> None:
+        plugins.load()
         asked = methods.get(method, noise, options)
         self.graph = Graph.load(model, Runtime(providers, threads, custom_ops))
         self._preprocess = preprocess

@@ -10,8 +10,10 @@ import pages
 import pytest
 
 import explainer
+from explainer.composites import COMPOSITES
 from explainer.layers import REGISTRY
 from explainer.methods import METHODS, NAMES, Noise
+from explainer.rules.text import FOLDED, RULES
 from explainer.targets.resolve import ALIASES, STARTS
 from exporter._torchvision import torchvision  # noqa: F401  (pages find one that fits this torch)
 
@@ -22,13 +24,14 @@ each_page = pytest.mark.parametrize("name", DOCS)
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """A reader's folder, and a registry that forgets what a page adds to it."""
+    """A reader's folder, and registries that forget what a page adds to them."""
     shutil.copytree(ROOT / "models", tmp_path / "models")
     monkeypatch.chdir(tmp_path)
-    before = dict(REGISTRY)
+    before = [(registry, dict(registry)) for registry in (REGISTRY, RULES, FOLDED, COMPOSITES)]
     yield tmp_path
-    REGISTRY.clear()
-    REGISTRY.update(before)
+    for registry, entries in before:
+        registry.clear()
+        registry.update(entries)
 
 
 def compiled(path, x):
@@ -83,6 +86,16 @@ def own_operator(names):
     assert {"Shrink", "CumSum"} <= set(REGISTRY)
 
 
+def plugin(names):
+    example = ROOT / "tests" / "plugin"
+    (shown,) = re.findall(r"```toml\n(.*?)```", DOCS["plugins"], re.S)
+    assert shown.strip() in (example / "pyproject.toml").read_text("utf-8")
+    code = (example / "lrp_myscale" / "__init__.py").read_text("utf-8")
+    for entry in ("MyScale", "Magnitude", "by_magnitude"):
+        assert entry in code and entry in names
+    np.testing.assert_allclose(names["explanation"].audit[0].residual, 0, atol=1e-6)
+
+
 def inner_relevance(names):
     ex, tensor, whole = names["ex"], names["tensor"], names["explanation"]
     assert names["channel"].target_name == "/6/Relu_1_output_0"
@@ -124,6 +137,7 @@ PROMISED = {
     "comparing-with-pytorch": comparing,
     "adding-a-rule": own_rule,
     "adding-an-operator": own_operator,
+    "plugins": plugin,
     "inner-relevance": inner_relevance,
     "methods": methods,
     "choosing-rules": choosing,

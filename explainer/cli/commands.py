@@ -50,11 +50,12 @@ def check(model: str, target: Any, **options: Any) -> None:
 @click.command()
 @debug_option
 def operators() -> None:
-    """List the ONNX operators that can be explained, and how each is treated."""
+    """List the ONNX operators that can be explained, how each is treated, and where it comes from."""
     supported = explainer.supported()
-    width = max(map(len, supported))
-    for operator, layer in supported.items():
-        click.echo(f"{operator:{width}}  {layer.kind}")
+    rows = [(name, layer.kind, explainer.plugins.origin(layer)) for name, layer in supported.items()]
+    name_width, kind_width = (max(len(row[column]) for row in rows) for column in (0, 1))
+    for name, kind, origin in rows:
+        click.echo(f"{name:{name_width}}  {kind:{kind_width}}  {origin}")
     click.echo("\nconvolution, dense, scale and sum: relevance is shared by the rule; activation: it passes")
     click.echo("unchanged; movement and winner: it goes where the value came from. Seen through: Identity,")
     click.echo(
@@ -66,6 +67,7 @@ def operators() -> None:
 @debug_option
 def methods() -> None:
     """List the methods for --method, and the options that --option sets."""
+    explainer.plugins.load()
     noises = explainer.methods.KINDS
     describe(explainer.methods.METHODS | dict.fromkeys(noises, explainer.methods.Noise), noises)
     click.echo("\nThe same as --method lrp --composite NAME:")
@@ -77,6 +79,7 @@ def methods() -> None:
 @debug_option
 def composites() -> None:
     """List the presets for --composite, and the parameters that --option sets."""
+    explainer.plugins.load()
     describe(explainer.composites.COMPOSITES)
 
 
@@ -84,6 +87,7 @@ def composites() -> None:
 @debug_option
 def rules() -> None:
     """List the rules for --rule, and how their parameters are written."""
+    explainer.plugins.load()
     describe(explainer.rules.RULES)
     click.echo(
         "\nWritten gamma:0.1 or gamma:gamma=0.1; alpha_beta:2,1; zbox:-2.1/-2.0/-1.8,2.2/2.4/2.6 with a"
@@ -104,9 +108,9 @@ def describe(things: Mapping[str, Any], said: Mapping[str, str] | None = None) -
     """Print what each is, in its own words or the first line of its documentation, and its parameters."""
     width = max(map(len, things))
     for name, thing in things.items():
-        click.echo(
-            f"{name:{width}}  {(said or {}).get(name) or (inspect.getdoc(thing) or '').splitlines()[0]}"
-        )
+        words = (said or {}).get(name) or (inspect.getdoc(thing) or "no words of its own").splitlines()[0]
+        origin = explainer.plugins.origin(thing)
+        click.echo(f"{name:{width}}  {words}" + ("" if origin == explainer.plugins.OURS else f"  [{origin}]"))
         parameters = inspect.signature(thing).parameters.values()
         takes = [parameter for parameter in parameters if parameter.name not in ELSEWHERE]
         if takes:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from .. import methods
+from .. import methods, plugins
 from ..composites import CompositeLike, RulesLike
 from ..errors import InputError, ModelError
 from ..files import write_whole
@@ -98,6 +98,7 @@ def compile(
     ------
     UnsupportedError, TargetError, ModelError, InputError, OutputError
     """
+    plugins.load()
     original = Graph.load(model, Runtime(providers, threads, custom_ops))
     given_target: dict[str, Any] = {
         "target": "top" if target is None else target,

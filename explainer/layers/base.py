@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
+from .. import plugins
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..tensor import Bundle, Value
@@ -178,7 +179,8 @@ class Layer:
 
 
 def supported() -> dict[str, type[Layer]]:
-    """Operator name -> layer, sorted by name."""
+    """Operator name -> layer, sorted by name; those of installed plugins too."""
+    plugins.load()
     return dict(sorted(REGISTRY.items()))
 
 

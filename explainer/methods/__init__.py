@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, TypeAlias
 
+from .. import plugins
 from ..errors import InputError
 from .base import InputXGradient, Method, Problem, Progress, Walk
 from .cam import GradCam, GradCamPlusPlus
@@ -95,6 +96,7 @@ def get(name: str = "lrp", noise: NoiseLike = None, options: Mapping[str, Any] |
     InputError
         No such method, or options that it does not take.
     """
+    plugins.load()
     given = dict(options or {})
     if name not in NAMES:
         near = get_close_matches(str(name), NAMES)

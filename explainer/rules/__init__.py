@@ -5,7 +5,7 @@ from .first import Flat, WSquare, ZBox
 from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zero, ZPlus
 from .passing import Average, BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Pass, Route, Winner
 from .reference import Rescale
-from .text import RULES, parse
+from .text import RULES, parse, register
 
 __all__ = [
     "RULES",
@@ -34,4 +34,5 @@ __all__ = [
     "ZPlus",
     "Zero",
     "parse",
+    "register",
 ]
