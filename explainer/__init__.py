@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import composites, methods, plugins, rules
+    from . import canonizers, composites, methods, plugins, rules
     from .channels import concepts
     from .compiler import compile
     from .composites import Composite
@@ -69,7 +69,7 @@ _HOMES = {
     ),
 }
 
-_MODULES = ("composites", "methods", "plugins", "rules")
+_MODULES = ("canonizers", "composites", "methods", "plugins", "rules")
 
 __all__ = [
     "ColorMap",
@@ -87,6 +87,7 @@ __all__ = [
     "PreprocessError",
     "TargetError",
     "UnsupportedError",
+    "canonizers",
     "colormaps",
     "compare",
     "compile",

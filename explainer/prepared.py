@@ -38,7 +38,7 @@ class Prepared:
     keep : collection of str, or "all"
     method : Method
     dtype : numpy dtype
-    engine : str
+    engine, audit
         See `Runner`.
     """
 
@@ -50,9 +50,10 @@ class Prepared:
         method: Method,
         dtype: np.dtype[Any],
         engine: str,
+        audit: bool = True,
     ) -> None:
         self.graph, self.composite, self.keep = graph, composite, keep
-        self.method, self.dtype, self.engine = method, dtype, engine
+        self.method, self.dtype, self.engine, self.audit = method, dtype, engine, audit
         self._plans: dict[tuple[Anchor, tuple[str, ...]], Plan] = {}
         self._runners: dict[Plan, Runner] = {}
         self._scorers: dict[Anchor, Scorer] = {}
@@ -93,7 +94,7 @@ class Prepared:
     def _runner(self, plan: Plan) -> Runner:
         with self._lock:
             if plan not in self._runners:
-                self._runners[plan] = Runner(plan, self.dtype, self.engine, _by_onnxruntime)
+                self._runners[plan] = Runner(plan, self.dtype, self.engine, _by_onnxruntime, self.audit)
             return self._runners[plan]
 
     def runs(

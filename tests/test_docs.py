@@ -10,6 +10,7 @@ import pages
 import pytest
 
 import explainer
+from explainer.canonizers import CANONIZERS
 from explainer.composites import COMPOSITES
 from explainer.layers import REGISTRY
 from explainer.methods import METHODS, NAMES, Noise
@@ -27,7 +28,8 @@ def folder(tmp_path, monkeypatch):
     """A reader's folder, and registries that forget what a page adds to them."""
     shutil.copytree(ROOT / "models", tmp_path / "models")
     monkeypatch.chdir(tmp_path)
-    before = [(registry, dict(registry)) for registry in (REGISTRY, RULES, FOLDED, COMPOSITES)]
+    registries = (REGISTRY, CANONIZERS, RULES, FOLDED, COMPOSITES)
+    before = [(registry, dict(registry)) for registry in registries]
     yield tmp_path
     for registry, entries in before:
         registry.clear()
@@ -96,6 +98,14 @@ def plugin(names):
     np.testing.assert_allclose(names["explanation"].audit[0].residual, 0, atol=1e-6)
 
 
+def own_canonizer(names):
+    np.testing.assert_allclose(names["explanation"].conserved, 1, atol=1e-3)
+    (note,) = names["three"].plan.notes
+    assert (note.canonizer, note.nodes, note.layer) == ("mish", ("s", "t", "m"), "m")
+    assert [step.node.operator for step in names["three"].plan.steps][3:] == ["Mish", "Conv"]
+    assert {"mish", "scaled"} <= set(CANONIZERS)
+
+
 def inner_relevance(names):
     ex, tensor, whole = names["ex"], names["tensor"], names["explanation"]
     assert names["channel"].target_name == "/6/Relu_1_output_0"
@@ -137,6 +147,7 @@ PROMISED = {
     "comparing-with-pytorch": comparing,
     "adding-a-rule": own_rule,
     "adding-an-operator": own_operator,
+    "adding-a-canonizer": own_canonizer,
     "plugins": plugin,
     "inner-relevance": inner_relevance,
     "methods": methods,

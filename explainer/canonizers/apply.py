@@ -1,24 +1,50 @@
-"""Every canonizer in turn."""
+"""The view that a walk reads: nodes that hand a value on taken out, then one canonizer after the other."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
+from ..errors import CompositeError
 from ..model.graph import Graph
-from .batchnorm import merge_batchnorm
+from .base import Canonizer, CanonizerLike, get
 from .identity import see_through
 
+# What a composite names where it says nothing.
+DEFAULT_CANONIZERS: tuple[CanonizerLike, ...] = ("batchnorm",)
 
-def canonize(graph: Graph, boundaries: Collection[str] = (), merge: bool = True) -> Graph:
-    """Every canonizer in turn.
+
+def canonize(
+    graph: Graph, boundaries: Collection[str] = (), canonizers: Iterable[CanonizerLike] = DEFAULT_CANONIZERS
+) -> Graph:
+    """The view of a graph that a walk reads.
 
     Parameters
     ----------
     graph : Graph
     boundaries : collection of str
         Tensors that must stay visible: the target and kept ones.
-    merge : bool
-        Whether a BatchNormalization and its linear neighbour become one layer.
+    canonizers : sequence of str or Canonizer
+        In the order in which they see the graph.
+
+    Raises
+    ------
+    CompositeError
+        No canonizer has such a name.
     """
     view = see_through(graph)
-    return merge_batchnorm(view, {view.resolve(name) for name in boundaries}) if merge else view
+    visible = frozenset(view.resolve(name) for name in (*graph.outputs, *boundaries))
+    for canonizer in resolve(canonizers):
+        view = canonizer(view, visible)
+    return view
+
+
+def resolve(canonizers: Iterable[CanonizerLike]) -> tuple[Canonizer, ...]:
+    """Canonizers as objects, those given by name looked up.
+
+    Raises
+    ------
+    CompositeError
+    """
+    if isinstance(canonizers, str) or not isinstance(canonizers, Iterable):
+        raise CompositeError(f"canonizers: a tuple of names or Canonizer objects, not {canonizers!r}")
+    return tuple(map(get, canonizers))

@@ -2,110 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import numpy as np
 
 from ..model.graph import Graph, Node
+from .base import register
+from .matching import Match
+from .pattern import Pattern
 
-# Layers whose weights can take in a BatchNormalization that follows, or that comes before.
-TAKES_AFTER = frozenset({"Conv", "ConvTranspose", "Gemm"})
-TAKES_BEFORE = frozenset({"Conv", "Gemm"})
+NORM = "BatchNormalization"
+PARAMETERS = "SCALE, SHIFT, MEAN, VARIANCE"
+# What Gemm's layer reads: a MatMul with a matrix, and an Add behind it, are a Gemm.
+PLAIN_GEMM = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0}
 
 
-def merge_batchnorm(graph: Graph, boundaries: Collection[str] = ()) -> Graph:
-    """Make a BatchNormalization and its linear neighbour one layer, where the data flow allows.
+@register("batchnorm")
+class BatchNorm(Pattern):
+    """W x + b and a BatchNormalization, in either order, are one W' x + b'.
 
-    Conv→BN if the Conv's output has one reader and is no boundary; BN→Conv if, besides, every pad
-    is 0 or the shift is 0: zero padding after a shift is not a zero of the merged layer.
+    With a = scale / sqrt(variance + ε) and t = shift − mean·a, one each per channel, a
+    BatchNormalization is a·x + t. Behind the linear layer, k counting outputs,
+
+        a_k (Σ_j w_jk x_j + b_k) + t_k = Σ_j (a_k w_jk) x_j + (a_k b_k + t_k),
+
+    and before it, j counting inputs,
+
+        Σ_j w_jk (a_j x_j + t_j) + b_k = Σ_j (w_jk a_j) x_j + (b_k + Σ_j w_jk t_j).
+
+    The last sum is the same at all places only if no window reaches into padding: there x is 0, and
+    not t. The layer computes W' and b' (`explainer.layers.affine`).
+
+    A MatMul, and an Add of a constant vector behind it, are a Gemm wherever they are rows of a matrix:
+    a BatchNormalization's channels are axis 1, which is the last one only there.
     """
-    visible = {graph.resolve(name) for name in graph.outputs} | set(boundaries)
-    taken: dict[Node, Node] = {}
-    notes = list(graph.notes)
-    for node in graph.nodes:
-        if node.operator != "BatchNormalization" or node.inputs[0] not in graph.carrying:
-            continue
-        before = graph.producers.get(node.inputs[0])
-        after = _only_reader(graph, node.outputs[0])
-        if _merges(graph, before, node, visible, taken):
-            assert before is not None
-            taken[before] = taken[node] = _group(before, node)
-        elif _merges_forward(graph, node, after, visible, taken):
-            assert after is not None
-            taken[node] = taken[after] = _group(node, after)
-        elif before is not None and before.operator in TAKES_AFTER and before.outputs[0] in visible:
-            notes.append(f"{node} is not merged into {before}: {before.outputs[0]!r} must stay visible")
-    nodes = []
-    for node in graph.nodes:
-        group = taken.get(node)
-        if group is None:
-            nodes.append(node)
-        elif node is group.members[1]:
-            nodes.append(group)
-    return graph.having(nodes=tuple(nodes), notes=tuple(notes))
 
-
-def _only_reader(graph: Graph, name: str) -> Node | None:
-    readers = graph.readers.get(name, [])
-    return readers[0] if len(readers) == 1 and readers[0].inputs.count(name) == 1 else None
-
-
-def _merges(
-    graph: Graph, before: Node | None, norm: Node, visible: Collection[str], taken: dict[Node, Node]
-) -> bool:
-    return (
-        before is not None
-        and before.operator in TAKES_AFTER
-        and before not in taken
-        and before.outputs[0] not in visible
-        and _only_reader(graph, before.outputs[0]) is norm
-        and _plain(norm)
-        and _weights_are_known(graph, before)
+    patterns = (
+        f"h = Conv | ConvTranspose | Gemm (x, WEIGHT, BIAS?); y = {NORM} (h, {PARAMETERS})",
+        f"m = MatMul (x, WEIGHT); h = Add (m, BIAS); y = {NORM} (h, {PARAMETERS})",
+        f"h = MatMul (x, WEIGHT); y = {NORM} (h, {PARAMETERS})",
+        f"h = {NORM} (x, {PARAMETERS}); y = Conv | Gemm (h, WEIGHT, BIAS?)",
+        f"h = {NORM} (x, {PARAMETERS}); m = MatMul (h, WEIGHT); y = Add (m, BIAS)",
+        f"h = {NORM} (x, {PARAMETERS}); y = MatMul (h, WEIGHT)",
     )
 
+    def check(self, graph: Graph, match: Match) -> str | None:
+        norm, linear = match.node(NORM), _linear(match)
+        if norm.attributes.get("training_mode"):
+            return "it normalises by the batch, in training mode"
+        if norm.attributes.get("spatial") == 0:
+            return "spatial=0 is a deprecated form, with parameters for every place"
+        if any(member.operator == NORM for member in linear.members):
+            return f"{linear} has taken in another one"
+        if linear.operator == "MatMul" and (reason := _no_gemm(graph, match)):
+            return reason
+        if match.nodes[0] is not norm:
+            return None
+        if linear.attributes.get("transA"):
+            return f"{linear} turns its input: channels become rows"
+        if _is_padded(linear) and _shifts(graph, norm):
+            return "padding with zeros behind a shift: at the border the sums differ"
+        return None
 
-def _merges_forward(
-    graph: Graph, norm: Node, after: Node | None, visible: Collection[str], taken: dict[Node, Node]
-) -> bool:
-    return (
-        after is not None
-        and after.operator in TAKES_BEFORE
-        and after not in taken
-        and after.inputs[0] == norm.outputs[0]
-        and norm.outputs[0] not in visible
-        and _plain(norm)
-        and _weights_are_known(graph, after)
-        and not after.attributes.get("transA")
-        and (_has_no_padding(after) or _has_no_shift(graph, norm))
-    )
+    def group(self, match: Match) -> Node:
+        linear = _linear(match)
+        gemm = linear.operator == "MatMul"
+        return match.becomes(
+            linear.operator,
+            [match["x"], match["WEIGHT"], match.get("BIAS")],
+            name=linear.name,
+            attributes=PLAIN_GEMM if gemm else linear.attributes,
+            acts_as="Gemm" if gemm else "",
+        )
 
 
-def _plain(norm: Node) -> bool:
-    return not norm.attributes.get("training_mode") and norm.attributes.get("spatial") != 0
+def _linear(match: Match) -> Node:
+    return match.node("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
-def _weights_are_known(graph: Graph, node: Node) -> bool:
-    return node.operand(1) not in graph.carrying and node.operand(2) not in graph.carrying
+def _no_gemm(graph: Graph, match: Match) -> str | None:
+    """Why a MatMul is no Gemm, None where it is one."""
+    axes = graph.axes(match["x"])
+    if axes != 2 or graph.constant(match["WEIGHT"]).ndim != 2:
+        known = "an unknown number of" if axes is None else axes
+        return f"{match['x']!r} has {known} axes: channels are the columns of a matrix by a matrix alone"
+    columns, bias = graph.constant(match["WEIGHT"]).shape[1], match.get("BIAS")
+    if bias and graph.constant(bias).shape not in [(), (1,), (columns,), (1, 1), (1, columns)]:
+        return f"{bias!r} is no vector over {columns} columns"
+    return None
 
 
-def _has_no_padding(node: Node) -> bool:
-    if node.operator == "Gemm":
-        return True
+def _is_padded(node: Node) -> bool:
     automatic = node.attributes.get("auto_pad") not in (None, "NOTSET", "VALID")
-    return not automatic and not any(node.attributes.get("pads") or ())
+    return automatic or any(node.attributes.get("pads") or ())
 
 
-def _has_no_shift(graph: Graph, norm: Node) -> bool:
-    if not all(graph.is_constant(name) for name in norm.inputs[1:5]):
-        return False
+def _shifts(graph: Graph, norm: Node) -> bool:
     gamma, beta, mean, variance = (graph.constant(name) for name in norm.inputs[1:5])
-    return bool(np.all(beta == mean * (gamma / np.sqrt(variance + norm.attributes["epsilon"]))))
-
-
-def _group(first: Node, second: Node) -> Node:
-    """One node of two: the linear one's operator and name, the first's input, the second's output."""
-    linear = second if first.operator == "BatchNormalization" else first
-    inputs = (first.inputs[0], *linear.inputs[1:])
-    return Node(
-        linear.operator, linear.name, inputs, second.outputs, linear.attributes, linear.opset, (first, second)
-    )
+    return not np.all(beta == mean * (gamma / np.sqrt(variance + norm.attributes["epsilon"])))

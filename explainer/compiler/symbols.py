@@ -49,7 +49,12 @@ class Symbols(dict[str, Value]):
         if self.constants is not None:
             return self.constants[name]
         value = self.graph.constant(name)
-        self[name] = self._floating(name, value) if value.dtype.kind == "f" else value
+        if value.dtype.kind != "f":
+            self[name] = value
+        elif name in self.graph.arrays:  # no file holds it: it gets a name that is free there
+            self[name] = self.recorder.constant(value.astype(np.float32, copy=False))
+        else:
+            self[name] = self._floating(name, value)
         return self[name]
 
     def _floating(self, name: str, value: Array) -> Value:

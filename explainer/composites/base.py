@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from ..canonizers import DEFAULT_CANONIZERS, CanonizerLike
 from ..errors import CompositeError
 from ..layers import Layer
 from ..rules import Rule
@@ -27,8 +28,8 @@ class Composite:
     name : str
     rules : tuple of (match, Rule)
         `match` is called with a Layer, or is a `Selector`.
-    merge_batchnorm : bool
-        Whether a BatchNormalization and its linear neighbour are explained as one layer.
+    canonizers : tuple of str or Canonizer
+        What makes nodes one layer, by name or as it is, in the order in which they see the graph.
     gradient : bool
         Whether what is handed back is a gradient: it starts from the derivative of the target, not
         from its value, and is not conserved.
@@ -38,7 +39,7 @@ class Composite:
 
     name: str
     rules: tuple[tuple[Match, Rule], ...]
-    merge_batchnorm: bool = True
+    canonizers: tuple[CanonizerLike, ...] = DEFAULT_CANONIZERS
     gradient: bool = False
     box: Rule | None = None
 

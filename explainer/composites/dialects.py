@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..canonizers import DEFAULT_CANONIZERS, CanonizerLike
 from ..errors import CompositeError
 from ..rules import (
     AlphaBeta,
@@ -42,8 +43,8 @@ class Dialect:
         The same for all other rules.
     signed : bool
         Whether the stabiliser has the sign of z.
-    merge_batchnorm : bool
-        Whether a BatchNormalization is merged into its linear neighbour.
+    canonizers : tuple of str or Canonizer
+        What its composites name; none where a BatchNormalization is a layer of its own.
     passes_scales : bool
         Whether one that is not merged, and products with constants, hand relevance on unchanged.
     wins : bool
@@ -60,7 +61,7 @@ class Dialect:
     eps: float = 1e-6
     other_eps: float = 1e-6
     signed: bool = True
-    merge_batchnorm: bool = True
+    canonizers: tuple[CanonizerLike, ...] = DEFAULT_CANONIZERS
     passes_scales: bool = False
     wins: bool = True
     relus_only: bool = False
@@ -132,12 +133,12 @@ DIALECTS = {
             "captum",
             eps=1e-9,
             other_eps=1e-9,
-            merge_batchnorm=False,
+            canonizers=(),
             wins=False,
             relus_only=True,
             splits=False,
         ),
-        Dialect("innvestigate", eps=1e-7, other_eps=BELOW_ROUNDING, merge_batchnorm=False, full_bias=True),
+        Dialect("innvestigate", eps=1e-7, other_eps=BELOW_ROUNDING, canonizers=(), full_bias=True),
         Dialect("attnlrp", other_eps=1e-8, signed=False),
     )
 }

@@ -29,7 +29,7 @@ def _layered(
         (of_kind("activation"), Pass()),
         (of_kind("movement"), Route()),
     )
-    return Composite("", rules, dialect.merge_batchnorm)
+    return Composite("", rules, dialect.canonizers)
 
 
 def _flat(composite: Composite, dialect: Dialect, eps: float | None = None) -> Composite:

@@ -1,11 +1,13 @@
 """What each operator does, one class each; the registry knows them by operator name."""
 
 from . import activations, affine, elementwise, movement, normalize, pooling
-from .base import REGISTRY, Layer, register, supported
+from .base import REGISTRY, Bound, Layer, Parameters, register, supported
 
 __all__ = [
     "REGISTRY",
+    "Bound",
     "Layer",
+    "Parameters",
     "activations",
     "affine",
     "elementwise",

@@ -13,7 +13,7 @@ from typing import Any
 from ..model.graph import Graph, Node
 from ..tensor import Erf, Exp, Log, Max, Min, Sigmoid, Tanh, Value, Where, step
 from ..tensor import Relu as relu
-from .base import Layer, attribute, register
+from .base import Bound, Layer, Parameters, attribute, register
 
 
 class Activation(Layer):
@@ -25,12 +25,12 @@ class Activation(Layer):
         """An attribute, its default filled in."""
         return attribute(self.node, name)
 
-    def derivative(self, x: Value) -> Value:
+    def derivative(self, x: Value, p: Parameters) -> Value:
         """f'(x), shaped like x."""
         raise NotImplementedError
 
-    def transpose(self, s: Value) -> Value:
-        return s * self.derivative(self.x)
+    def transpose(self, s: Value, at: Bound) -> Value:
+        return s * self.derivative(at.x, at.p)
 
 
 def inside(x: Value, low: Value, high: Value) -> Value:
@@ -42,34 +42,33 @@ def inside(x: Value, low: Value, high: Value) -> Value:
 class Relu(Activation):
     """max(x, 0)."""
 
-    def forward(self, x: Value) -> Value:
+    def forward(self, x: Value, p: Parameters) -> Value:
         return relu(x)
 
     # z > 0 where x > 0: so x, as large, is not read; onnxruntime then makes conv and relu one kernel.
     transpose_reads = frozenset({"z"})
 
-    def derivative(self, x: Value) -> Value:
+    def derivative(self, x: Value, p: Parameters) -> Value:
         return step(x, 0)
 
-    def transpose(self, s: Value) -> Value:
-        return s * step(self(self.x), 0)
+    def transpose(self, s: Value, at: Bound) -> Value:
+        return s * step(at(at.x), 0)
 
 
 @register("LeakyRelu")
 class LeakyRelu(Activation):
     """x, or alpha·x where x is negative."""
 
-    @property
-    def slope(self) -> Value:
+    def slope(self, p: Parameters) -> Value:
         """What negative values are multiplied by."""
         return self.get("alpha")
 
-    def forward(self, x: Value) -> Value:
-        return Where(x < 0, x * self.slope, x)
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return Where(x < 0, x * self.slope(p), x)
 
-    def derivative(self, x: Value) -> Value:
+    def derivative(self, x: Value, p: Parameters) -> Value:
         positive = step(x, 0)
-        return positive + (1 - positive) * self.slope
+        return positive + (1 - positive) * self.slope(p)
 
 
 @register("PRelu")
@@ -80,9 +79,8 @@ class PRelu(LeakyRelu):
         super().__init__(node, graph, output)
         self.take_operand(graph, "w", 1, "slope")
 
-    @property
-    def slope(self) -> Value:
-        return self.parameters["w"]
+    def slope(self, p: Parameters) -> Value:
+        return p["w"]
 
 
 @register("Clip")
@@ -94,17 +92,17 @@ class Clip(Activation):
         self.take_operand(graph, "min", 1, "lower bound")
         self.take_operand(graph, "max", 2, "upper bound")
 
-    def bounds(self) -> tuple[Value, Value]:
+    def bounds(self, p: Parameters) -> tuple[Value, Value]:
         """The least and the largest value; None where there is no limit."""
-        return self.parameters.get("min", self.get("min")), self.parameters.get("max", self.get("max"))
+        return p.get("min", self.get("min")), p.get("max", self.get("max"))
 
-    def forward(self, x: Value) -> Value:
-        low, high = self.bounds()
+    def forward(self, x: Value, p: Parameters) -> Value:
+        low, high = self.bounds(p)
         x = x if low is None else Max(x, low)
         return x if high is None else Min(x, high)
 
-    def derivative(self, x: Value) -> Value:
-        low, high = self.bounds()
+    def derivative(self, x: Value, p: Parameters) -> Value:
+        low, high = self.bounds(p)
         return inside(x, -math.inf if low is None else low, math.inf if high is None else high)
 
 
@@ -112,10 +110,10 @@ class Clip(Activation):
 class Elu(Activation):
     """x, or alpha·(eˣ − 1) where x is negative."""
 
-    def forward(self, x: Value) -> Value:
+    def forward(self, x: Value, p: Parameters) -> Value:
         return Where(x < 0, (Exp(Min(x, 0)) - 1) * self.get("alpha"), x)
 
-    def derivative(self, x: Value) -> Value:
+    def derivative(self, x: Value, p: Parameters) -> Value:
         positive = step(x, 0)
         return positive + (1 - positive) * Exp(Min(x, 0)) * self.get("alpha")
 
@@ -124,11 +122,11 @@ class Elu(Activation):
 class Celu(Activation):
     """x, or alpha·(e^(x/alpha) − 1) where x is negative."""
 
-    def forward(self, x: Value) -> Value:
+    def forward(self, x: Value, p: Parameters) -> Value:
         alpha = self.get("alpha")
         return Where(x < 0, (Exp(Min(x, 0) / alpha) - 1) * alpha, x)
 
-    def derivative(self, x: Value) -> Value:
+    def derivative(self, x: Value, p: Parameters) -> Value:
         return Exp(Min(x, 0) / self.get("alpha"))
 
 
@@ -136,21 +134,21 @@ class Celu(Activation):
 class Selu(Elu):
     """gamma·x, or gamma·alpha·(eˣ − 1) where x is negative."""
 
-    def forward(self, x: Value) -> Value:
-        return super().forward(x) * self.get("gamma")
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return super().forward(x, p) * self.get("gamma")
 
-    def derivative(self, x: Value) -> Value:
-        return super().derivative(x) * self.get("gamma")
+    def derivative(self, x: Value, p: Parameters) -> Value:
+        return super().derivative(x, p) * self.get("gamma")
 
 
 @register("ThresholdedRelu")
 class ThresholdedRelu(Activation):
     """x where it exceeds alpha, else 0."""
 
-    def forward(self, x: Value) -> Value:
+    def forward(self, x: Value, p: Parameters) -> Value:
         return Where(x > self.get("alpha"), x, x * 0)
 
-    def derivative(self, x: Value) -> Value:
+    def derivative(self, x: Value, p: Parameters) -> Value:
         return step(x, self.get("alpha"))
 
 
@@ -158,10 +156,10 @@ class ThresholdedRelu(Activation):
 class SigmoidLayer(Activation):
     """1 / (1 + e⁻ˣ)."""
 
-    def forward(self, x: Value) -> Value:
+    def forward(self, x: Value, p: Parameters) -> Value:
         return Sigmoid(x)
 
-    def derivative(self, x: Value) -> Value:
+    def derivative(self, x: Value, p: Parameters) -> Value:
         # σ(−x) = 1 − σ(x), without the loss of digits
         return Sigmoid(x) * Sigmoid(-x)
 
@@ -174,10 +172,10 @@ class HardSigmoid(Activation):
         """alpha·x + beta."""
         return x * self.get("alpha") + self.get("beta")
 
-    def forward(self, x: Value) -> Value:
+    def forward(self, x: Value, p: Parameters) -> Value:
         return Min(relu(self.line(x)), 1)
 
-    def derivative(self, x: Value) -> Value:
+    def derivative(self, x: Value, p: Parameters) -> Value:
         return inside(self.line(x), 0, 1) * self.get("alpha")
 
 
@@ -185,10 +183,10 @@ class HardSigmoid(Activation):
 class TanhLayer(Activation):
     """tanh(x)."""
 
-    def forward(self, x: Value) -> Value:
+    def forward(self, x: Value, p: Parameters) -> Value:
         return Tanh(x)
 
-    def derivative(self, x: Value) -> Value:
+    def derivative(self, x: Value, p: Parameters) -> Value:
         t = Tanh(x)
         return 1 - t * t
 
@@ -197,11 +195,11 @@ class TanhLayer(Activation):
 class Softplus(Activation):
     """log(1 + eˣ)."""
 
-    def forward(self, x: Value) -> Value:
+    def forward(self, x: Value, p: Parameters) -> Value:
         # log(1 + e^x) = max(x, 0) + log(1 + e^-|x|): no overflow
         return relu(x) + Log(Exp(Min(x, -x)) + 1)
 
-    def derivative(self, x: Value) -> Value:
+    def derivative(self, x: Value, p: Parameters) -> Value:
         return Sigmoid(x)
 
 
@@ -209,10 +207,10 @@ class Softplus(Activation):
 class Softsign(Activation):
     """x / (1 + |x|)."""
 
-    def forward(self, x: Value) -> Value:
+    def forward(self, x: Value, p: Parameters) -> Value:
         return x / (Max(x, -x) + 1)
 
-    def derivative(self, x: Value) -> Value:
+    def derivative(self, x: Value, p: Parameters) -> Value:
         size = Max(x, -x) + 1
         return 1 / (size * size)
 
@@ -225,10 +223,10 @@ class HardSwish(Activation):
         """What x is multiplied by."""
         return Min(relu(x / 6 + 0.5), 1)
 
-    def forward(self, x: Value) -> Value:
+    def forward(self, x: Value, p: Parameters) -> Value:
         return x * self.gate(x)
 
-    def derivative(self, x: Value) -> Value:
+    def derivative(self, x: Value, p: Parameters) -> Value:
         return self.gate(x) + x * inside(x, -3, 3) / 6
 
 
@@ -236,12 +234,12 @@ class HardSwish(Activation):
 class Mish(Softplus):
     """x·tanh(log(1 + eˣ))."""
 
-    def forward(self, x: Value) -> Value:
-        return x * Tanh(super().forward(x))
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return x * Tanh(super().forward(x, p))
 
-    def derivative(self, x: Value) -> Value:
-        t = Tanh(super().forward(x))
-        return t + x * (1 - t * t) * super().derivative(x)
+    def derivative(self, x: Value, p: Parameters) -> Value:
+        t = Tanh(super().forward(x, p))
+        return t + x * (1 - t * t) * super().derivative(x, p)
 
 
 @register("Gelu")
@@ -254,10 +252,10 @@ class Gelu(Activation):
             return (Tanh((x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)) + 1) * 0.5
         return (Erf(x / math.sqrt(2)) + 1) * 0.5
 
-    def forward(self, x: Value) -> Value:
+    def forward(self, x: Value, p: Parameters) -> Value:
         return x * self.gate(x)
 
-    def derivative(self, x: Value) -> Value:
+    def derivative(self, x: Value, p: Parameters) -> Value:
         gate = self.gate(x)
         if self.get("approximate") == "tanh":
             # (1 + t)/2 = g, so t' / 2 = 2g(1 − g)·u'

@@ -10,32 +10,34 @@ from .. import tensor
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..tensor import Reshape, Slice, Transpose, Value
-from .base import Layer, attribute, register
-from .normalize import Biased, normalization
+from .base import Bound, Layer, Parameters, attribute, register
+from .normalize import STATISTICS, Biased, normalization
 from .windows import Windows, unreached
 
 
 class Affine(Biased):
-    """z = W x + b; a BatchNormalization grouped with it is merged into W and b."""
+    """z = W x + b; a BatchNormalization that begins or ends its group is merged into W and b."""
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
-        self.group_before = self.group_after = None
-        if node.members:
-            first, last = node.members
-            self.group_before = first if first.operator == "BatchNormalization" else None
-            self.group_after = last if last.operator == "BatchNormalization" else None
         super().__init__(node, graph, output)
         if len(self.inputs) != 1:
             raise UnsupportedError("a product of two activations")
+        members = node.members or (node,)
+        self.norm_before, self.norm_after = (
+            member if member.operator == "BatchNormalization" else None
+            for member in (members[0], members[-1])
+        )
+        for norm in filter(None, (self.norm_before, self.norm_after)):
+            self.operands.update((f"{what} of {norm.name}", norm.operand(i)) for i, what in STATISTICS)
 
     def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
         p = self.stored(values)
-        if self.group_after is not None:
-            scale, shift = normalization(self.group_after, values)
+        if self.norm_after is not None:
+            scale, shift = normalization(self.norm_after, values)
             p["b"] = shift + p["b"] * scale if "b" in p else shift
             p["w"] = self.scale_outputs(p["w"], scale)
-        if self.group_before is not None:
-            scale, shift = normalization(self.group_before, values)
+        if self.norm_before is not None:
+            scale, shift = normalization(self.norm_before, values)
             moved = self.sum_over_inputs(self.scale_inputs(p["w"], shift))
             p["b"] = p["b"] + moved if "b" in p else moved
             p["w"] = self.scale_inputs(p["w"], scale)
@@ -43,7 +45,7 @@ class Affine(Biased):
 
     def stored(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """W and b as the file has them, before any BatchNormalization is merged."""
-        return super().prepare(values)
+        return {letter: value for letter, value in super().prepare(values).items() if letter in ("w", "b")}
 
     def scale_outputs(self, w: Value, scale: Value) -> Value:
         """W with each output channel multiplied."""
@@ -70,9 +72,9 @@ class Conv(Affine):
         self.take_operand(graph, "b", 2, "bias")
         self.group = attribute(node, "group") or 1
 
-    def geometry(self, x: Value) -> dict[str, list[int]]:
+    def geometry(self, x: Value, p: Parameters) -> dict[str, list[int]]:
         """Strides, dilations and explicit pads for this input."""
-        kernel = list(self.parameters["w"].shape[2:])
+        kernel = list(p["w"].shape[2:])
         windows = Windows.of(self.node, len(kernel))
         return {
             "strides": list(windows.strides),
@@ -80,13 +82,12 @@ class Conv(Affine):
             "dilations": list(windows.dilations),
         }
 
-    def forward(self, x: Value) -> Value:
-        p = self.parameters
-        return tensor.Conv(x, p["w"], p.get("b"), group=self.group, **self.geometry(x))
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return tensor.Conv(x, p["w"], p.get("b"), group=self.group, **self.geometry(x, p))
 
-    def transpose(self, s: Value) -> Value:
-        w, where = self.parameters["w"], self.geometry(self.x)
-        extra = unreached(self.x.shape[2:], s.shape[2:], w.shape[2:], **where)
+    def transpose(self, s: Value, at: Bound) -> Value:
+        w, where = at.p["w"], self.geometry(at.x, at.p)
+        extra = unreached(at.x.shape[2:], s.shape[2:], w.shape[2:], **where)
         return tensor.transposed(s, w, group=self.group, output_padding=extra, **where)
 
     def scale_outputs(self, w: Value, scale: Value) -> Value:
@@ -114,9 +115,9 @@ class ConvTranspose(Affine):
         self.take_operand(graph, "b", 2, "bias")
         self.group = attribute(node, "group") or 1
 
-    def geometry(self, x: Value) -> tuple[dict[str, list[int]], list[int]]:
+    def geometry(self, x: Value, p: Parameters) -> tuple[dict[str, list[int]], list[int]]:
         """Strides, dilations and pads, and the output padding, as the operator derives them."""
-        kernel = list(self.parameters["w"].shape[2:])
+        kernel = list(p["w"].shape[2:])
         windows = Windows.of(self.node, len(kernel))
         extra = list(attribute(self.node, "output_padding") or [0] * len(kernel))
         pads = windows.pads(x.shape[2:], kernel) if windows.auto_pad in ("NOTSET", "VALID") else None
@@ -145,16 +146,15 @@ class ConvTranspose(Affine):
             ends.append(large if upper else small)
         return begins + ends
 
-    def forward(self, x: Value) -> Value:
-        p = self.parameters
-        where, extra = self.geometry(x)
+    def forward(self, x: Value, p: Parameters) -> Value:
+        where, extra = self.geometry(x, p)
         return tensor.ConvTranspose(x, p["w"], p.get("b"), group=self.group, output_padding=extra, **where)
 
-    def transpose(self, s: Value) -> Value:
-        where, _ = self.geometry(self.x)
-        c = tensor.Conv(s, self.parameters["w"], group=self.group, **where)
+    def transpose(self, s: Value, at: Bound) -> Value:
+        where, _ = self.geometry(at.x, at.p)
+        c = tensor.Conv(s, at.p["w"], group=self.group, **where)
         # Output padding as large as a stride adds rows that belong to no input.
-        return c if c.shape[2:] == self.x.shape[2:] else _crop(c, self.x.shape[2:])
+        return c if c.shape[2:] == at.x.shape[2:] else _crop(c, at.x.shape[2:])
 
     def scale_outputs(self, w: Value, scale: Value) -> Value:
         inputs, depth, *kernel = w.shape
@@ -192,14 +192,14 @@ class Gemm(Affine):
         """A, or its transpose where the node says so."""
         return Transpose(x, perm=[1, 0]) if attribute(self.node, "transA") else x
 
-    def forward(self, x: Value) -> Value:
-        z = self.turn(x) @ self.parameters["w"]
-        return z + self.parameters["b"] if "b" in self.parameters else z
+    def forward(self, x: Value, p: Parameters) -> Value:
+        z = self.turn(x) @ p["w"]
+        return z + p["b"] if "b" in p else z
 
-    def transpose(self, s: Value) -> Value:
-        return self.turn(s @ Transpose(self.parameters["w"], perm=[1, 0]))
+    def transpose(self, s: Value, at: Bound) -> Value:
+        return self.turn(s @ Transpose(at.p["w"], perm=[1, 0]))
 
-    def as_channels(self, b: Value) -> Value:
+    def as_channels(self, b: Value, x: Value) -> Value:
         return b
 
     def scale_outputs(self, w: Value, scale: Value) -> Value:
@@ -227,11 +227,11 @@ class MatMul(Layer):
         if graph.is_constant(self.operands["w"]) and graph.constant(self.operands["w"]).ndim < 2:
             raise UnsupportedError("a product with a vector; make it a one-row or one-column matrix")
 
-    def forward(self, x: Value) -> Value:
-        w = self.parameters["w"]
+    def forward(self, x: Value, p: Parameters) -> Value:
+        w = p["w"]
         return x @ w if self.on_right else w @ x
 
-    def transpose(self, s: Value) -> Value:
-        w = self.parameters["w"]
+    def transpose(self, s: Value, at: Bound) -> Value:
+        w = at.p["w"]
         wt = Transpose(w, perm=[*range(w.ndim - 2), w.ndim - 1, w.ndim - 2])
-        return tensor.sum_to(s @ wt if self.on_right else wt @ s, self.x.shape)
+        return tensor.sum_to(s @ wt if self.on_right else wt @ s, at.x.shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
 from .. import plugins
@@ -13,6 +13,7 @@ from ..model.graph import Graph, Node
 from ..tensor import Bundle, Value
 
 LayerType = TypeVar("LayerType", bound="type[Layer]")
+Change = Callable[[Value], Value]
 REGISTRY: dict[str, type[Layer]] = {}
 
 
@@ -48,10 +49,11 @@ class Place:
 
 
 class Layer:
-    """A node, or a group of nodes, seen as a map: z = layer(x), and its transpose.
+    """A node, or a group of nodes, seen as a map. It holds no value of any call.
 
-    The plan holds stateless layers. `bind` returns a copy that knows this call's input, output
-    and parameters; that copy is what a rule sees.
+    The plan holds layers. `bind` gives a `Bound`: the layer with one call's input, output and
+    parameters, which is what a rule sees. An operator declares `forward`, `transpose` and, where
+    constants take a part of the relevance, `bias` or `bias_share`.
 
     Parameters
     ----------
@@ -66,21 +68,14 @@ class Layer:
         The tensors that relevance is handed to.
     operands : dict of letter -> str
         The tensors of the parameters: constants, or values computed from shapes alone.
-    x, z : Value
-        Input (a Bundle where there are several) and recorded output, once bound.
-    parameters : dict of letter -> Value
     signed : bool
         Whether the recorded output can be negative.
     nonnegative : bool
         Whether the input is known not to be negative, by the operators that made it.
     place : Place
         Where the layer lies between input and target, for composites.
-    change : callable or None
-        What `with_params` does to weights that no file names: the 1/n of a mean, the signs of a sum.
-    divisions : list
-        What a rule divided, for the audit.
-    reference : Layer or None
-        This layer bound to the values of a reference, for rules that compare with one.
+    has_constants : bool
+        Whether a layer that moves values also puts constants in their places.
 
     Raises
     ------
@@ -91,21 +86,34 @@ class Layer:
     kind: ClassVar[str]
     # What transpose() looks at: "x" (often its shape alone), "z".
     transpose_reads: ClassVar[frozenset[str]] = frozenset({"x"})
+    # How many of its factors are activations: Σ x·Jᵀs = degree·z·s (Euler).
+    degree: ClassVar[int] = 1
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         self.node = node
         self.output = node.outputs[output]
         self.inputs = self.activation_inputs(graph)
         self.operands: dict[str, str] = {}
-        self.parameters: dict[str, Value] = {}
         self.signed = True
         self.nonnegative = False
+        self.has_constants = False
         self.place = Place()
-        self.change: Callable[[Value], Value] | None = None
-        self.divisions: list[Any] = []
-        self.reference: Layer | None = None
-        self.x: Value = None
-        self.z: Value = None
+
+    def having(self, **changes: Any) -> Layer:
+        """A copy with other attributes."""
+        other = copy.copy(self)
+        for name, value in changes.items():
+            object.__setattr__(other, name, value)
+        return other
+
+    def sealed(self) -> Layer:
+        """The layer, closed against changes: `having` makes a changed copy."""
+        return self.having(_sealed=True)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_sealed" in self.__dict__:
+            raise AttributeError(f"{type(self).__name__}.{name} cannot be set: `having` makes a changed copy")
+        super().__setattr__(name, value)
 
     def activation_inputs(self, graph: Graph) -> tuple[str, ...]:
         """The inputs that relevance is handed to."""
@@ -123,59 +131,141 @@ class Layer:
         """The parameters, made from the tensors they are stored in."""
         return {letter: values[name] for letter, name in self.operands.items()}
 
-    def bind(self, x: Value, z: Value, parameters: dict[str, Value]) -> Layer:
-        """This layer with the values of one call."""
-        bound = copy.copy(self)
-        bound.x, bound.z, bound.parameters, bound.divisions = x, z, parameters, []
-        return bound
+    def read(self, values: Mapping[str, Value]) -> Value:
+        """The layer's input among the values of a call: a Bundle where there are several."""
+        x = Bundle(values.get(name) for name in self.inputs)
+        return x if len(x) > 1 else x[0]
 
-    def with_params(self, change: Callable[[Value], Value]) -> Layer:
-        """The same map with each weight, and the bias, changed: W⁺, say; it computes its output anew."""
-        changed = {
-            letter: change(value) if value.dtype.kind == "f" else value  # axes and sizes are no weights
-            for letter, value in self.parameters.items()
-        }
-        layer, before = self.bind(self.x, None, changed), self.change
-        layer.change = change if before is None else lambda w: change(before(w))
-        return layer
+    def bind(self, x: Value, z: Value, parameters: Mapping[str, Value]) -> Bound:
+        """This layer with the values of one call: its input, its recorded output or None, its parameters."""
+        return Bound(self, x, z, Parameters(parameters))
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        """z = map(x), bias included."""
+        raise NotImplementedError
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        """c = Aᵀ s, where A is the map's Jacobian at `at.x`; the bias has no part in it."""
+        raise NotImplementedError
+
+    def bias(self, at: Bound) -> Value:
+        """The additive constant, as it broadcasts to z; None where there is none."""
+        return None
+
+    def bias_share(self, s: Value, at: Bound) -> Value:
+        """What of s·z falls to constants instead of inputs, to be summed; None where nothing does."""
+        b = self.bias(at)
+        return None if b is None else s * b
+
+    def unbiased(self, p: Parameters) -> Parameters:
+        """The parameters of the linear part."""
+        return p.without("b")
+
+    def averaged(self, at: Bound) -> Bound:
+        """For max pooling: the average over the same windows; every other layer is its own."""
+        return at
+
+
+class Parameters(dict[str, Value]):
+    """Letter -> parameter; and what was done to the weights, for those that no file names.
+
+    Parameters
+    ----------
+    values : dict of letter -> Value
+    change : callable, optional
+        What `changed` did so far: the 1/n of a mean and the signs of a sum are weights too.
+    """
+
+    def __init__(self, values: Mapping[str, Value], change: Change | None = None) -> None:
+        super().__init__(values)
+        self.change = change
 
     def implied(self, w: Value) -> Value:
-        """A weight that the operator has of itself, after `with_params`."""
+        """A weight that the operator has of itself, after `changed`."""
         return w if self.change is None else self.change(w)
 
-    def without_bias(self) -> Layer:
-        """The linear part of the map."""
-        return self.bind(self.x, None, {k: v for k, v in self.parameters.items() if k != "b"})
+    def changed(self, change: Change) -> Parameters:
+        """Every weight, and the bias, changed; axes and sizes are no weights."""
+        before = self.change
+        return Parameters(
+            {letter: change(value) if value.dtype.kind == "f" else value for letter, value in self.items()},
+            change if before is None else lambda w: change(before(w)),
+        )
+
+    def without(self, letter: str) -> Parameters:
+        """All but one."""
+        return Parameters({key: value for key, value in self.items() if key != letter}, self.change)
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """z = layer(x) at one call's input, and its transpose.
+
+    Attributes
+    ----------
+    layer : Layer
+    x : Value
+        The input: a Bundle where there are several.
+    z : Value
+        The recorded output; None where it was not recorded, or where the parameters were changed.
+    p : Parameters
+    reference : Bound or None
+        The same layer at the values of a reference, for rules that compare with one.
+    """
+
+    layer: Layer
+    x: Value
+    z: Value
+    p: Parameters
+    reference: Bound | None = None
+
+    kind = property(lambda self: self.layer.kind)
+    degree = property(lambda self: self.layer.degree)
+    signed = property(lambda self: self.layer.signed)
+    nonnegative = property(lambda self: self.layer.nonnegative)
+    has_constants = property(lambda self: self.layer.has_constants)
+
+    @property
+    def node(self) -> Node:
+        """The node, or the group of nodes."""
+        return self.layer.node
+
+    def at(self, x: Value, z: Value = None) -> Bound:
+        """The same layer and parameters at another input."""
+        return replace(self, x=x, z=z)
 
     def __call__(self, x: Value) -> Value:
         """z: the recorded output for the bound input, computed for any other."""
         return self.z if self.z is not None and x is self.x else self.forward(x)
 
     def forward(self, x: Value) -> Value:
-        """z = map(x), bias included."""
-        raise NotImplementedError
-
-    def averaged(self) -> Layer:
-        """For max pooling: the average over the same windows; every other layer is its own."""
-        return self
+        """z = map(x), bias included; computed, whether it was recorded or not."""
+        return self.layer.forward(x, self.p)
 
     def transpose(self, s: Value) -> Value:
         """c = Aᵀ s, where A is the map's Jacobian at x; the bias has no part in it."""
-        raise NotImplementedError
+        return self.layer.transpose(s, self)
 
     @property
     def bias(self) -> Value:
         """The additive constant, as it broadcasts to z; None where there is none."""
-        return None
+        return self.layer.bias(self)
 
     def bias_share(self, s: Value) -> Value:
         """What of s·z falls to constants instead of inputs, to be summed; None where nothing does."""
-        return None if self.bias is None else s * self.bias
+        return self.layer.bias_share(s, self)
 
-    def read(self, values: Mapping[str, Value]) -> Value:
-        """The layer's input among the values of a call: a Bundle where there are several."""
-        x = Bundle(values.get(name) for name in self.inputs)
-        return x if len(x) > 1 else x[0]
+    def with_params(self, change: Change) -> Bound:
+        """The same map with each weight, and the bias, changed: W⁺, say; it computes its output anew."""
+        return replace(self, p=self.p.changed(change), z=None)
+
+    def without_bias(self) -> Bound:
+        """The linear part of the map."""
+        return replace(self, p=self.layer.unbiased(self.p), z=None)
+
+    def averaged(self) -> Bound:
+        """For max pooling: the average over the same windows; every other layer is its own."""
+        return self.layer.averaged(self)
 
 
 def supported() -> dict[str, type[Layer]]:

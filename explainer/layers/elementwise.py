@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..tensor import Bundle, Value, sum_to
-from .base import Layer, register
+from .base import Bound, Layer, Parameters, register
 
 
 @register("Add", "Sum", "Sub")
@@ -34,29 +34,30 @@ class Add(Layer):
         parts = [values[name] if sign > 0 else -values[name] for name, sign in self.constant_signs.items()]
         return {"b": functools.reduce(operator.add, parts)} if parts else {}
 
-    @property
-    def bias(self) -> Value:
-        return self.parameters.get("b")
+    def bias(self, at: Bound) -> Value:
+        return at.p.get("b")
 
-    def without_bias(self) -> Layer:
+    def unbiased(self, p: Parameters) -> Parameters:
         # Zeros, not nothing: a constant may be what spreads the activation.
-        return self.bind(self.x, None, {letter: b * 0 for letter, b in self.parameters.items()})
+        return Parameters({letter: b * 0 for letter, b in p.items()}, p.change)
 
-    def _weighted(self, x: Value, sign: int) -> Value:
-        if self.change is None:
-            return x if sign > 0 else -x
-        return x * self.implied(x.dtype.type(sign))
+    def forward(self, x: Value, p: Parameters) -> Value:
+        signed = zip(x if isinstance(x, Bundle) else (x,), self.signs, strict=True)
+        z = functools.reduce(operator.add, (_weighted(term, sign, p) for term, sign in signed))
+        return z + p["b"] if "b" in p else z
 
-    def forward(self, x: Value) -> Value:
-        terms = x if isinstance(x, Bundle) else (x,)
-        z = functools.reduce(operator.add, map(self._weighted, terms, self.signs))
-        return z if self.bias is None else z + self.bias
-
-    def transpose(self, s: Value) -> Value:
-        terms = self.x if isinstance(self.x, Bundle) else (self.x,)
+    def transpose(self, s: Value, at: Bound) -> Value:
+        terms = at.x if isinstance(at.x, Bundle) else (at.x,)
         signs = zip(terms, self.signs, strict=True)
-        c = Bundle(sum_to(self._weighted(s, sign), term.shape) for term, sign in signs)
+        c = Bundle(sum_to(_weighted(s, sign, at.p), term.shape) for term, sign in signs)
         return c if len(c) > 1 else c[0]
+
+
+def _weighted(x: Value, sign: int, p: Parameters) -> Value:
+    """x times its sign, which is the weight that a sum has of itself."""
+    if p.change is None:
+        return x if sign > 0 else -x
+    return x * p.implied(x.dtype.type(sign))
 
 
 class Scale(Layer):
@@ -70,16 +71,11 @@ class Scale(Layer):
         if len(self.inputs) != 1:
             raise UnsupportedError(f"a {self.what} of two activations")
 
-    @property
-    def weight(self) -> Value:
-        """The factor, as it broadcasts to x."""
-        return self.parameters["w"]
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return x * p["w"]
 
-    def forward(self, x: Value) -> Value:
-        return x * self.weight
-
-    def transpose(self, s: Value) -> Value:
-        return sum_to(s * self.weight, self.x.shape)
+    def transpose(self, s: Value, at: Bound) -> Value:
+        return sum_to(s * at.p["w"], at.x.shape)
 
 
 @register("Mul")
@@ -114,8 +110,8 @@ class Neg(Layer):
 
     kind = "scale"
 
-    def forward(self, x: Value) -> Value:
-        return x * self.implied(x.dtype.type(-1))
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return x * p.implied(x.dtype.type(-1))
 
-    def transpose(self, s: Value) -> Value:
-        return s * self.implied(s.dtype.type(-1))
+    def transpose(self, s: Value, at: Bound) -> Value:
+        return s * at.p.implied(s.dtype.type(-1))

@@ -10,7 +10,7 @@ from .. import tensor
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..tensor import Bundle, Reshape, Shape, Value
-from .base import Layer, attribute, register
+from .base import Bound, Layer, Parameters, attribute, register
 
 
 class Movement(Layer):
@@ -18,9 +18,9 @@ class Movement(Layer):
 
     kind = "movement"
 
-    def setting(self, name: str) -> Any:
+    def setting(self, name: str, p: Parameters) -> Any:
         """An attribute, or the input that took its place in a later opset; None where neither is."""
-        value = self.parameters.get(name)
+        value = p.get(name)
         return attribute(self.node, name) if value is None else value
 
 
@@ -32,18 +32,18 @@ class ReshapeLayer(Movement):
         super().__init__(node, graph, output)
         self.take_operand(graph, "shape", 1, "shape")
 
-    def forward(self, x: Value) -> Value:
-        return Reshape(x, self.parameters["shape"])
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return Reshape(x, p["shape"])
 
-    def transpose(self, s: Value) -> Value:
-        return Reshape(s, Shape(self.x))
+    def transpose(self, s: Value, at: Bound) -> Value:
+        return Reshape(s, Shape(at.x))
 
 
 @register("Flatten")
 class Flatten(ReshapeLayer):
     """Two axes: those before `axis`, and the rest."""
 
-    def forward(self, x: Value) -> Value:
+    def forward(self, x: Value, p: Parameters) -> Value:
         axis = attribute(self.node, "axis")
         axis = axis + x.ndim if axis < 0 else axis
         return Reshape(x, np.array([int(np.prod(x.shape[:axis])), -1 if axis < x.ndim else 1]))
@@ -57,8 +57,8 @@ class Squeeze(ReshapeLayer):
         super(ReshapeLayer, self).__init__(node, graph, output)
         self.take_operand(graph, "axes", 1, "list of axes")
 
-    def forward(self, x: Value) -> Value:
-        axes = self.setting("axes")
+    def forward(self, x: Value, p: Parameters) -> Value:
+        axes = self.setting("axes", p)
         if axes is None:
             axes = [axis for axis, size in enumerate(x.shape) if size == 1]
         return tensor.Squeeze(x, np.array(axes))
@@ -68,8 +68,8 @@ class Squeeze(ReshapeLayer):
 class Unsqueeze(Squeeze):
     """Axes of size 1 put in."""
 
-    def forward(self, x: Value) -> Value:
-        return tensor.Unsqueeze(x, np.array(self.setting("axes")))
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return tensor.Unsqueeze(x, np.array(self.setting("axes", p)))
 
 
 @register("Transpose")
@@ -83,10 +83,10 @@ class Transpose(Movement):
         perm = attribute(self.node, "perm")
         return list(perm) if perm is not None else list(range(rank))[::-1]
 
-    def forward(self, x: Value) -> Value:
+    def forward(self, x: Value, p: Parameters) -> Value:
         return tensor.Transpose(x, perm=self.perm(x.ndim))
 
-    def transpose(self, s: Value) -> Value:
+    def transpose(self, s: Value, at: Bound) -> Value:
         return tensor.Transpose(s, perm=[int(axis) for axis in np.argsort(self.perm(s.ndim))])
 
 
@@ -97,32 +97,33 @@ class Concat(Movement):
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
         self.constant_places = [i for i, name in enumerate(node.inputs) if name not in graph.carrying]
+        self.has_constants = bool(self.constant_places)
         for index in self.constant_places:
             self.take_operand(graph, str(index), index, "operand")
 
-    def operand_list(self, x: Value) -> list[Value]:
+    def operand_list(self, x: Value, p: Parameters) -> list[Value]:
         """Activations and constants in the node's own order."""
         activations = iter(x if isinstance(x, Bundle) else (x,))
         places = range(len(self.node.inputs))
-        return [self.parameters[str(i)] if i in self.constant_places else next(activations) for i in places]
+        return [p[str(i)] if i in self.constant_places else next(activations) for i in places]
 
-    def forward(self, x: Value) -> Value:
-        return tensor.Concat(*self.operand_list(x), axis=attribute(self.node, "axis"))
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return tensor.Concat(*self.operand_list(x, p), axis=attribute(self.node, "axis"))
 
-    def _parts(self, s: Value) -> list[Value]:
+    def _parts(self, s: Value, at: Bound) -> list[Value]:
         axis = attribute(self.node, "axis") % s.ndim
-        sizes = [operand.shape[axis] for operand in self.operand_list(self.x)]
+        sizes = [operand.shape[axis] for operand in self.operand_list(at.x, at.p)]
         return [_cut(s, axis, sum(sizes[:i]), sum(sizes[: i + 1])) for i in range(len(sizes))]
 
-    def transpose(self, s: Value) -> Value:
-        parts = self._parts(s)
+    def transpose(self, s: Value, at: Bound) -> Value:
+        parts = self._parts(s, at)
         c = Bundle(part for index, part in enumerate(parts) if index not in self.constant_places)
-        return c if isinstance(self.x, Bundle) else c[0]
+        return c if isinstance(at.x, Bundle) else c[0]
 
-    def bias_share(self, s: Value) -> Value:
+    def bias_share(self, s: Value, at: Bound) -> Value:
         if not self.constant_places:
             return None
-        parts = self._parts(s)
+        parts = self._parts(s, at)
         flat = np.array([s.shape[0], -1])
         return tensor.Concat(*(Reshape(parts[i], flat) for i in self.constant_places), axis=1)
 
@@ -136,20 +137,20 @@ class Slice(Movement):
         for index, name in enumerate(("starts", "ends", "axes", "steps"), start=1):
             self.take_operand(graph, name, index, name)
 
-    def bounds(self, x: Value) -> tuple[Value, Value, Value, Value]:
+    def bounds(self, x: Value, p: Parameters) -> tuple[Value, Value, Value, Value]:
         """Starts, ends, axes and steps."""
-        starts, ends = np.array(self.setting("starts")), np.array(self.setting("ends"))
-        axes, steps = self.setting("axes"), self.setting("steps")
+        starts, ends = np.array(self.setting("starts", p)), np.array(self.setting("ends", p))
+        axes, steps = self.setting("axes", p), self.setting("steps", p)
         axes = np.arange(len(starts)) if axes is None else np.array(axes) % x.ndim
         return starts, ends, axes, np.ones_like(starts) if steps is None else np.array(steps)
 
-    def forward(self, x: Value) -> Value:
-        return tensor.Slice(x, *self.bounds(x))
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return tensor.Slice(x, *self.bounds(x, p))
 
-    def transpose(self, s: Value) -> Value:
+    def transpose(self, s: Value, at: Bound) -> Value:
         pads = np.zeros((2, s.ndim), dtype=np.int64)
-        for start, end, axis, step in zip(*self.bounds(self.x), strict=True):
-            size = self.x.shape[axis]
+        for start, end, axis, step in zip(*self.bounds(at.x, at.p), strict=True):
+            size = at.x.shape[axis]
             stop = None if step < 0 and end <= -size - 1 else int(end)
             taken = range(size)[slice(int(start), stop, int(step))]
             if step == 1:
@@ -168,10 +169,10 @@ class Split(Movement):
         self.index = output
         self.take_operand(graph, "split", 1, "list of sizes")
 
-    def part(self, x: Value) -> tuple[int, int, int]:
+    def part(self, x: Value, p: Parameters) -> tuple[int, int, int]:
         """Axis, start and end."""
         axis = attribute(self.node, "axis") % x.ndim
-        sizes = self.setting("split")
+        sizes = self.setting("split", p)
         if sizes is None:
             size = -(-x.shape[axis] // len(self.node.outputs))
             start = self.index * size
@@ -179,13 +180,13 @@ class Split(Movement):
         start = int(sum(sizes[: self.index]))
         return axis, start, start + int(sizes[self.index])
 
-    def forward(self, x: Value) -> Value:
-        return _cut(x, *self.part(x))
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return _cut(x, *self.part(x, p))
 
-    def transpose(self, s: Value) -> Value:
-        axis, start, end = self.part(self.x)
+    def transpose(self, s: Value, at: Bound) -> Value:
+        axis, start, end = self.part(at.x, at.p)
         pads = np.zeros((2, s.ndim), dtype=np.int64)
-        pads[:, axis] = start, self.x.shape[axis] - end
+        pads[:, axis] = start, at.x.shape[axis] - end
         return tensor.Pad(s, pads.ravel())
 
 
@@ -195,31 +196,32 @@ class Pad(Movement):
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
+        self.has_constants = True
         self.mode = attribute(node, "mode") or "constant"
         if self.mode != "constant":
             raise UnsupportedError(f"mode {self.mode!r}; only 'constant' is supported")
         for index, name in enumerate(("pads", "value", "axes"), start=1):
             self.take_operand(graph, name, index, name)
 
-    def pads(self, x: Value) -> Value:
+    def pads(self, x: Value, p: Parameters) -> Value:
         """Begins and ends for every axis."""
-        pads, axes = np.array(self.setting("pads"), dtype=np.int64), self.parameters.get("axes")
+        pads, axes = np.array(self.setting("pads", p), dtype=np.int64), p.get("axes")
         if axes is None:
             return pads
         full = np.zeros((2, x.ndim), dtype=np.int64)
         full[:, np.array(axes) % x.ndim] = pads.reshape(2, -1)
         return full.ravel()
 
-    def forward(self, x: Value) -> Value:
-        value = self.setting("value")
-        return tensor.Pad(x, self.pads(x), x.dtype.type(0 if value is None else np.asarray(value).item()))
+    def forward(self, x: Value, p: Parameters) -> Value:
+        value = self.setting("value", p)
+        return tensor.Pad(x, self.pads(x, p), x.dtype.type(0 if value is None else np.asarray(value).item()))
 
-    def transpose(self, s: Value) -> Value:
-        return tensor.Pad(s, -self.pads(self.x))
+    def transpose(self, s: Value, at: Bound) -> Value:
+        return tensor.Pad(s, -self.pads(at.x, at.p))
 
-    def bias_share(self, s: Value) -> Value:
+    def bias_share(self, s: Value, at: Bound) -> Value:
         """What lies on the border belongs to no input."""
-        border = tensor.Pad(self.transpose(s), self.pads(self.x))
+        border = tensor.Pad(self.transpose(s, at), self.pads(at.x, at.p))
         return s - border
 
 

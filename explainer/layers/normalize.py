@@ -9,7 +9,10 @@ import numpy as np
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..tensor import ReduceSum, Reshape, Sqrt, Value
-from .base import Layer, attribute, register
+from .base import Bound, Layer, Parameters, attribute, register
+
+# A BatchNormalization's inputs behind the first.
+STATISTICS = tuple(enumerate(("scale", "shift", "mean", "variance"), start=1))
 
 
 def normalization(node: Node, values: Mapping[str, Value]) -> tuple[Value, Value]:
@@ -22,21 +25,20 @@ def normalization(node: Node, values: Mapping[str, Value]) -> tuple[Value, Value
 class Biased(Layer):
     """A layer with one bias `b` per channel."""
 
-    @property
-    def bias(self) -> Value:
-        b = self.parameters.get("b")
-        return None if b is None else self.as_channels(b)
+    def bias(self, at: Bound) -> Value:
+        b = at.p.get("b")
+        return None if b is None else self.as_channels(b, at.x)
 
-    def bias_share(self, s: Value) -> Value:
-        b = self.parameters.get("b")
+    def bias_share(self, s: Value, at: Bound) -> Value:
+        b = at.p.get("b")
         if b is None or s.ndim <= 2:
-            return super().bias_share(s)
+            return super().bias_share(s, at)
         # Summed over positions first: no array of products as large as z.
         return ReduceSum(s, np.arange(2, s.ndim), keepdims=0) * b
 
-    def as_channels(self, b: Value) -> Value:
+    def as_channels(self, b: Value, x: Value) -> Value:
         """A vector over channels as it broadcasts to z."""
-        return Reshape(b, np.array([-1] + [1] * (self.x.ndim - 2)))
+        return Reshape(b, np.array([-1] + [1] * (x.ndim - 2)))
 
 
 @register("BatchNormalization")
@@ -51,7 +53,7 @@ class BatchNormalization(Biased):
             raise UnsupportedError("it is in training mode; export the model in eval mode")
         if attribute(node, "spatial") == 0:
             raise UnsupportedError("spatial=0 is a deprecated form")
-        for index, what in enumerate(("scale", "shift", "mean", "variance"), start=1):
+        for index, what in STATISTICS:
             self.take_operand(graph, what, index, what)
 
     def activation_inputs(self, graph: Graph) -> tuple[str, ...]:
@@ -61,9 +63,9 @@ class BatchNormalization(Biased):
         scale, shift = normalization(self.node, values)
         return {"w": scale, "b": shift}
 
-    def forward(self, x: Value) -> Value:
-        z = x * self.as_channels(self.parameters["w"])
-        return z if self.bias is None else z + self.bias
+    def forward(self, x: Value, p: Parameters) -> Value:
+        z = x * self.as_channels(p["w"], x)
+        return z + self.as_channels(p["b"], x) if "b" in p else z
 
-    def transpose(self, s: Value) -> Value:
-        return s * self.as_channels(self.parameters["w"])
+    def transpose(self, s: Value, at: Bound) -> Value:
+        return s * self.as_channels(at.p["w"], at.x)

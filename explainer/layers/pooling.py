@@ -10,7 +10,7 @@ from .. import tensor
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..tensor import ConstantOfShape, Expand, ReduceSum, Reshape, ScatterElements, Shape, Unsqueeze, Value
-from .base import Layer, attribute, register
+from .base import Bound, Layer, Parameters, attribute, register
 from .windows import Windows, unreached
 
 
@@ -31,9 +31,8 @@ class MaxPool(Layer):
         """The layer that `averaged` binds."""
         return AveragePool(node, graph)
 
-    def averaged(self) -> Layer:
-        """The average pooling over the same windows."""
-        return self.average.bind(self.x, None, {})
+    def averaged(self, at: Bound) -> Bound:
+        return self.average.bind(at.x, None, {})
 
     def geometry(self, x: Value) -> dict[str, list[int]]:
         """The window's kernel, strides, dilations and explicit pads for this input."""
@@ -46,16 +45,16 @@ class MaxPool(Layer):
             "dilations": list(windows.dilations),
         }
 
-    def forward(self, x: Value) -> Value:
+    def forward(self, x: Value, p: Parameters) -> Value:
         z, _ = tensor.MaxPool(x, **self.geometry(x))
         return z
 
-    def transpose(self, s: Value) -> Value:
-        _, winner = tensor.MaxPool(self.x, **self.geometry(self.x))
+    def transpose(self, s: Value, at: Bound) -> Value:
+        _, winner = tensor.MaxPool(at.x, **self.geometry(at.x))
         flat = np.array([-1])
-        zeros = ConstantOfShape(Shape(Reshape(self.x, flat)), value=np.zeros(1, dtype=s.dtype))
+        zeros = ConstantOfShape(Shape(Reshape(at.x, flat)), value=np.zeros(1, dtype=s.dtype))
         c = ScatterElements(zeros, Reshape(winner, flat), Reshape(s, flat), axis=0, reduction="add")
-        return Reshape(c, Shape(self.x))
+        return Reshape(c, Shape(at.x))
 
 
 @register("GlobalMaxPool")
@@ -110,20 +109,20 @@ class AveragePool(Layer):
             where = {**where, "pads": extra}
         return tensor.Conv(cells, np.ones((1, 1, *kernel), dtype=x.dtype), group=1, **where)
 
-    def weight(self, x: Value) -> Value:
+    def weight(self, x: Value, p: Parameters) -> Value:
         """What every value of a window is multiplied by, (1, 1, *output)."""
-        return self.implied(1 / self.count(x))
+        return p.implied(1 / self.count(x))
 
-    def forward(self, x: Value) -> Value:
-        return tensor.Conv(x, self.ones(x), group=x.shape[1], **self.geometry(x)) * self.weight(x)
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return tensor.Conv(x, self.ones(x), group=x.shape[1], **self.geometry(x)) * self.weight(x, p)
 
-    def transpose(self, s: Value) -> Value:
-        kernel, where = attribute(self.node, "kernel_shape"), self.geometry(self.x)
-        extra = unreached(self.x.shape[2:], s.shape[2:], kernel, **where)
+    def transpose(self, s: Value, at: Bound) -> Value:
+        kernel, where = attribute(self.node, "kernel_shape"), self.geometry(at.x)
+        extra = unreached(at.x.shape[2:], s.shape[2:], kernel, **where)
         return tensor.ConvTranspose(
-            s * self.weight(self.x),
-            self.ones(self.x),
-            group=self.x.shape[1],
+            s * self.weight(at.x, at.p),
+            self.ones(at.x),
+            group=at.x.shape[1],
             output_padding=extra,
             **where,
         )
@@ -145,51 +144,51 @@ class ReduceSumLayer(Layer):
         super().__init__(node, graph, output)
         self.take_operand(graph, "axes", 1, "list of axes")
 
-    def axes(self, x: Value) -> Value:
+    def axes(self, x: Value, p: Parameters) -> Value:
         """The reduced axes, counted from the front."""
-        axes = self.parameters.get("axes")
+        axes = p.get("axes")
         axes = attribute(self.node, "axes") if axes is None else list(axes)
         if axes is None or len(axes) == 0:
             axes = [] if attribute(self.node, "noop_with_empty_axes") else range(x.ndim)
         return np.array(sorted(int(axis) % x.ndim for axis in axes), dtype=np.int64)
 
-    def scale(self, x: Value) -> float:
+    def scale(self, x: Value, p: Parameters) -> float:
         """What the sum is multiplied by."""
         return 1.0
 
-    def weighted(self, values: Value) -> Value:
+    def weighted(self, values: Value, x: Value, p: Parameters) -> Value:
         """`values` times the weight of one summand."""
-        scale = self.scale(self.x)
-        if self.change is None:
+        scale = self.scale(x, p)
+        if p.change is None:
             return values if scale == 1 else values * scale
-        return values * self.implied(values.dtype.type(scale))
+        return values * p.implied(values.dtype.type(scale))
 
-    def forward(self, x: Value) -> Value:
+    def forward(self, x: Value, p: Parameters) -> Value:
         keepdims = attribute(self.node, "keepdims")
-        axes = self.axes(x)
+        axes = self.axes(x, p)
         z = ReduceSum(x, axes, keepdims=1 if keepdims is None else keepdims) if axes.size else x
-        return self.weighted(z)
+        return self.weighted(z, x, p)
 
-    def transpose(self, s: Value) -> Value:
-        axes = self.axes(self.x)
+    def transpose(self, s: Value, at: Bound) -> Value:
+        axes = self.axes(at.x, at.p)
         if axes.size == 0:
-            return self.weighted(s)
+            return self.weighted(s, at.x, at.p)
         if attribute(self.node, "keepdims") == 0:
             s = Unsqueeze(s, axes)
-        return Expand(self.weighted(s), Shape(self.x))
+        return Expand(self.weighted(s, at.x, at.p), Shape(at.x))
 
 
 @register("ReduceMean")
 class ReduceMean(ReduceSumLayer):
     """The mean over some axes."""
 
-    def scale(self, x: Value) -> float:
-        return 1.0 / math.prod(int(x.shape[axis]) for axis in self.axes(x))
+    def scale(self, x: Value, p: Parameters) -> float:
+        return 1.0 / math.prod(int(x.shape[axis]) for axis in self.axes(x, p))
 
 
 @register("GlobalAveragePool")
 class GlobalAveragePool(ReduceMean):
     """The mean over all spatial positions."""
 
-    def axes(self, x: Value) -> Value:
+    def axes(self, x: Value, p: Parameters) -> Value:
         return np.arange(2, x.ndim, dtype=np.int64)

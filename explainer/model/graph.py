@@ -14,56 +14,20 @@ from onnx import numpy_helper
 
 from ..errors import ModelError
 from ..tensor import Array
-from .reading import Source, attributes_of, captured_names, constant_part, read_model
+from .node import Input, Node, input_of, node_of
+from .notes import Note
+from .reading import Source, constant_part, read_model
 from .runtime import Runtime
 
 if TYPE_CHECKING:
     from .session import Session
 
+__all__ = ["Graph", "Input", "ModelLike", "Node", "Note"]
+
 ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | onnx.ModelProto"
 
 # What these return depends on a tensor's shape, never on its values.
 SHAPE_OPERATORS = frozenset({"Shape", "Size"})
-
-
-@dataclass(frozen=True, eq=False)
-class Node:
-    """One node, its attribute defaults filled in; or a group of nodes that a canonizer made one.
-
-    Attributes
-    ----------
-    operator : str
-        The operator, with its domain in front where that is not ONNX's own.
-    members : tuple of Node
-        The nodes of a group, in the order they run; empty for a single node.
-    captures : tuple of str
-        Outer tensors that a subgraph of this node (If, Loop) reads.
-    """
-
-    operator: str
-    name: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    attributes: Mapping[str, Any]
-    opset: int
-    members: tuple[Node, ...] = ()
-    captures: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.operator} {self.name!r}"
-
-    def operand(self, index: int) -> str:
-        """The name of an input, "" where an optional one is absent."""
-        return self.inputs[index] if index < len(self.inputs) else ""
-
-
-@dataclass(frozen=True)
-class Input:
-    """A graph input that is not an initializer: its size is None where it is dynamic."""
-
-    name: str
-    dtype: np.dtype[Any]
-    shape: tuple[int | None, ...] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +47,10 @@ class Graph:
         The file as it is: what onnxruntime runs.
     aliases : dict of str -> str
         Tensors that the view no longer has (behind an Identity, say) and the tensor they equal.
-    notes : tuple of str
-        What canonizers did or could not do, for the plan to print.
+    notes : tuple of Note
+        What canonizers did or could not do.
+    arrays : dict of str -> array
+        Constants that the file does not hold: dequantised weights, say.
     runtime : Runtime
         What onnxruntime's sessions are opened with.
     """
@@ -97,7 +63,8 @@ class Graph:
     metadata: Mapping[str, str]
     source: Source
     aliases: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    arrays: Mapping[str, Array] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
     runtime: Runtime = field(default_factory=Runtime)
 
@@ -131,8 +98,8 @@ class Graph:
         opset = opsets.get("ai.onnx", 0)
         graph = proto.graph
         initializers = {tensor.name: tensor for tensor in graph.initializer}
-        nodes = tuple(_node(node, opsets) for node in graph.node)
-        inputs = tuple(_input(value) for value in graph.input if value.name not in initializers)
+        nodes = tuple(node_of(node, opsets) for node in graph.node)
+        inputs = tuple(input_of(value) for value in graph.input if value.name not in initializers)
         if opset and opset < 7:
             raise ModelError(f"{title}: opset {opset} is older than 7; raise it with onnx.version_converter")
         return cls(
@@ -152,8 +119,33 @@ class Graph:
         return self.source.title
 
     def having(self, **changes: Any) -> Graph:
-        """A changed copy; the file and the constants read so far are shared."""
+        """A changed copy; the file and the constants read so far are shared.
+
+        Parameters
+        ----------
+        **changes
+            Attributes. `arrays` are added to those that there are, under names that nothing else has:
+            see `unused`.
+
+        Raises
+        ------
+        ModelError
+            A tensor of the file, or another array, has the name of an array.
+        """
+        if "arrays" in changes:
+            taken = [name for name in changes["arrays"] if name != self.unused(name)]
+            if taken:
+                raise ModelError(
+                    f"{self.title}: an array of a canonizer is called {taken[0]!r}, as another tensor is"
+                )
+            changes["arrays"] = {**self.arrays, **changes["arrays"]}
         return replace(self, **changes)
+
+    def unused(self, name: str) -> str:
+        """`name`, or one like it that neither a tensor of the file nor an array has."""
+        while name in self.source.names or name in self.arrays:
+            name += "_"
+        return name
 
     @cached_property
     def producers(self) -> dict[str, Node]:
@@ -183,8 +175,8 @@ class Graph:
 
     @cached_property
     def fixed(self) -> frozenset[str]:
-        """Tensors that are the same in every run: initializers and what is computed from them alone."""
-        fixed = set(self.initializers)
+        """Tensors that are the same in every run: constants and what is computed from them alone."""
+        fixed = {*self.initializers, *self.arrays}
         for node in self.nodes:
             names = [name for name in (*node.inputs, *node.captures) if name]
             if fixed.issuperset(names) and not node.operator.startswith("Random"):
@@ -216,11 +208,31 @@ class Graph:
         Raises
         ------
         ModelError
-            The tensor's data cannot be read.
+            The tensor's data cannot be read, or a canonizer left it to be computed from a new array.
         """
+        if name in self.arrays:
+            return self.arrays[name]
+        if self.arrays and name in self._remade:
+            raise ModelError(
+                f"{self.title}: {name!r} is computed from an array that a canonizer made, and the file's own "
+                "run does not have it; let the canonizer make it too"
+            )
         if name not in self.constants:
             self.constants.update(self._evaluate(name))
         return self.constants[name]
+
+    @cached_property
+    def _remade(self) -> frozenset[str]:
+        """Constants that the view computes from new arrays."""
+        remade = set(self.arrays)
+        for node in self.nodes:
+            if not remade.isdisjoint(node.inputs):
+                remade.update(filter(None, node.outputs))
+        return frozenset(remade & self.fixed - set(self.arrays))
+
+    def axes(self, name: str) -> int | None:
+        """How many axes a tensor of the file has; None where the file does not tell."""
+        return self.source.axes.get(name)
 
     def _evaluate(self, name: str) -> dict[str, Array]:
         source = self.source
@@ -273,34 +285,6 @@ class Graph:
         for name in added:
             suffix.graph.output.add().name = name
         return self.source.data + bytes(suffix.SerializeToString())
-
-
-def _node(node: onnx.NodeProto, opsets: Mapping[str, int]) -> Node:
-    domain = "" if node.domain in ("", "ai.onnx") else node.domain
-    opset = opsets.get(domain or "ai.onnx", 1)
-    return Node(
-        operator=f"{domain}.{node.op_type}" if domain else node.op_type,
-        name=node.name or (node.output[0] if node.output else ""),
-        inputs=tuple(node.input),
-        outputs=tuple(node.output),
-        attributes=attributes_of(node, domain, opset),
-        opset=opset,
-        captures=captured_names(node),
-    )
-
-
-def _input(value: onnx.ValueInfoProto) -> Input:
-    tensor = value.type.tensor_type
-    try:
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
-    except KeyError:
-        dtype = np.dtype(object)
-    if not tensor.HasField("shape"):
-        return Input(value.name, dtype, None)
-    shape = tuple(
-        d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim
-    )
-    return Input(value.name, dtype, shape)
 
 
 def _constant_value(node: Node) -> Array:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+import onnx.shape_inference
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 from onnx.external_data_helper import uses_external_data
@@ -52,6 +53,24 @@ class Source:
     def folder(self) -> Path | None:
         """Where external data lies."""
         return None if self.path is None else self.path.parent
+
+    @functools.cached_property
+    def names(self) -> frozenset[str]:
+        """The names of all tensors."""
+        graph = self.proto.graph
+        given = (value.name for value in (*graph.input, *graph.initializer))
+        return frozenset(given) | {name for node in graph.node for name in (*node.input, *node.output)}
+
+    @functools.cached_property
+    def axes(self) -> Mapping[str, int]:
+        """Tensor name -> how many axes it has, of those that ONNX's inference of shapes can tell."""
+        try:
+            graph = onnx.shape_inference.infer_shapes(self.proto).graph
+        except Exception:  # what it makes of an odd file is no news here: then nothing is told
+            return {}
+        values = (*graph.input, *graph.value_info, *graph.output)
+        kinds = {value.name: value.type.tensor_type for value in values}
+        return {name: len(kind.shape.dim) for name, kind in kinds.items() if kind.HasField("shape")}
 
     def check_unchanged(self) -> None:
         """Refuse a file that is no longer the one that was read.

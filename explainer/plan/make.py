@@ -11,10 +11,11 @@ from ..composites import Composite
 from ..errors import TargetError, UnsupportedError
 from ..layers import REGISTRY, Layer
 from ..model.graph import Graph, Node
+from ..model.notes import told
 from ..targets import Anchor
 from .shortcuts import behind_relu
 from .steps import Plan, Step
-from .where import place
+from .where import placed
 
 
 def make_plan(
@@ -48,7 +49,7 @@ def make_plan(
         The target does not depend on the input, or a kept or conditioned tensor is not on the path.
     """
     names = list(dict.fromkeys([*([] if keep == "all" else _names(keep)), *conditioned]))
-    view = canonize(graph, {anchor.tensor, *names}, composite.merge_batchnorm)
+    view = canonize(graph, {anchor.tensor, *names}, composite.canonizers)
     if anchor.tensor not in view.carrying:
         raise TargetError(f"{anchor.tensor!r} does not depend on the values of the model's input")
     steps, reached = _steps(view, composite, anchor)
@@ -70,7 +71,7 @@ def _names(keep: Collection[str] | str) -> list[str]:
 def _steps(graph: Graph, composite: Composite, anchor: Anchor) -> tuple[list[Step], set[str]]:
     """The steps, and every tensor on the path; complaints are gathered and raised together."""
     layers, reached, complaints = _layers(graph, anchor)
-    place(graph, layers, anchor.tensor)
+    layers = placed(graph, layers, anchor.tensor)
     rules = [composite.rule_for(layer) for layer in layers]
     complaints += [
         (layer.node, f"composite {composite.name!r} has no rule for it")
@@ -106,9 +107,10 @@ def _layers(graph: Graph, anchor: Anchor) -> tuple[list[Layer], set[str], list[t
 
 
 def _layer(node: Node, graph: Graph, output: int) -> Layer:
-    if node.operator not in REGISTRY:
+    operator = node.acts_as or node.operator
+    if operator not in REGISTRY:
         raise UnsupportedError("this operator has no layer")
-    return REGISTRY[node.operator](node, graph, output)
+    return REGISTRY[operator](node, graph, output)
 
 
 def _complaint(graph: Graph, anchor: Anchor, complaints: list[tuple[Node, str]]) -> str:
@@ -121,6 +123,9 @@ def _complaint(graph: Graph, anchor: Anchor, complaints: list[tuple[Node, str]])
     for (operator, reason), names in groups.items():
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         lines.append(f"  {operator} x{len(names)} ({reason}): {', '.join(map(repr, names[:3]))}{more}")
+    complained = {node.name for node, _ in complaints}
+    apart = (note for note in graph.notes if note.refused and not complained.isdisjoint(note.nodes))
+    lines += [f"  {line}" for line in told(apart)]
     lines.append(
         "`onnx-lrp operators` lists what is supported. A tensor between the input and the first of them "
         "can be explained: target=NAME, or --target NAME. The methods occlusion and rise explain any model."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 
 from ..model.graph import Graph
@@ -42,8 +41,6 @@ def behind_relu(graph: Graph, steps: list[Step], anchor: Anchor) -> list[Step]:
             and own[0].node.operator == "Relu"
             and gets_nothing_where_zero(own[0].layer.output)
         ):
-            layer = copy.copy(step.layer)
-            layer.signed = False
-            step = replace(step, layer=layer, record=own[0].layer.output)
+            step = replace(step, layer=step.layer.having(signed=False), record=own[0].layer.output)
         changed.append(step)
     return changed

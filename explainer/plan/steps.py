@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..layers import Layer
-from ..model.graph import Graph, Node
+from ..model.graph import Graph, Node, Note
+from ..model.notes import told
 from ..rules import Rule
 from ..targets import Anchor
 
@@ -87,6 +88,12 @@ class Plan:
         """Every tensor that has a relevance, from the target to the input."""
         return list(dict.fromkeys([step.layer.output for step in self.steps] + list(self.sources)))
 
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What canonizers did, or could not do, with nodes between target and input."""
+        here = {node.name for step in self.steps for node in (step.node, *step.node.members)}
+        return tuple(note for note in self.graph.notes if not here.isdisjoint(note.nodes))
+
     def __str__(self) -> str:
         rows = [("node", "operator", "layer", "rule")]
         for step in self.steps:
@@ -98,4 +105,4 @@ class Plan:
         ]
         lines.insert(1, "  ".join("-" * width for width in widths))
         header = f"relevance starts at {self.anchor} and ends at {', '.join(map(repr, self.sources))}"
-        return "\n".join([header, *self.graph.notes, *(line.rstrip() for line in lines)])
+        return "\n".join([header, *told(self.notes), *(line.rstrip() for line in lines)])

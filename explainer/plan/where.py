@@ -13,8 +13,8 @@ from .signs import nonnegative
 WEIGHTED = frozenset({"convolution", "dense"})
 
 
-def place(graph: Graph, layers: Sequence[Layer], target: str) -> None:
-    """Tell every layer where it lies, and whether its input can be negative.
+def placed(graph: Graph, layers: Sequence[Layer], target: str) -> list[Layer]:
+    """The layers, each knowing where it lies and whether its input can be negative.
 
     Parameters
     ----------
@@ -28,11 +28,13 @@ def place(graph: Graph, layers: Sequence[Layer], target: str) -> None:
     ancestors = functools.cache(lambda name: _ancestors(graph, name))
     above_zero = nonnegative(graph)
     moved = {value.name for value in graph.inputs}
+    known = []
     for layer in layers[::-1]:
         at_input = moved.issuperset(layer.inputs)
         moved.update([layer.output] if at_input and layer.kind == "movement" else [])
-        layer.place = Place(layer in first, layer in last, at_input, ancestors)
-        layer.nonnegative = above_zero.issuperset(layer.inputs)
+        place = Place(layer in first, layer in last, at_input, ancestors)
+        known.append(layer.having(place=place, nonnegative=above_zero.issuperset(layer.inputs)).sealed())
+    return known[::-1]
 
 
 def _met_first(layers: Sequence[Layer], reached: set[str], forward: bool) -> set[Layer]:

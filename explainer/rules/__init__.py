@@ -1,10 +1,11 @@
 """What a rule says: arithmetic over a map, an input and a relevance. No operator is known here."""
 
-from .base import Division, Rule, Stabilized, Terms
+from .base import Rule, Stabilized, Terms
 from .first import Flat, WSquare, ZBox
 from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zero, ZPlus
 from .passing import Average, BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Pass, Route, Winner
 from .reference import Rescale
+from .relevance import Denominator, Division, Exact, Handed, Kept, Moved, Relevance, Stabilizer
 from .text import RULES, parse, register
 
 __all__ = [
@@ -13,20 +14,27 @@ __all__ = [
     "Average",
     "BetaSmooth",
     "Deconvnet",
+    "Denominator",
     "Division",
     "Epsilon",
+    "Exact",
     "Flat",
     "Gamma",
     "Gradient",
     "GuidedBackprop",
+    "Handed",
+    "Kept",
+    "Moved",
     "Norm",
     "Pass",
     "PlainGamma",
     "PlainZPlus",
+    "Relevance",
     "Rescale",
     "Route",
     "Rule",
     "Stabilized",
+    "Stabilizer",
     "Terms",
     "WSquare",
     "Winner",

@@ -4,32 +4,24 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import CompositeError
-from ..tensor import Value, inner, negative, positive, signed_epsilon, stabilize
+from ..tensor import Value, by_sign, negative, positive
+from .relevance import Handed, Relevance, Stabilizer, Stable
 
 if TYPE_CHECKING:
-    from ..layers import Layer
+    from ..layers import Bound
 
 WEIGHTED = frozenset({"convolution", "dense", "scale", "sum"})
 ANY = WEIGHTED | {"activation", "movement", "winner"}
 
 
-class Division(NamedTuple):
-    """One s = R / st(z), kept until the audit has asked where the relevance went."""
-
-    layer: Layer
-    z: Value
-    s: Value
-    factor: float = 1.0
-
-
 @dataclass(frozen=True)
 class Rule:
-    """R_in = rule(layer, x, R): how a layer's relevance is handed to its inputs.
+    """rule(layer, x, R) -> Handed: how the relevance of a layer's output is handed to its inputs.
 
     Attributes
     ----------
@@ -39,27 +31,37 @@ class Rule:
         What of the layer's values the rule looks at: "x", "z"; None is what the transpose looks at.
     proportional : bool
         Whether R_in is x times something: an input of 0 gets no relevance.
+    conserving : bool
+        Whether what comes in goes out, to inputs, constants and ε; not so for a gradient.
     """
 
     kinds: ClassVar[frozenset[str]] = ANY
     reads: ClassVar[frozenset[str] | None] = None
     proportional: ClassVar[bool] = False
+    conserving: ClassVar[bool] = True
 
-    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
+        """What the layer's inputs get.
+
+        Parameters
+        ----------
+        layer : Bound
+        x : Value
+            The layer's input.
+        R : Relevance
+            Of its output; `R / self.stabilize(z)` divides it, `R.whole` is the plain number.
+
+        Returns
+        -------
+        Handed
+            x and its factor, or plain relevance, and what was divided.
+        """
         raise NotImplementedError
 
     @property
     def takes_relu(self) -> bool:
         """Whether relu(z) may stand for z where a Relu alone reads it."""
         return False
-
-    def shares(self, layer: Layer, R: Value) -> tuple[Value, Value]:
-        """What no input receives: the bias's share and ε's, arrays that sum up to them per sample.
-
-        Asked for after the rule was called with the same bound layer. None stands for nothing.
-        ΣR = ΣR_in + Σ bias share + Σ ε share.
-        """
-        return None, None
 
     @classmethod
     def name(cls) -> str:
@@ -117,28 +119,13 @@ class Stabilized(Rule):
         if not condition:
             raise CompositeError(f"{self.name()}: {reason}")
 
-    def counted(self, layer: Layer) -> Layer:
+    def counted(self, layer: Bound) -> Bound:
         """The layer with the bias that counts in denominators."""
         return layer.without_bias() if self.zero_params else layer
 
-    def stabilize(self, z: Value) -> Value:
-        """st(z)."""
-        return stabilize(z, self.eps)
-
-    def leak(self, z: Value, s: Value) -> Value:
-        """What the stabiliser keeps: Σ s·(st(z) − z)."""
-        return inner(s, signed_epsilon(z, self.eps))
-
-    def shares(self, layer: Layer, R: Value) -> tuple[Value, Value]:
-        bias: Value = None
-        epsilon: Value = None
-        for part, z, s, factor in layer.divisions:
-            share = part.bias_share(s)
-            if share is not None:
-                bias = share * factor if bias is None else bias + share * factor
-            leak = self.leak(z, s) * factor
-            epsilon = leak if epsilon is None else epsilon + leak
-        return bias, epsilon
+    def stabilize(self, z: Value) -> Stable:
+        """st(z), to divide by."""
+        return Stabilizer(self.eps)(z)
 
 
 class Terms:
@@ -148,7 +135,7 @@ class Terms:
 
     Parameters
     ----------
-    layer : Layer, bound
+    layer : Bound
     x : Value
     on_positive, on_negative : callable
         What is done to the weights that meet x⁺ (and to the bias), and to those that meet x⁻.
@@ -156,30 +143,24 @@ class Terms:
 
     def __init__(
         self,
-        layer: Layer,
+        layer: Bound,
         x: Value,
         on_positive: Callable[[Value], Value],
         on_negative: Callable[[Value], Value],
     ) -> None:
-        self.main = layer.with_params(on_positive)
-        self.pairs = [(self.main, x if layer.nonnegative else positive(x))]
-        if not layer.nonnegative:
-            self.pairs.append((layer.with_params(on_negative).without_bias(), negative(x)))
+        self.x, self.main = x, layer.with_params(on_positive)
+        self.other = None if layer.nonnegative else layer.with_params(on_negative).without_bias()
 
     def forward(self) -> Value:
         """z."""
-        return _sum(part(x) for part, x in self.pairs)
+        if self.other is None:
+            return self.main(self.x)
+        return self.main(positive(self.x)) + self.other(negative(self.x))
 
     def transpose(self, s: Value) -> Value:
-        """x⁺·W'ᵀs + x⁻·W''ᵀs."""
-        return _sum(x * part.transpose(s) for part, x in self.pairs)
-
-
-def _sum(values: Iterable[Value]) -> Value:
-    first, *others = values
-    for value in others:
-        first = first + value
-    return first
+        """c, by which x is multiplied: W'ᵀs where x is positive, W''ᵀs where it is negative."""
+        c = self.main.transpose(s)
+        return c if self.other is None else by_sign(self.x, c, self.other.transpose(s))
 
 
 def snake_case(name: str) -> str:

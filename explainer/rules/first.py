@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from ..tensor import Bundle, Value, negative, ones_like, per_channel, positive
-from .base import Division, Stabilized
+from .base import Stabilized
+from .relevance import Division, Handed, Relevance
 
 if TYPE_CHECKING:
-    from ..layers import Layer
+    from ..layers import Bound
 
 # A number, or one for each channel.
-Bound = float | tuple[float, ...]
+Limit = float | tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class ZBox(Stabilized):
         The box, in the units of the layer's input; one number, or one per channel (axis 1).
     """
 
-    low: Bound
-    high: Bound
+    low: Limit
+    high: Limit
     proportional: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -47,7 +48,7 @@ class ZBox(Stabilized):
             max(map(float.__sub__, lows, highs)) < 0, f"low must be below high; [{lows}, {highs}] is no box"
         )
 
-    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
         for bound in (self.low, self.high):
             if isinstance(bound, tuple) and (isinstance(x, Bundle) or len(bound) not in (1, x.shape[1])):
                 what = "several tensors" if isinstance(x, Bundle) else str(x.shape)
@@ -58,10 +59,10 @@ class ZBox(Stabilized):
         linear = layer.without_bias()
         up, down = linear.with_params(positive), linear.with_params(negative)
         low, high = ones_like(x) * per_channel(self.low, x), ones_like(x) * per_channel(self.high, x)
-        z = linear(x) - up(low) - down(high)
-        s = R / self.stabilize(z)
-        layer.divisions.append(Division(linear, z, s))
-        return x * linear.transpose(s) - low * up.transpose(s) - high * down.transpose(s)
+        z = self.stabilize(linear(x) - up(low) - down(high))
+        s = R / z
+        R_in = x * linear.transpose(s) - low * up.transpose(s) - high * down.transpose(s)
+        return Handed(None, R_in, (Division(linear, z, s),))
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,11 @@ class WSquare(Stabilized):
 
     proportional: ClassVar[bool] = False
 
-    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
         squared = self.counted(layer).with_params(lambda w: w * w)
-        z = squared(ones_like(x))
-        s = R / self.stabilize(z)
-        layer.divisions.append(Division(squared, z, s))
-        return squared.transpose(s)
+        z = self.stabilize(squared(ones_like(x)))
+        s = R / z
+        return Handed(None, squared.transpose(s), (Division(squared, z, s),))
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,8 @@ class Flat(Stabilized):
 
     proportional: ClassVar[bool] = False
 
-    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
         even = layer.with_params(ones_like).without_bias()
-        z = even(ones_like(x))
-        s = R / self.stabilize(z)
-        layer.divisions.append(Division(even, z, s))
-        return even.transpose(s)
+        z = self.stabilize(even(ones_like(x)))
+        s = R / z
+        return Handed(None, even.transpose(s), (Division(even, z, s),))

@@ -6,26 +6,12 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from ..tensor import (
-    Abs,
-    Equal,
-    Min,
-    Relu,
-    Value,
-    Where,
-    inner,
-    negative,
-    positive,
-    root_mean_square,
-    signed_epsilon,
-    stabilize,
-    step,
-    summed,
-)
-from .base import WEIGHTED, Division, Rule, Stabilized, Terms
+from ..tensor import Min, Relu, Value, negative, positive, step
+from .base import WEIGHTED, Rule, Stabilized, Terms
+from .relevance import Division, Exact, Handed, Kept, Relevance, Stabilizer, Stable
 
 if TYPE_CHECKING:
-    from ..layers import Layer
+    from ..layers import Bound
 
 
 @dataclass(frozen=True)
@@ -40,15 +26,11 @@ class Zero(Rule):
     reads: ClassVar[frozenset[str] | None] = frozenset({"x", "z"})
     proportional: ClassVar[bool] = True
 
-    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
-        z = layer(x)
-        s = R / Where(Equal(R, 0), z.dtype.type(1), z)  # 0 divided by anything is 0, and so is 0/0
-        layer.divisions.append(Division(layer, z, s))
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
+        z = Exact(layer(x), layer.degree)
+        s = R / z
         c = layer.transpose(s)
-        return x * c
-
-    def shares(self, layer: Layer, R: Value) -> tuple[Value, Value]:
-        return layer.bias_share(layer.divisions[0].s), None
+        return Handed(x, c, (Division(layer, z, s),))
 
 
 @dataclass(frozen=True)
@@ -86,34 +68,16 @@ class Epsilon(Stabilized):
     def takes_relu(self) -> bool:
         return not (self.norm_scale or self.clip or self.zero_params) and self.signed
 
-    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
         counted = self.counted(layer)
-        z = counted(x)
-        s = R / (self.stabilize(z) if layer.signed else z + z.dtype.type(self.eps))
-        layer.divisions.append(Division(counted, z, s))
+        z = self.stabilizer(layer)(counted(x), layer.degree)
+        s = R / z
         c = layer.transpose(s)
-        return x * c
+        return Handed(x, c, (Division(counted, z, s),))
 
-    def stabilize(self, z: Value) -> Value:
-        if not (self.norm_scale or self.clip):
-            return stabilize(z, self.eps, signed=self.signed)
-        eps = root_mean_square(z) * self.eps if self.norm_scale else z.dtype.type(self.eps)
-        sign = signed_epsilon(z, 1.0) if self.signed else 1
-        if not self.clip:
-            return z + sign * eps
-        size = z * sign
-        return sign * Where(size < eps, eps, size)
-
-    def leak(self, z: Value, s: Value) -> Value:
-        if self.norm_scale or self.clip:
-            return s * (self.stabilize(z) - z)
-        return inner(s, signed_epsilon(z, self.eps)) if self.signed else summed(s) * self.eps
-
-    def shares(self, layer: Layer, R: Value) -> tuple[Value, Value]:
-        if layer.signed:
-            return super().shares(layer, R)
-        s = layer.divisions[0].s
-        return layer.bias_share(s), summed(s) * self.eps
+    def stabilizer(self, layer: Bound) -> Stabilizer:
+        """st; a z that is known not to be negative needs no sign."""
+        return Stabilizer(self.eps, self.norm_scale, self.clip, self.signed and layer.signed)
 
 
 @dataclass(frozen=True)
@@ -131,18 +95,15 @@ class ZPlus(Stabilized):
     Montavon et al. 2017 (Deep Taylor, z⁺ rule) for inputs of either sign; equals AlphaBeta(1, 0).
     """
 
-    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
         terms = Terms(self.counted(layer), x, positive, negative)
-        z = terms.forward()
-        s = R / self.stabilize(z)
-        layer.divisions.append(Division(terms.main, z, s))
-        return terms.transpose(s)
+        z = self.stabilize(terms.forward())
+        s = R / z
+        c = terms.transpose(s)
+        return Handed(x, c, (Division(terms.main, z, s),))
 
-    def stabilize(self, z: Value) -> Value:
-        return stabilize(z, self.eps, signed=False)  # z is a sum of terms that are 0 or more
-
-    def leak(self, z: Value, s: Value) -> Value:
-        return summed(s) * self.eps
+    def stabilize(self, z: Value) -> Stable:
+        return Stabilizer(self.eps, signed=False)(z)  # z is a sum of terms that are 0 or more
 
 
 @dataclass(frozen=True)
@@ -171,20 +132,20 @@ class AlphaBeta(Stabilized):
             f"alpha - beta must be 1, or relevance is not conserved; {self.alpha:g} - {self.beta:g} is not",
         )
 
-    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
-        R_in = self._part(layer, Terms(self.counted(layer), x, positive, negative), R, self.alpha)
-        if self.beta:
-            R_in = R_in + self._part(layer, Terms(self.counted(layer), x, negative, positive), R, -self.beta)
-        return R_in
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
+        counted = self.counted(layer)
+        part = self._part(layer, Terms(counted, x, positive, negative), R).times(self.alpha)
+        if not self.beta:
+            return part
+        return part + self._part(layer, Terms(counted, x, negative, positive), R).times(-self.beta)
 
-    def _part(self, layer: Layer, terms: Terms, R: Value, factor: float) -> Value:
-        z = terms.forward()
-        part = terms.main
+    def _part(self, layer: Bound, terms: Terms, R: Relevance) -> Handed:
+        whole, counted = terms.forward(), terms.main
         if self.full_bias and layer.bias is not None and not self.zero_params:
-            z, part = z - part.bias + layer.bias, layer
-        s = R / self.stabilize(z)
-        layer.divisions.append(Division(part, z, s, factor))
-        return terms.transpose(s) * factor
+            whole, counted = whole - counted.bias + layer.bias, layer
+        z = self.stabilize(whole)
+        s = R / z
+        return Handed(terms.x, terms.transpose(s), (Division(counted, z, s),))
 
 
 @dataclass(frozen=True)
@@ -219,28 +180,22 @@ class Gamma(Stabilized):
         """W + γW⁻."""
         return w + Min(w, 0) * self.gamma
 
-    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
         z, counted = layer(x), self.counted(layer)
-        R_in = self._part(layer, Terms(counted, x, self.more, self.less), R * step(z, 0))
-        if layer.signed:  # else a Relu is all that reads z, and R is 0 where it is closed
-            R_in = R_in + self._part(layer, Terms(counted, x, self.less, self.more), R * step(-z, 0))
-        return R_in
+        part = self._part(Terms(counted, x, self.more, self.less), R * step(z, 0))
+        if not layer.signed:  # a Relu is all that reads z, and R is 0 where it is closed
+            return part
+        both = part + self._part(Terms(counted, x, self.less, self.more), R * step(-z, 0))
+        return Handed(x, both.factor, (*both.account, Kept(R, z)))  # z = 0 has no side to be on
 
-    def _part(self, layer: Layer, terms: Terms, R: Value) -> Value:
-        z = terms.forward()
-        s = R / self.stabilize(z)
-        layer.divisions.append(Division(terms.main, z, s))
-        return terms.transpose(s)
+    def _part(self, terms: Terms, R: Relevance) -> Handed:
+        z = self.stabilize(terms.forward())
+        s = R / z
+        return Handed(terms.x, terms.transpose(s), (Division(terms.main, z, s),))
 
     @property
     def takes_relu(self) -> bool:
         return True
-
-    def shares(self, layer: Layer, R: Value) -> tuple[Value, Value]:
-        bias, epsilon = super().shares(layer, R)
-        if layer.signed:  # z = 0 has no side to be on
-            epsilon = epsilon + inner(R, 1 - step(Abs(layer(layer.x)), 0))
-        return bias, epsilon
 
 
 @dataclass(frozen=True)
@@ -253,13 +208,12 @@ class _Boosted(Stabilized):
         """W'."""
         raise NotImplementedError
 
-    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
         counted = self.counted(layer)
         changed = counted.without_bias().with_params(self.boosted)
-        z = changed(x) if counted.bias is None else changed(x) + counted.bias
-        s = R / self.stabilize(z)
-        layer.divisions.append(Division(counted, z, s))
-        return x * changed.transpose(s)
+        z = self.stabilize(changed(x) if counted.bias is None else changed(x) + counted.bias)
+        s = R / z
+        return Handed(x, changed.transpose(s), (Division(counted, z, s),))
 
 
 @dataclass(frozen=True)

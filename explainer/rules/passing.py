@@ -9,9 +9,10 @@ from ..errors import CompositeError
 from ..tensor import Relu, Sigmoid, Value
 from .base import Rule
 from .linear import Norm
+from .relevance import Handed, Moved, Relevance
 
 if TYPE_CHECKING:
-    from ..layers import Layer
+    from ..layers import Bound
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class Pass(Rule):
     kinds: ClassVar[frozenset[str]] = frozenset({"activation", "scale"})
     reads: ClassVar[frozenset[str] | None] = frozenset()
 
-    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
-        return R
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
+        return Handed(R.value, R.factor)
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,14 @@ class Route(Rule):
     """R_in = Aᵀ R, where A moves values: relevance goes where the value came from."""
 
     kinds: ClassVar[frozenset[str]] = frozenset({"movement", "winner"})
+    reads: ClassVar[frozenset[str] | None] = frozenset({"x", "z"})
 
-    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
-        return layer.transpose(R)
-
-    def shares(self, layer: Layer, R: Value) -> tuple[Value, Value]:
-        return layer.bias_share(R), None
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
+        moved = (Moved(layer, R),)
+        # z is x in other places: so Aᵀ(z·c) = x·Aᵀc.
+        if R.value is not None and R.value is layer.z:
+            return Handed(x, layer.transpose(R.factor), moved)
+        return Handed(None, layer.transpose(R.whole), moved)
 
 
 @dataclass(frozen=True)
@@ -62,19 +65,18 @@ class Average(Norm):
     def takes_relu(self) -> bool:
         return False
 
-    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
-        average = layer.averaged()
-        R_in = super().__call__(average, x, R)
-        layer.divisions.extend(average.divisions)
-        return R_in
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
+        return super().__call__(layer.averaged(), x, R)
 
 
 @dataclass(frozen=True)
 class Gradient(Rule):
     """R_in = Jᵀ R, J the layer's Jacobian at x: the gradient of the explained value."""
 
-    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
-        return layer.transpose(R)
+    conserving: ClassVar[bool] = False
+
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
+        return Handed(None, layer.transpose(R.whole))
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ class GuidedBackprop(Gradient):
 
     kinds: ClassVar[frozenset[str]] = frozenset({"activation"})
 
-    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
-        return layer.transpose(Relu(R))
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
+        return Handed(None, layer.transpose(Relu(R.whole)))
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,10 @@ class Deconvnet(Rule):
 
     kinds: ClassVar[frozenset[str]] = frozenset({"activation"})
     reads: ClassVar[frozenset[str] | None] = frozenset()
+    conserving: ClassVar[bool] = False
 
-    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
-        return Relu(R)
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
+        return Handed(None, Relu(R.whole))
 
 
 @dataclass(frozen=True)
@@ -116,10 +119,11 @@ class BetaSmooth(Rule):
     beta: float = 10.0
     kinds: ClassVar[frozenset[str]] = frozenset({"activation"})
     reads: ClassVar[frozenset[str] | None] = frozenset({"x"})
+    conserving: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not self.beta > 0:
             raise CompositeError(f"beta_smooth: beta must be positive, not {self.beta}")
 
-    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
-        return R * Sigmoid(x * self.beta)
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
+        return Handed(None, R.whole * Sigmoid(x * self.beta))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 from ..errors import CompositeError
 from ..tensor import Abs, Max, Value, Where
 from .base import Rule
+from .relevance import Handed, Relevance
 
 if TYPE_CHECKING:
-    from ..layers import Layer
+    from ..layers import Bound
 
 
 @dataclass(frozen=True)
@@ -30,20 +31,22 @@ class Rescale(Rule):
     eps: float = 1e-10
     kinds: ClassVar[frozenset[str]] = frozenset({"activation", "winner"})
     reads: ClassVar[frozenset[str] | None] = frozenset({"x", "z"})
+    conserving: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not self.eps > 0:
             raise CompositeError(f"rescale: eps must be positive, not {self.eps}")
 
-    def __call__(self, layer: Layer, x: Value, R: Value) -> Value:
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
         other = layer.reference
         if other is None:
             raise CompositeError("rescale compares with a reference: it belongs to method 'deeplift'")
-        p, q, change = layer(x), other(other.x), x - other.x
+        p, q, change, m = layer(x), other(other.x), x - other.x, R.whole
         if layer.kind == "winner":
-            m = Max(p, q)
-            handed = layer.transpose(R * (m - q)) + other.transpose(R * (p - m))
+            larger = Max(p, q)
+            handed = layer.transpose(m * (larger - q)) + other.transpose(m * (p - larger))
         else:
-            handed = R * (p - q)
+            handed = m * (p - q)
         still = Abs(change) < self.eps
-        return Where(still, layer.transpose(R), handed / Where(still, change.dtype.type(1), change))
+        slope = handed / Where(still, change.dtype.type(1), change)
+        return Handed(None, Where(still, layer.transpose(m), slope))

@@ -101,7 +101,7 @@ def ArgMax(x: Value, *, axis: int = 0, keepdims: int = 1) -> Value:
     return np.argmax(x, axis=axis, keepdims=bool(keepdims)).astype(np.int64)
 
 
-def total(x: Value, samples: int) -> Value:
+def total(x: Value, samples: int) -> Array:
     """Σ over everything but the batch, in float64: an array (N,).
 
     A tensor whose leading axis is not a multiple of the batch cannot be told apart by sample:
@@ -110,10 +110,18 @@ def total(x: Value, samples: int) -> Value:
     if x.ndim == 0 or x.shape[0] % samples:
         return np.full(samples, np.sum(x, dtype=np.float64) if samples == 1 else np.nan)
     # NumPy sums pairwise: float32 partial sums cost half of float64 ones and lose no digit that counts.
-    return np.sum(x.reshape(samples, -1), axis=1).astype(np.float64)
+    return np.asarray(np.sum(x.reshape(samples, -1), axis=1), dtype=np.float64)
 
 
-def inner(a: Array, b: Array) -> Array:
+def total_of_products(a: Array, b: Array, samples: int) -> Array:
+    """Σ a·b over everything but the batch, without an array of products: (N,), in float64; see `total`."""
+    if a.ndim == 0 or a.shape[0] % samples:
+        return total(a * b, samples)
+    pairs = zip(a.reshape(samples, -1), b.reshape(samples, -1), strict=True)
+    return np.array([np.dot(x, y) for x, y in pairs], dtype=np.float64)
+
+
+def dot(a: Array, b: Array) -> Array:
     """Σ a·b over everything but the first axis, without an array of products: (N, 1)."""
     rows = a.shape[0] if a.ndim else 1
     return np.asarray(np.einsum("ni,ni->n", a.reshape(rows, -1), b.reshape(rows, -1))[:, np.newaxis])
@@ -149,6 +157,13 @@ def negative(x: Value) -> Value:
 def ones_like(x: Value) -> Value:
     """1 in the shape of x; of a Bundle, each member's."""
     return Bundle(map(ones_like, x)) if isinstance(x, Bundle) else x * 0 + 1
+
+
+def by_sign(x: Value, a: Value, b: Value) -> Value:
+    """`b` where x is negative, else `a`; of a Bundle, each member's."""
+    if isinstance(x, Bundle):
+        return Bundle(map(by_sign, x, a, b))
+    return Where(x < 0, b, a)
 
 
 def per_channel(values: float | tuple[float, ...], x: Value) -> Value:
@@ -223,3 +238,16 @@ def stabilize(z: Value, eps: float, *, signed: bool = True) -> Value:
     `signed=False` is for values that are known not to be negative: z + ε is the same with less work.
     """
     return z + (signed_epsilon(z, eps) if signed else z.dtype.type(eps))
+
+
+def _share(z: Array, eps: float, *, signed: bool = True) -> Array:
+    size = np.abs(z) if signed else z
+    below = np.asarray(size + z.dtype.type(eps))
+    return np.asarray(np.divide(size, below, out=below))
+
+
+@with_fast_body(_share)
+def share(z: Value, eps: float, *, signed: bool = True) -> Value:
+    """z / st(z) = |z| / (|z| + ε), from 0 to 1; `signed=False` is z / (z + ε)."""
+    size = Abs(z) if signed else z
+    return size / (size + z.dtype.type(eps))

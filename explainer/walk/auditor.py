@@ -7,14 +7,22 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from ..errors import NumericalError
-from ..layers import Layer
 from ..plan import Step
+from ..rules import Handed, Relevance
 from ..tensor import Array, Value, total
 from .audit import Audit, AuditStep
 
+# How much of a step's relevance, Σ|R_out| + Σ|R_in|, may be unaccounted for, by the bytes of the coarsest
+# number that it was computed from. Over all models at hand and 40 presets and dialects, 21,685 steps, the
+# largest was 1.4e-15 in float64, 1.3e-6 in float32, and 7.9e-5 where the file computes in float16.
+UNACCOUNTED = {2: 5e-3, 4: 1e-4, 8: 1e-12}
+
 
 class Auditor:
-    """Watches a walk: sums relevance per sample, and stops at the first NaN or infinity.
+    """Watches a walk: sums relevance per sample, and believes no step unchecked.
+
+    The walk stops at the first NaN or infinity, and at the first step where what came in is not what
+    went to inputs, constants and ε.
 
     Parameters
     ----------
@@ -22,60 +30,93 @@ class Auditor:
         The batch size.
     conserving : bool
         False: of a gradient, whose sums mean nothing, only NaN and infinity are looked for.
+    precision : int
+        Bytes of the coarsest number that activations and relevance are computed in: 2, 4 or 8.
     """
 
-    def __init__(self, samples: int, conserving: bool = True) -> None:
+    def __init__(self, samples: int, conserving: bool = True, precision: int = 4) -> None:
         self.samples = samples
         self.conserving = conserving
+        self.allowed = UNACCOUNTED[precision]
         self.steps: list[AuditStep] = []
         # What one step hands on, the next is often handed: its sum is known.
-        self._handed: list[tuple[Value, Array]] = []
+        self._handed: list[tuple[Relevance, Array]] = []
 
-    def __call__(self, step: Step, layer: Layer, R: Value, R_in: Value) -> None:
-        parts = R_in if isinstance(R_in, tuple) else (R_in,)
+    def __call__(self, step: Step, R: Relevance, handed: Handed) -> None:
+        parts = handed.parts()
         if not self.conserving:
-            self._check(step, np.array([np.sum(part) for part in parts]), parts)
+            self._check(step, np.array([np.sum(part.factor) for part in parts]), parts)
             return
-        bias, epsilon = step.rule.shares(layer, R)
-        known = next((sums for part, sums in self._handed if part is R), None)
-        self._handed = [
-            (part, known if part is R and known is not None else self._sum(part)) for part in parts
-        ]
+        R_out = self._total(R)
+        self._handed = [(part, self._total(part)) for part in parts]
+        shares = [entry.shares() for entry in handed.account]
         entry = AuditStep(
             node=step.node.name,
             operator=step.node.operator,
             rule=str(step.rule),
-            R_out=self._sum(R) if known is None else known,
+            R_out=R_out,
             R_in=np.sum([sums for _, sums in self._handed], axis=0),
-            bias=self._sum(bias),
-            epsilon=self._sum(epsilon),
-            masked=self._sum(None),
+            bias=self._sum(bias for bias, _ in shares),
+            epsilon=self._sum(epsilon for _, epsilon in shares),
+            masked=self._sum(()),
         )
         self._check(step, entry.R_in, parts)
+        if step.rule.conserving:
+            self._check_balance(step, entry, R, handed)
         self.steps.append(entry)
 
     def gate(
-        self, tensor: str, rule: str, before: Iterable[Value], passed: Value, masked: Iterable[Value]
+        self, tensor: str, rule: str, R: Relevance, passed: Relevance, past: Iterable[Relevance]
     ) -> None:
-        """Note a condition: all relevance that there is, what passes, and what is held back."""
+        """Note a condition on a tensor: what of its relevance passes; the rest, and all past it, does not."""
         if self.conserving:
-            nothing = self._sum(None)
-            whole, rest = (np.sum([self._sum(part) for part in parts], axis=0) for parts in (before, masked))
+            whole, through, nothing = R.total(self.samples), passed.total(self.samples), self._sum(())
+            aside = np.sum([nothing, *(other.total(self.samples) for other in past)], axis=0)
+            masked = whole - through + aside
             self.steps.append(
-                AuditStep(tensor, "Condition", rule, whole, self._sum(passed), nothing, nothing, rest)
+                AuditStep(tensor, "Condition", rule, whole + aside, through, nothing, nothing, masked)
             )
 
     @staticmethod
-    def _check(step: Step, sums: Array, parts: tuple[Value, ...]) -> None:
+    def _check(step: Step, sums: Array, parts: tuple[Relevance, ...]) -> None:
         # A sum with a NaN or an infinity in it is one itself: no need to look at every value.
-        if not np.isfinite(sums).all() and not all(np.isfinite(part).all() for part in parts):
+        if not np.isfinite(sums).all() and not all(np.isfinite(part.whole).all() for part in parts):
             raise NumericalError(
                 f"the relevance below {step.node} is not finite (rule {step.rule}); "
                 "a rule with a stabiliser, such as epsilon, has no such limit"
             )
 
-    def _sum(self, x: Value) -> Array:
-        return np.zeros(self.samples) if x is None else total(x, self.samples)
+    def _check_balance(self, step: Step, entry: AuditStep, R: Relevance, handed: Handed) -> None:
+        sums = np.abs([entry.R_out, entry.R_in, entry.bias, entry.epsilon]).sum(axis=0)
+        if (np.abs(entry.residual) <= self.allowed * sums).all():
+            return
+        # Where sums cancel, or a layer mixes samples, what counts is the amount of all relevance there is.
+        parts, shares = handed.parts(), [entry.shares() for entry in handed.account]
+        came, went = float(R.total(1)[0]), float(sum(part.total(1)[0] for part in parts))
+        bias, kept = (
+            float(sum(total(share, 1)[0] for share in column if share is not None))
+            for column in (zip(*shares, strict=True) if shares else ((), ()))
+        )
+        amount = sum(float(np.sum(np.abs(part.whole), dtype=np.float64)) for part in (R, *parts))
+        missing = came - went - bias - kept
+        if abs(missing) > self.allowed * amount:
+            raise NumericalError(
+                f"{step.node}: of a relevance of {came:.6g}, {went:.6g} goes to the inputs, {bias:.6g} to "
+                f"constants and {kept:.6g} to ε; {missing:.6g} is unaccounted for (rule {step.rule}, layer "
+                f"{type(step.layer).__name__}). The rule leaves out a division, the layer's transpose is not "
+                "that of its forward, or the file is not run as it was read; audit=False goes on regardless"
+            )
+
+    def _total(self, R: Relevance) -> Array:
+        for part, sums in self._handed:
+            if part.value is R.value and part.factor is R.factor:
+                return sums
+        return R.total(self.samples)
+
+    def _sum(self, shares: Iterable[Value]) -> Array:
+        """The sum of what shares there are."""
+        found = [total(share, self.samples) for share in shares if share is not None]
+        return np.asarray(np.sum([np.zeros(self.samples), *found], axis=0))
 
     def result(self) -> Audit:
         """What was seen."""

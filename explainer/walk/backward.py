@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeAlias
 
-from ..layers import Layer
+from ..errors import CompositeError
+from ..layers import Bound
 from ..plan import Plan, Step
+from ..rules import Handed, Relevance
 from ..tensor import Value
 
-Watch: TypeAlias = Callable[[Step, Layer, Value, Value], None]
+Watch: TypeAlias = Callable[[Step, Relevance, Handed], None]
 # The relevance of every tensor that has some and has not handed it on -> what of it goes on.
-Gate: TypeAlias = Callable[[Mapping[str, Value]], dict[str, Value]]
+Gate: TypeAlias = Callable[[Mapping[str, Relevance]], dict[str, Relevance]]
 
 
 def backward(
@@ -26,7 +29,7 @@ def backward(
     """Hand relevance from each node's output to its inputs.
 
     The relevance of a tensor is the sum over all its readers on the path, complete before its
-    producer runs.
+    producer runs. It goes as value × factor, and is multiplied out where somebody looks.
 
     Parameters
     ----------
@@ -38,7 +41,7 @@ def backward(
     parameters : callable
         Returns a step's parameters.
     watch : callable, optional
-        Called with (step, bound layer, R_out, R_in) after each step.
+        Called with (step, relevance of the output, what the rule answered) after each step.
     gates : dict of tensor -> callable, optional
         Called once a tensor's relevance is complete, before it is handed on.
     references : dict of str -> Value, optional
@@ -50,22 +53,27 @@ def backward(
         The relevance of the inputs that are reached and of the kept tensors: what a gate let through.
     """
     gates = gates or {}
-    relevance: dict[str, Value] = {plan.anchor.tensor: R}
+    relevance = {plan.anchor.tensor: Relevance(None, R)}
     wanted, kept = set(plan.keep.values()), dict[str, Value]()
     for step in plan.steps:
         output = step.layer.output
         if output in gates:
             relevance = gates[output](relevance)
-        R = relevance.pop(output)
+        at_output = relevance.pop(output)
         if output in wanted:
-            kept[output] = R
+            kept[output] = at_output.whole
         layer = _bound(step, activations, parameters)
         if references is not None:
-            layer.reference = _bound(step, references, parameters)
-        R_in = step.rule(layer, layer.x, R)
+            layer = replace(layer, reference=_bound(step, references, parameters))
+        handed = step.rule(layer, layer.x, at_output)
+        if not isinstance(handed, Handed):
+            raise CompositeError(
+                f"rule {step.rule} at {step.node} returned {type(handed).__name__}: a rule answers with "
+                "Handed(x, c, (Division(layer, z, s),)), or Handed(None, R_in); see docs/adding-a-rule.md"
+            )
         if watch is not None:
-            watch(step, layer, R, R_in)
-        for name, part in zip(layer.inputs, R_in if isinstance(R_in, tuple) else (R_in,), strict=True):
+            watch(step, at_output, handed)
+        for name, part in zip(step.layer.inputs, handed.parts(), strict=True):
             relevance[name] = relevance[name] + part if name in relevance else part
         for name in step.frees:
             activations.pop(name, None)
@@ -74,11 +82,11 @@ def backward(
     for name in plan.sources:
         if name in gates:
             relevance = gates[name](relevance)
-    arrived = kept | relevance
+    arrived = kept | {name: R.whole for name, R in relevance.items()}
     return {name: arrived[name] for name in (*plan.sources, *wanted)}
 
 
 def _bound(
     step: Step, activations: dict[str, Value], parameters: Callable[[Step], dict[str, Value]]
-) -> Layer:
+) -> Bound:
     return step.layer.bind(step.layer.read(activations), activations.get(step.record), parameters(step))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ..errors import TargetError
 from ..plan import Plan
+from ..rules import Relevance
 from ..targets import Condition
-from ..tensor import Value
 from .auditor import Auditor
 
 
@@ -34,15 +34,15 @@ class Gate:
     samples: int | None
     audit: Auditor | None = None
 
-    def __call__(self, relevance: Mapping[str, Value]) -> dict[str, Value]:
+    def __call__(self, relevance: Mapping[str, Relevance]) -> dict[str, Relevance]:
         R = relevance[self.tensor]
         passed = R
         for condition in self.conditions:
-            passed = passed * condition.mask(R.shape, self.samples).astype(R.dtype)
+            passed = passed * condition.mask(R.factor.shape, self.samples).astype(R.factor.dtype)
         if self.audit is not None:
             past = [value for name, value in relevance.items() if name != self.tensor]
             text = " & ".join(map(str, self.conditions))
-            self.audit.gate(self.tensor, text, [R, *past], passed, [R - passed, *past])
+            self.audit.gate(self.tensor, text, R, passed, past)
         return {name: passed if name == self.tensor else value * 0 for name, value in relevance.items()}
 
 

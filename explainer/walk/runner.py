@@ -82,6 +82,8 @@ class Runner:
         What walks from many points, a name of `ENGINES`.
     by_onnxruntime : callable, optional
         (runner, must) -> `run` with the walk in onnxruntime.
+    audit : bool
+        Whether every step of the walk is checked, and its shares noted.
     """
 
     def __init__(
@@ -90,8 +92,10 @@ class Runner:
         dtype: np.dtype[Any],
         engine: str = "numpy",
         by_onnxruntime: Callable[[Runner, bool], RunTargets] | None = None,
+        audit: bool = True,
     ) -> None:
         self.plan = plan
+        self.audit = audit
         self.engine = engine
         self._by_onnxruntime = by_onnxruntime
         self.dtype = dtype
@@ -120,9 +124,13 @@ class Runner:
                         f"{graph.title}: the parameter {letter!r} of {step.node} has NaN or infinity in it"
                     )
 
+    @property
+    def precision(self) -> int:
+        """The bytes of the coarsest number that a walk computes with."""
+        return 8 if self.reference else min(self.plan.graph.precision, self.dtype.itemsize)
+
     def _constants(self, step: Step) -> dict[str, Array]:
-        names = {*step.layer.operands.values(), *(n for m in step.node.members for n in m.inputs)}
-        constants = (name for name in names if name and self.plan.graph.is_constant(name))
+        constants = filter(self.plan.graph.is_constant, step.layer.operands.values())
         return {name: self._cast(self.plan.graph.constant(name)) for name in constants}
 
     def _cast(self, value: Array) -> Array:
@@ -168,7 +176,7 @@ class Runner:
         runs = []
         with np.errstate(all="ignore"):  # the auditor says which node, NumPy only that
             for place, target in enumerate(targets, start=1):
-                auditor = Auditor(passed.samples, conserving=not self.plan.gradient)
+                auditor = Auditor(passed.samples, not self.plan.gradient, self.precision)
                 here, there = passed, others
                 if place < len(targets):  # the last walk may let go of what it has read
                     here = replace(passed, activations=dict(passed.activations))
@@ -177,8 +185,10 @@ class Runner:
                     backward,
                     self.plan,
                     parameters=passed.parameters.__getitem__,
-                    watch=auditor,
-                    gates=gates_of(self.plan, target.conditions, passed.samples, auditor),
+                    watch=auditor if self.audit else None,
+                    gates=gates_of(
+                        self.plan, target.conditions, passed.samples, auditor if self.audit else None
+                    ),
                     references=there,
                 )
                 runs.append(self._walk(target, here, passed.chosen[place - 1], hand_back, auditor))
@@ -230,6 +240,8 @@ class Runner:
         # A sum that is 0 by definition is not left to rounding: it would be divided by.
         start = np.zeros(samples) if is_balanced(target) else total(R, samples)
         relevance = hand_back(activations, R)
+        if not self.audit and not all(np.isfinite(np.sum(value)) for value in relevance.values()):
+            raise NumericalError("the relevance is not finite; with audit=True the message names the node")
         return replace(
             run,
             relevance={name: finish(target, value) for name, value in relevance.items()},

@@ -1,284 +1,162 @@
-"""BatchNormalization merged with its neighbour where the data flow allows, and nowhere else."""
+"""Which canonizers a walk has: by name or as objects, from a composite or a dialect."""
+
+import pickle
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
 import pytest
-from building import parse, relative, rng
-from onnx import numpy_helper
+from building import parse, rng
+from click.testing import CliRunner
 
-from explainer import Explainer, UnsupportedError, canonizers
-from explainer.canonizers import canonize, merge_batchnorm, see_through
-from explainer.layers import REGISTRY
-from explainer.model.graph import Graph
-from explainer.plan import make
-from explainer.rules import Epsilon
+import explainer
+from explainer import CompositeError, Explainer, composites
+from explainer.canonizers import CANONIZERS, BatchNorm, Canonizer, canonize, get, register
+from explainer.cli import main
+from explainer.model.graph import Graph, Note
 
-EPS = 1e-3
-BN = "BatchNormalization <epsilon = 0.25>"
-SIZES = {"Conv": (2, 4, 6, 5), "ConvTranspose": (2, 4, 6, 5), "Gemm": (2, 4)}
-LINEAR = {
-    "plain": ("Conv", "", (6, 4, 3, 2)),
-    "strided": ("Conv", "<strides = [2, 1], dilations = [1, 2]>", (6, 4, 2, 2)),
-    "valid": ("Conv", '<auto_pad = "VALID">', (6, 4, 3, 2)),
-    "grouped": ("Conv", "<group = 2>", (6, 2, 3, 2)),
-    "depthwise": ("Conv", "<group = 4>", (8, 1, 3, 3)),
-    "padded": ("Conv", "<pads = [1, 1, 1, 0]>", (6, 4, 3, 2)),
-    "same": ("Conv", '<auto_pad = "SAME_UPPER">', (6, 4, 3, 2)),
-    "transposed": ("ConvTranspose", "<strides = [2, 1]>", (4, 6, 3, 2)),
-    "transposed grouped": ("ConvTranspose", "<group = 2>", (4, 3, 3, 2)),
-    "gemm": ("Gemm", "", (4, 6)),
-    "gemm scaled": ("Gemm", "<alpha = 0.5, beta = 2.0, transB = 1>", (6, 4)),
-}
-MERGES_BEFORE = {"plain", "strided", "valid", "grouped", "depthwise", "gemm", "gemm scaled"}
+NORM = "BatchNormalization ({}, scale, shift, mean, variance)"
+X = rng(4).standard_normal((2, 4)).astype(np.float32)
 
 
-def outputs_of(kind: str) -> int:
-    operator, options, shape = LINEAR[kind]
-    if operator == "ConvTranspose":
-        return shape[1] * (2 if "group" in options else 1)
-    return shape[0] if operator == "Conv" or "transB" in options else shape[1]
+def net(pairs: int = 1, extra: str = "") -> onnx.ModelProto:
+    """Gemm and BatchNormalization, again and again."""
+    chain = [f"c{i} = Gemm (y{i}, w) y{i + 1} = {NORM.format(f'c{i}')}" for i in range(pairs)]
+    text = f"y0 = Relu (x) {' '.join(chain)} y = Relu (y{pairs}) {extra}"
+    constants = {
+        name: rng(5, i).uniform(0.5, 2, 4) for i, name in enumerate(("scale", "shift", "mean", "variance"))
+    }
+    return parse(
+        f"g (float[N,4] x) => (float[N,4] y) {{ {text} }}", w=rng(6).standard_normal((4, 4)), **constants
+    )
 
 
-def norm(channels: int, shift: bool = True, seed: int = 1) -> dict[str, np.ndarray]:
-    random = rng(seed, channels)
-    values = {name: random.standard_normal(channels).astype(np.float32) for name in ("gamma", "beta", "mean")}
-    values["variance"] = random.uniform(0.5, 2, channels).astype(np.float32)
-    return values if shift else {**values, "beta": values["beta"] * 0, "mean": values["mean"] * 0}
+@dataclass(frozen=True)
+class Silent(Canonizer):
+    """Takes out rectifiers that come first, or all: a function on the view without any pattern."""
 
+    every: bool = False
 
-def scale_and_shift(values: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    gamma, beta, mean, variance = (np.asarray(value, dtype=np.float64) for value in values.values())
-    scale = gamma / np.sqrt(variance + 0.25)
-    return scale, beta - mean * scale
-
-
-def model(kind: str, order: str, biased: bool = True, shift: bool = True, extra: str = "") -> onnx.ModelProto:
-    """Linear then BatchNormalization ("after"), or the other way round ("before")."""
-    operator, options, shape = LINEAR[kind]
-    size = "N,4,6,5" if len(SIZES[operator]) == 4 else "N,4"
-    b = ", b" if biased else ""
-    norm_inputs = "gamma, beta, mean, variance"
-    if order == "after":
-        body = f"h = {operator} {options} (x, w{b}) y = {BN} (h, {norm_inputs})"
-        channels = outputs_of(kind)
-    else:
-        body = f"h = {BN} (x, {norm_inputs}) y = {operator} {options} (h, w{b})"
-        channels = 4
-    constants = {"w": rng(2).standard_normal(shape), **norm(channels, shift)}
-    if biased:
-        constants["b"] = rng(3).standard_normal(outputs_of(kind))
-    return parse(f"g (float[{size}] x) => (float[N] y) {{ {body} {extra} }}", **constants)
-
-
-def x_for(kind: str) -> np.ndarray:
-    return rng(4).standard_normal(SIZES[LINEAR[kind][0]]).astype(np.float32)
-
-
-def merged_by_hand(proto: onnx.ModelProto, kind: str, order: str, shift: bool) -> dict[str, np.ndarray]:
-    """W and b of the one layer, channel by channel in plain loops."""
-    stored = {t.name: np.array(numpy_helper.to_array(t), dtype=np.float64) for t in proto.graph.initializer}
-    operator, options, _ = LINEAR[kind]
-    w, outputs = stored["w"].copy(), outputs_of(kind)
-    b = stored.get("b", np.zeros(outputs)).copy()
-    if kind == "gemm scaled":
-        w, b = 0.5 * w.T, 2 * b
-    scale, move = scale_and_shift(norm(outputs if order == "after" else 4, shift))
-    group = 4 if kind == "depthwise" else 2 if "group" in options else 1
-    if order == "after":
-        for k in range(outputs):
-            if operator == "Conv":
-                w[k] *= scale[k]
-            elif operator == "Gemm":
-                w[:, k] *= scale[k]
+    def __call__(self, graph: Graph, visible: Collection[str]) -> Graph:
+        aliases, nodes = dict(graph.aliases), []
+        for node in graph.nodes:
+            inputs = tuple(aliases.get(name, name) for name in node.inputs)
+            if (
+                node.operator == "Relu"
+                and node.outputs[0] not in visible
+                and (self.every or inputs == ("x",))
+            ):
+                aliases[node.outputs[0]] = inputs[0]
             else:
-                depth = outputs // group
-                rows = slice((k // depth) * (4 // group), (k // depth + 1) * (4 // group))
-                w[rows, k % depth] *= scale[k]
-        return {"w": w, "b": b * scale + move}
-    for j in range(4):
-        for k in range(outputs):
-            if operator == "Gemm":
-                b[k] += w[j, k] * move[j]
-                w[j, k] *= scale[j]
-            elif j // (4 // group) == k // (outputs // group):
-                place = k, j % (4 // group)
-                b[k] += w[place].sum() * move[j]
-                w[place] *= scale[j]
-    return {"w": w, "b": b}
+                nodes.append(replace(node, inputs=inputs))
+        return graph.having(
+            nodes=tuple(nodes), aliases=aliases, notes=(Note(self.name, ("y0",), ("Relu",), "x"),)
+        )
 
 
-def check_merged(proto: onnx.ModelProto, kind: str, order: str, shift: bool = True) -> None:
-    explainer = Explainer(proto, eps=EPS, dtype="float64")
-    (step,) = explainer.plan_for("y").steps
-    assert len(step.node.members) == 2
-    x = x_for(kind).astype(np.float64)
-    graph = Graph.load(proto)
-    linear = next(node for node in graph.nodes if node.operator == LINEAR[kind][0])
-    by_hand = REGISTRY[linear.operator](linear, graph)
-    by_hand = by_hand.bind(x, None, merged_by_hand(proto, kind, order, shift))
-    z = by_hand.forward(x)
-    explanation = explainer.explain(x_for(kind), target="y")
-    assert relative(explanation.relevance, Epsilon(EPS)(by_hand, x, z)) < 1e-12
-    assert relative(explanation.start, z.reshape(len(z), -1).sum(1)) < 1e-12
-    assert relative(explanation.outputs["y"], z) < 1e-5  # onnxruntime's own, unmerged
+@pytest.fixture
+def names():
+    """The registry, put back afterwards."""
+    before = dict(CANONIZERS)
+    yield CANONIZERS
+    CANONIZERS.clear()
+    CANONIZERS.update(before)
 
 
-def check_apart(proto: onnx.ModelProto, x: np.ndarray, monkeypatch, target="y", keep=()) -> Explainer:
-    """Nothing is merged, and the relevance is that without the canonizer."""
-    explainer = Explainer(proto, eps=EPS, dtype="float64", keep=keep)
-    found = explainer.explain(x, target=target)
-    assert not any(step.node.members for step in explainer.plan_for(target).steps)
-    with monkeypatch.context() as patch:
-        patch.setattr(canonizers, "merge_batchnorm", lambda graph, boundaries=(): graph)
-        wanted = Explainer(proto, eps=EPS, dtype="float64", keep=keep).explain(x, target=target)
-    assert relative(found.relevance, wanted.relevance) < 1e-13
-    return explainer
+def operators(*canonizers, pairs: int = 1) -> list[str]:
+    composite = replace(composites.get("epsilon"), canonizers=canonizers)
+    return [step.node.operator for step in Explainer(net(pairs), composite=composite).plan.steps]
 
 
-@pytest.mark.parametrize("kind", LINEAR)
-@pytest.mark.parametrize("biased", [True, False])
-def test_a_normalization_behind_its_linear_layer_is_merged(kind, biased):
-    check_merged(model(kind, "after", biased), kind, "after")
+def test_a_composite_names_its_canonizers():
+    assert operators() == ["Relu", "BatchNormalization", "Gemm", "Relu"]
+    assert operators("batchnorm") == operators(BatchNorm()) == ["Relu", "Gemm", "Relu"]
+    assert operators(Silent()) == ["Relu", "BatchNormalization", "Gemm"]
+    assert operators("batchnorm", Silent()) == ["Relu", "Gemm"]
 
 
-@pytest.mark.parametrize("kind", sorted(MERGES_BEFORE))
-@pytest.mark.parametrize("biased", [True, False])
-def test_a_normalization_before_an_unpadded_linear_layer_is_merged(kind, biased):
-    check_merged(model(kind, "before", biased), kind, "before")
+@pytest.mark.parametrize("dialect", ["captum", "innvestigate"])
+def test_some_dialects_name_none(dialect):
+    assert composites.get(dialect=dialect).canonizers == ()
 
 
-@pytest.mark.parametrize("kind", ["padded", "same"])
-def test_padding_after_a_shift_forbids_it_and_without_a_shift_does_not(kind, monkeypatch):
-    check_apart(model(kind, "before"), x_for(kind), monkeypatch)
-    check_merged(model(kind, "before", shift=False), kind, "before", shift=False)
+@pytest.mark.parametrize("dialect", [None, "zennit", "attnlrp"])
+def test_others_name_the_one_of_batch_normalization(dialect):
+    assert composites.get(dialect=dialect).canonizers == ("batchnorm",)
+    assert composites.get("gradient").canonizers == ("batchnorm",)
 
 
-@pytest.mark.parametrize("kind", ["transposed", "transposed grouped"])
-def test_a_transposed_convolution_takes_in_no_normalization_before_it(kind, monkeypatch):
-    check_apart(model(kind, "before"), x_for(kind), monkeypatch)
+def test_what_a_canonizer_did_is_data_and_text():
+    plan = Explainer(net(4)).plan
+    assert plan.notes == tuple(
+        Note("batchnorm", (f"c{i}", f"y{i + 1}"), ("Gemm", "BatchNormalization"), layer=f"c{i}")
+        for i in range(4)
+    )
+    line = "batchnorm: 4 x Gemm + BatchNormalization, one layer each ('c0', 'c1', 'c2' and 1 more)"
+    assert str(plan).splitlines()[1] == line
+    assert not any(note.refused for note in plan.notes)
 
 
-@pytest.mark.parametrize(
-    ("order", "extra"),
-    [("after", "z = Relu (h)"), ("before", "z = Relu (h)"), ("after", "z = Add (h, y)")],
-)
-def test_a_second_reader_forbids_it(order, extra, monkeypatch):
-    proto = model("plain", order, extra=extra)
-    check_apart(proto, x_for("plain"), monkeypatch)
+def test_check_says_what_was_grouped_and_what_was_not(tmp_path):
+    onnx.save(net(3, "other = Sigmoid (c2)"), tmp_path / "net.onnx")
+    done = CliRunner().invoke(main, ["check", str(tmp_path / "net.onnx")])
+    assert done.exit_code == 0
+    said = done.output.splitlines()
+    assert "batchnorm: 2 x Gemm + BatchNormalization, one layer each ('c0', 'c1')" in said
+    apart = (
+        "batchnorm: Gemm + BatchNormalization, not one layer: Sigmoid 'other' reads 'c2' too ('c2' and 'y3')"
+    )
+    assert apart in said
+    done = CliRunner().invoke(main, ["check", str(tmp_path / "net.onnx"), "--dialect", "captum"])
+    assert "batchnorm" not in done.output
 
 
-@pytest.mark.parametrize("order", ["after", "before"])
-def test_a_graph_output_in_between_forbids_it(order, monkeypatch):
-    proto = model("plain", order)
-    proto.graph.output.append(onnx.helper.make_empty_tensor_value_info("h"))
-    proto.graph.output[-1].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
-    explainer = check_apart(proto, x_for("plain"), monkeypatch)
-    assert ("must stay visible" in str(explainer.plan)) == (order == "after")
+def test_canonizers_are_plain_values():
+    for canonizer in (BatchNorm(), Silent(), Silent(every=True)):
+        again = pickle.loads(pickle.dumps(canonizer))
+        assert again == canonizer
+        assert hash(again) == hash(canonizer)
+    assert Silent() != Silent(every=True)
+    assert repr(Silent(True)) == "Silent(every=True)"
+    assert repr(BatchNorm()) == "BatchNorm()"
+    assert (BatchNorm().name, Silent().name) == ("batchnorm", "Silent")
 
 
-@pytest.mark.parametrize("order", ["after", "before"])
-def test_a_kept_tensor_in_between_forbids_it(order, monkeypatch):
-    check_apart(model("plain", order), x_for("plain"), monkeypatch, keep=["h"])
-    explanation = Explainer(model("plain", order), keep="h").explain(x_for("plain"))
-    assert set(explanation.relevances) == {"h"}
+def test_a_name_is_registered_once(names):
+    assert register("silent")(Silent) is Silent
+    assert get("silent") == Silent()
+    assert register("silent")(Silent) is Silent  # a module that is read twice
+    assert operators("silent") == ["Relu", "BatchNormalization", "Gemm"]
+    with pytest.raises(CompositeError, match=r"'batchnorm' is explainer\..*BatchNorm already.*replace=True"):
+        register("batchnorm")(Silent)
+    assert get("batchnorm") == BatchNorm()
+    register("batchnorm", replace=True)(Silent)
+    assert get("batchnorm") == Silent()
 
 
-@pytest.mark.parametrize("order", ["after", "before"])
-def test_a_target_in_between_stays_itself(order):
-    explainer = Explainer(model("plain", order), dtype="float64")
-    (step,) = explainer.plan_for("h").steps
-    assert step.node.name == "h"
-    assert not step.node.members
-    explainer.explain(x_for("plain"), target=("h", 3))
-
-
-def test_a_normalization_between_two_goes_to_the_first_and_each_layer_takes_one():
-    weights = {name: rng(7).standard_normal((4, 4, 1, 1)) for name in "wv"}
-    text = "g (float[N,4,3,3] x) => (float[N,4,3,3] y) {{ {} }}"
-    inputs = "gamma, beta, mean, variance"
-    sandwich = f"a = Conv(x, w) b = {BN} (a, {inputs}) y = Conv(b, v)"
-    found = Explainer(parse(text.format(sandwich), **weights, **norm(4))).plan.steps
-    assert [[m.operator for m in step.node.members] for step in found] == [[], ["Conv", "BatchNormalization"]]
-    around = f"a = {BN} (x, {inputs}) b = Conv(a, w) y = {BN} (b, {inputs})"
-    found = Explainer(parse(text.format(around), w=weights["w"], **norm(4))).plan.steps
-    assert [[m.operator for m in step.node.members] for step in found] == [[], ["BatchNormalization", "Conv"]]
-
-
-def test_one_tensor_read_twice_by_the_next_layer_is_not_merged(monkeypatch):
-    text = f"g (float[N,4] x) => (float[N,6] y) {{ h = Gemm (x, w) y = {BN} (h, gamma, h0, mean, variance) }}"
-    constants = norm(6)
-    proto = parse(text, w=rng(1).standard_normal((4, 6)), h0=constants.pop("beta"), **constants)
-    assert len(Explainer(proto).plan.steps) == 1
-    proto.graph.node[1].input[2] = "h"  # the shift is computed from the input
-    with pytest.raises(UnsupportedError, match="its shift is computed from the input"):
-        Explainer(proto).plan  # noqa: B018
-
-
-def test_a_normalization_in_training_mode_is_refused():
-    proto = model("plain", "after")
-    proto.graph.node[1].attribute.append(onnx.helper.make_attribute("training_mode", 1))
-    with pytest.raises(UnsupportedError, match=r"training mode.*eval mode"):
-        Explainer(proto).plan  # noqa: B018
-
-
-CHAIN = "g (float[N,4] x) => (float[N,6] y) {{ h = Gemm (x, w) {} }}"
+@pytest.fixture(autouse=True)
+def own_name():
+    """A class keeps the name that a test registers it under."""
+    yield
+    Silent.name, BatchNorm.name = "Silent", "batchnorm"
 
 
 @pytest.mark.parametrize(
-    "middle",
+    ("canonizers", "message"),
     [
-        "i = Identity (h) y = Relu (i)",
-        "i = Dropout (h) y = Relu (i)",
-        "i, mask = Dropout (h) y = Relu (i)",
-        "i = Dropout (h, half) y = Relu (i)",
-        "i = Dropout (h, half, no) y = Relu (i)",
-        "d = Cast <to = 11> (h) i = Cast <to = 1> (d) y = Relu (i)",
-        "h2 = Identity (h) h3 = Dropout (h2) i = Identity (h3) y = Relu (i)",
-        "i = Relu (h) y = Identity (i)",
-        "x2 = Identity (x) h0 = Gemm (x2, w) i = Relu (h0) y = Dropout (i)",
+        (("batchnrom",), "no canonizer 'batchnrom'; there is: batchnorm"),
+        ((BatchNorm,), "no canonizer <class"),
+        ("batchnorm", "a tuple of names or Canonizer objects, not 'batchnorm'"),
+        (True, "a tuple of names or Canonizer objects, not True"),
     ],
 )
-def test_nodes_that_hand_a_value_on_are_seen_through(middle):
-    constants = {"w": rng(1).standard_normal((4, 6)), "half": np.float32(0.5), "no": np.array(False)}
-    explainer = Explainer(parse(CHAIN.format(middle), **constants), keep=["i"], dtype="float64")
-    assert [step.node.operator for step in explainer.plan.steps] == ["Relu", "Gemm"]
-    x = x_for("gemm")
-    plain = Explainer(parse(CHAIN.format("y = Relu (h)"), **constants), dtype="float64").explain(x)
-    found = explainer.explain(x)
-    np.testing.assert_array_equal(found.relevance, plain.relevance)
-    assert set(found.relevances) == {"i"}
-    assert found.outputs.keys() == {"y"}
+def test_what_is_no_canonizer_is_refused(canonizers, message):
+    composite = replace(composites.get("epsilon"), canonizers=canonizers)
+    with pytest.raises(CompositeError, match=message):
+        Explainer(net(), composite=composite).plan  # noqa: B018
 
 
-@pytest.mark.parametrize(
-    "middle",
-    [
-        "i = Dropout (h, half, yes) y = Relu (i)",
-        "i, mask = Dropout (h) m = Cast <to = 1> (mask) y = Add (i, m)",
-        "i = Cast <to = 7> (h) j = Cast <to = 1> (i) y = Relu (j)",
-    ],
-)
-def test_nodes_that_change_the_value_are_not(middle):
-    constants = {"w": rng(1).standard_normal((4, 6)), "half": np.float32(0.5), "yes": np.array(True)}
-    with pytest.raises(UnsupportedError):
-        Explainer(parse(CHAIN.format(middle), **constants)).plan  # noqa: B018
-
-
-def test_the_graph_and_the_file_stay_as_they_were():
-    proto = model("plain", "after")
-    before = proto.SerializeToString()
-    graph = Graph.load(proto)
-    nodes, source = graph.nodes, graph.source
-    view = canonize(graph)
-    assert graph.nodes is nodes
-    assert [node.operator for node in nodes] == ["Conv", "BatchNormalization"]
-    assert len(view.nodes) == 1
-    assert merge_batchnorm(view).nodes == view.nodes == see_through(view).nodes
-    explainer = Explainer(proto)
-    explainer.explain(x_for("plain"))
-    assert proto.SerializeToString() == before
-    for name in graph.initializers:
-        stored = numpy_helper.to_array(next(t for t in proto.graph.initializer if t.name == name))
-        np.testing.assert_array_equal(explainer.graph.constant(name), stored)
-    assert graph.source is source
-    assert make.canonize is canonize
+def test_they_are_public():
+    assert explainer.canonizers.Pattern.__mro__[1] is explainer.canonizers.Canonizer
+    assert canonize(Graph.load(net()), canonizers=()).notes == ()

@@ -10,7 +10,7 @@ from recording import check
 from test_layers import each_example
 from torch_operators import TORCH
 
-from explainer.layers import REGISTRY, Layer, supported
+from explainer.layers import REGISTRY, Bound, supported
 
 # Registered operators that PyTorch does not have, and why nothing stands for them.
 WITHOUT_COUNTERPART: dict[str, str] = {}
@@ -35,17 +35,19 @@ each_activation = pytest.mark.parametrize("example", activations, ids=str)
 bent = [example for example in activations if example.operator in KINKS]
 
 
-def kinks_of(example: Example, layer: Layer) -> list[float]:
+def kinks_of(example: Example, layer: Bound) -> list[float]:
     """Where the activation bends."""
     attributes = layer.node.attributes
     if example.operator == "Clip":
-        return [float(bound) for bound in layer.bounds() if bound is not None and abs(bound) < 1e38]
+        return [
+            float(bound) for bound in layer.layer.bounds(layer.p) if bound is not None and abs(bound) < 1e38
+        ]
     if example.operator == "HardSigmoid":
         return [(y - attributes["beta"]) / attributes["alpha"] for y in (0, 1)]
     return [attributes.get(kink, kink) for kink in KINKS.get(example.operator, ())]
 
 
-def smooth_here(example: Example, layer: Layer) -> Layer:
+def smooth_here(example: Example, layer: Bound) -> Bound:
     """The layer bound to an input that has no kink within two steps."""
     x = layer.x
     if layer.kind == "winner":  # no two values are close
@@ -55,7 +57,7 @@ def smooth_here(example: Example, layer: Layer) -> Layer:
         for kink in kinks_of(example, layer):
             assert (x < kink).any() and (x > kink).any()
             x = np.where(abs(x - kink) < 2 * STEP, kink + 2 * STEP, x)
-    return layer.bind(x, None, layer.parameters)
+    return layer.at(x)
 
 
 @each_example
@@ -74,7 +76,7 @@ def test_the_transpose_is_what_finite_differences_say(example: Example):
             assert abs(flat(layer.transpose(s)) @ v - wanted) < z.size * error
 
 
-def by_torch(example: Example, layer: Layer, s: np.ndarray, output: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def by_torch(example: Example, layer: Bound, s: np.ndarray, output: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """PyTorch's z, and its gradient at the layer's input for s, as one vector."""
     parts = layer.x if isinstance(layer.x, tuple) else (layer.x,)
     leaves = [torch.tensor(part, requires_grad=True) for part in parts]
@@ -115,7 +117,7 @@ def test_the_transpose_is_pytorchs_gradient(example: Example):
 def test_at_a_kink_the_derivative_is_pytorchs(example: Example):
     (layer,) = example.layers()
     for kink in kinks_of(example, layer):
-        layer = layer.bind(np.full_like(layer.x, kink), None, layer.parameters)
+        layer = layer.at(np.full_like(layer.x, kink))
         s = rng(6).standard_normal(layer.x.shape)
         _, gradient = by_torch(example, layer, s)
         assert relative(flat(layer.transpose(s)), gradient) < 1e-15
@@ -125,11 +127,11 @@ def test_at_a_kink_the_derivative_is_pytorchs(example: Example):
 def test_far_from_0_nothing_overflows(example: Example):
     (layer,) = example.layers(np.float32)
     x = np.resize(np.float32([-1e4, -100, -20, 20, 100, 1e4]), layer.x.shape)
-    layer = layer.bind(x, None, layer.parameters)
-    found = layer.derivative(x)
+    layer = layer.at(x)
+    found = layer.layer.derivative(x, layer.p)
     assert found.shape == x.shape
     assert found.dtype == np.float32
-    wide = layer.bind(x.astype(np.float64), None, layer.parameters)
+    wide = layer.at(x.astype(np.float64))
     _, wanted = by_torch(example, wide, np.ones(x.shape))
     np.testing.assert_allclose(found.ravel(), wanted, rtol=1e-6, atol=1e-6)
 
@@ -140,6 +142,6 @@ def test_the_derivative_compiles_and_agrees_with_numpy(example: Example):
     s = rng(7).standard_normal(layer.x.shape).astype(np.float32)
 
     def transpose(x, s, *parameters):
-        return layer.bind(x, None, dict(zip(layer.parameters, parameters, strict=True))).transpose(s)
+        return layer.layer.bind(x, None, dict(zip(layer.p, parameters, strict=True))).transpose(s)
 
-    check([3 * layer.x, s, *layer.parameters.values()], transpose, nodes=None)
+    check([3 * layer.x, s, *layer.p.values()], transpose, nodes=None)

@@ -4,6 +4,7 @@ A rule without a formula in FORMULAS fails here, and so does an operator without
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import compared
@@ -14,7 +15,7 @@ from building import relative, rng
 from dense import bias_of, flat, like, matrix
 from examples import EXAMPLES, Example
 
-from explainer.layers import REGISTRY, Layer
+from explainer.layers import REGISTRY, Bound
 from explainer.rules import (
     RULES,
     AlphaBeta,
@@ -26,10 +27,12 @@ from explainer.rules import (
     Gamma,
     Gradient,
     GuidedBackprop,
+    Handed,
     Norm,
     Pass,
     PlainGamma,
     PlainZPlus,
+    Relevance,
     Route,
     Rule,
     Winner,
@@ -95,7 +98,7 @@ FORMULAS: list[tuple[Rule, Callable[[Problem], Any]]] = [
 ]
 
 
-def problem(layer: Layer) -> Problem:
+def problem(layer: Bound) -> Problem:
     """The layer as a dense matrix, with some relevance of its output."""
     z = layer.forward(layer.x)
     b = np.zeros(z.size) if layer.kind in ("winner", "activation") else bias_of(layer).ravel()
@@ -115,8 +118,8 @@ def test_a_box_may_differ_from_channel_to_channel(example: Example):
     )
     wanted = problem(layer).by(oracle.zbox, EPS, *map(flat, everywhere))
     R = rng(3).standard_normal(layer.forward(layer.x).shape)
-    R_in = ZBox(tuple(low), tuple(high), eps=EPS)(layer, layer.x, R)
-    assert relative(flat(R_in), wanted.R_in) < compared.SINGLE
+    handed = ZBox(tuple(low), tuple(high), eps=EPS)(layer, layer.x, Relevance(None, R))
+    assert relative(flat(handed.whole), wanted.R_in) < compared.SINGLE
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
@@ -126,10 +129,11 @@ def test_behind_a_relu_its_output_stands_for_z(example: Example):
         z = layer.forward(layer.x)
         R = rng(3).standard_normal(z.shape) * (z > 0)
         for rule in (rule for rule, _ in FORMULAS if rule.takes_relu and layer.kind in rule.kinds):
-            behind = layer.bind(layer.x, oracle.plus(z), layer.parameters)
-            behind.signed = False
-            plain = rule(layer.bind(layer.x, z, layer.parameters), layer.x, R)
-            assert relative(flat(rule(behind, layer.x, R)), flat(plain)) < 1e-12, rule
+            behind = layer.at(layer.x, oracle.plus(z))
+            behind = replace(behind, layer=layer.layer.having(signed=False))
+            plain = rule(layer.at(layer.x, z), layer.x, Relevance(None, R)).whole
+            for handed in (Relevance(None, R), Relevance(behind.z, R / np.where(z > 0, z, 1))):
+                assert relative(flat(rule(behind, layer.x, handed).whole), flat(plain)) < 1e-12, rule
 
 
 def by_sample(share: Any, samples: int) -> np.ndarray:
@@ -137,19 +141,34 @@ def by_sample(share: Any, samples: int) -> np.ndarray:
     return np.zeros(samples) if share is None else np.reshape(share, (samples, -1)).sum(1)
 
 
-def error(layer: Layer, p: Problem, rule: Rule, formula: Callable[[Problem], Any], samples: int) -> float:
-    """The largest error of R_in, and of each sample's shares relative to what there was to share."""
+def error(
+    layer: Bound, p: Problem, rule: Rule, formula: Callable[[Problem], Any], samples: int, as_product: bool
+) -> float:
+    """The largest error of R_in, and of each sample's shares relative to what there was to share.
+
+    `as_product`: the relevance is handed as z·c, z the layer's recorded output; else plain.
+    """
     z = layer.forward(layer.x)
+    if as_product:
+        c = rng(8).standard_normal(z.shape)
+        p = p._replace(R=(z * c).ravel())
     if isinstance(rule, Zero):  # it has no answer where z is 0: rows that no window reaches
         p = p._replace(R=p.R * (z.ravel() != 0))
     wanted = formula(p)
-    R = p.R.reshape(z.shape)
-    R_in = flat(rule(layer, layer.x, R))
+    if not as_product:
+        return off(rule(layer, layer.x, Relevance(None, p.R.reshape(z.shape))), p, wanted, samples)
+    return off(rule(layer.at(layer.x, z), layer.x, Relevance(z, c)), p, wanted, samples)
+
+
+def off(handed: Handed, p: Problem, wanted: Any, samples: int) -> float:
+    """The largest error of an answer."""
+    R_in = flat(handed.whole)
     if not isinstance(wanted, oracle.Shares):
         return relative(R_in, wanted)
     errors = [relative(R_in, wanted.R_in)]
-    for share, theirs in zip(rule.shares(layer, R), wanted[1:], strict=True):
-        gap = abs(by_sample(share, samples) - by_sample(theirs, samples))
+    ours = [[by_sample(share, samples) for share in entry.shares()] for entry in handed.account]
+    for share, theirs in zip(np.sum(ours or np.zeros((1, 2, samples)), axis=0), wanted[1:], strict=True):
+        gap = abs(share - by_sample(theirs, samples))
         errors.append(float(np.max(gap / by_sample(abs(p.R) + abs(theirs), samples))))
     return max(errors)
 
@@ -158,22 +177,23 @@ def test_every_rule_has_a_formula():
     assert {type(rule) for rule, _ in FORMULAS} == set(RULES.values())
 
 
+@pytest.mark.parametrize("as_product", [False, True], ids=["R", "z·c"])
 @pytest.mark.parametrize("signs", ["signed", "not negative"])
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
-def test_a_rule_is_the_papers_formula(example: Example, signs: str):
+def test_a_rule_is_the_papers_formula(example: Example, signs: str, as_product: bool):
     samples = len(next(iter(example.feeds().values()))) if example.batch else 1
     wrong = []
     for layer in example.layers():
         if signs == "not negative":
-            layer.x = like(abs(flat(layer.x)), layer.x)
-            layer.nonnegative = True
+            layer = layer.at(like(abs(flat(layer.x)), layer.x))
+            layer = replace(layer, layer=layer.layer.having(nonnegative=True))
         fitting = [(rule, formula) for rule, formula in FORMULAS if layer.kind in rule.kinds]
         assert fitting, f"no rule can be put on {example.operator}"
         whole = problem(layer)
         averaged = problem(layer.averaged()) if layer.kind == "winner" else whole
         for rule, formula in fitting:
             p = averaged if isinstance(rule, Average) else whole
-            off = error(layer.bind(layer.x, None, layer.parameters), p, rule, formula, samples)
-            compared.BY_FORMULA[layer.kind].record(example.operator, rule.name(), off)
-            wrong += [f"{rule}: {off:.2g}"] * (not off < compared.SINGLE)
+            worst = error(layer.at(layer.x), p, rule, formula, samples, as_product)
+            compared.BY_FORMULA[layer.kind].record(example.operator, rule.name(), worst)
+            wrong += [f"{rule}: {worst:.2g}"] * (not worst < compared.SINGLE)
     assert not wrong, f"{example}, {signs} input: {wrong}"

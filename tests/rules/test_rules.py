@@ -24,6 +24,7 @@ from explainer.rules import (
     Pass,
     PlainGamma,
     PlainZPlus,
+    Relevance,
     Route,
     Winner,
     WSquare,
@@ -44,10 +45,12 @@ class Dense:
 
     signed = True
     nonnegative = False
+    has_constants = False
+    degree = 1
+    z = None
 
     def __init__(self, W, b, x):
         self.W, self.b, self.x = np.asarray(W, dtype=float), np.asarray(b, dtype=float), x
-        self.divisions = []
 
     def __call__(self, x):
         return self.W @ x + self.b
@@ -65,8 +68,8 @@ def test_epsilon_is_equation_58(eps):
     W[0], b[0] = 0, 0  # z = 0: sign(0) is +1
     layer, rule = Dense(W, b, x), Epsilon(eps)
     wanted = oracle.epsilon(W, b, x, R, eps)
-    got = rule(layer, x, R)
-    bias, share = rule.shares(layer, R)
+    handed = rule(layer, x, Relevance(None, R))
+    got, ((bias, share),) = handed.whole, [entry.shares() for entry in handed.account]
     assert relative(got, wanted.R_in) < 1e-12
     assert relative(bias, wanted.bias) < 1e-12
     assert relative(share.ravel(), wanted.epsilon) < 1e-12
@@ -76,7 +79,7 @@ def test_epsilon_is_equation_58(eps):
 def test_epsilon_by_hand():
     # z = 1*2 + 3*1 - 1 = 4, and -1*2 + 0*1 + 1 = -1
     layer = Dense([[2, 1], [-2, 0]], [-1, 1], np.array([1.0, 3.0]))
-    R_in = Epsilon(1.0)(layer, layer.x, np.array([10.0, 6.0]))
+    R_in = Epsilon(1.0)(layer, layer.x, Relevance(None, np.array([10.0, 6.0]))).whole
     np.testing.assert_allclose(R_in, [2 * 10 / 5 - 2 * 6 / -2, 3 * 10 / 5])
 
 
@@ -88,11 +91,12 @@ def test_epsilon_refuses_what_is_no_stabiliser(eps):
 
 def test_pass_changes_nothing_and_route_transposes():
     layer = Dense(np.eye(3)[[2, 0]], [0, 0], np.ones(3))
-    R = np.array([5.0, 7.0])
-    assert Pass()(layer, layer.x, R) is R
-    assert Pass().shares(layer, R) == (None, None)
-    np.testing.assert_array_equal(Route()(layer, layer.x, R), [7, 0, 5])
-    assert Route().shares(layer, R)[1] is None
+    R = Relevance(None, np.array([5.0, 7.0]))
+    assert Pass()(layer, layer.x, R).whole is R.factor
+    assert Pass()(layer, layer.x, R).account == ()
+    routed = Route()(layer, layer.x, R)
+    np.testing.assert_array_equal(routed.whole, [7, 0, 5])
+    assert [entry.shares() for entry in routed.account] == [(None, None)]
 
 
 def test_every_rule_is_here():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from explainer.composites import Composite, get, preset
 from explainer.layers import Layer, register
 from explainer.layers.base import attribute
-from explainer.rules import Division, Stabilized
+from explainer.rules import Division, Handed, Stabilized
 from explainer.rules import register as register_rule
 from explainer.tensor import negative, positive
 
@@ -18,15 +18,15 @@ class MyScale(Layer):
 
     kind = "scale"
 
-    def forward(self, x):
-        return x * self.weight(x)
+    def forward(self, x, p):
+        return x * self.weight(x, p)
 
-    def transpose(self, s):
-        return s * self.weight(s)
+    def transpose(self, s, at):
+        return s * self.weight(s, at.p)
 
-    def weight(self, like):
+    def weight(self, like, p):
         """The factor, as rules may have changed it: no file holds it as a tensor."""
-        return self.implied(like.dtype.type(attribute(self.node, "factor")))
+        return p.implied(like.dtype.type(attribute(self.node, "factor")))
 
 
 def size(x):
@@ -41,10 +41,9 @@ class Magnitude(Stabilized):
 
     def __call__(self, layer, x, R):
         sized = self.counted(layer).with_params(size)
-        z = sized(size(x))
-        s = R / self.stabilize(z)
-        layer.divisions.append(Division(sized, z, s))
-        return size(x) * sized.transpose(s)
+        z = self.stabilize(sized(size(x)))
+        s = R / z
+        return Handed(None, size(x) * sized.transpose(s), (Division(sized, z, s),))
 
 
 @preset

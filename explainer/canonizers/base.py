@@ -1,0 +1,84 @@
+"""What a canonizer is, and the names that canonizers are known by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias, TypeVar
+
+from ..errors import CompositeError
+from ..model.graph import Graph
+
+
+@dataclass(frozen=True)
+class Canonizer:
+    """A function on the view that the walk reads: a graph in, a changed copy out.
+
+    A view may group nodes, hold new arrays and leave notes; it refers to tensors that the file
+    computes, or to its own arrays, and to nothing else. onnxruntime always runs the file as it is.
+    Most canonizers are a `Pattern`. Options are fields.
+
+    Attributes
+    ----------
+    name : str
+        What notes call it: the name it is registered under, else its class's.
+    """
+
+    name: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.name = cls.__name__
+
+    def __call__(self, graph: Graph, visible: Collection[str]) -> Graph:
+        """The view as this canonizer has it.
+
+        Parameters
+        ----------
+        graph : Graph
+        visible : collection of str
+            Tensors that must stay in the view: the model's outputs, the target and kept ones.
+        """
+        raise NotImplementedError
+
+
+CanonizerType = TypeVar("CanonizerType", bound="type[Canonizer]")
+CanonizerLike: TypeAlias = "str | Canonizer"
+CANONIZERS: dict[str, type[Canonizer]] = {}
+
+
+def register(name: str, *, replace: bool = False) -> Callable[[CanonizerType], CanonizerType]:
+    """Declare the canonizer that a name stands for, as it is without options.
+
+    Raises
+    ------
+    CompositeError
+        Another one has the name already, and `replace` does not say that it is to go.
+    """
+
+    def declare(canonizer: CanonizerType) -> CanonizerType:
+        known = CANONIZERS.get(name)
+        if known is not None and known is not canonizer and not replace:
+            raise CompositeError(
+                f"canonizer {name!r} is {known.__module__}.{known.__qualname__} already; "
+                "register(..., replace=True) puts another in its place"
+            )
+        canonizer.name = name
+        CANONIZERS[name] = canonizer
+        return canonizer
+
+    return declare
+
+
+def get(canonizer: CanonizerLike) -> Canonizer:
+    """A canonizer by name, or as it is.
+
+    Raises
+    ------
+    CompositeError
+    """
+    if isinstance(canonizer, Canonizer):
+        return canonizer
+    if not isinstance(canonizer, str) or canonizer not in CANONIZERS:
+        raise CompositeError(f"no canonizer {canonizer!r}; there is: {', '.join(sorted(CANONIZERS))}")
+    return CANONIZERS[canonizer]()

@@ -1,0 +1,110 @@
+"""Groups of nodes that are explained as one layer: what a pattern says, and what holds for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from ..model.graph import Graph, Node, Note
+from ..tensor import Array
+from .base import Canonizer
+from .matching import Match, is_constant, lines_of, matches
+
+
+@dataclass(frozen=True)
+class Pattern(Canonizer):
+    """A canonizer that makes one node of several, wherever a graph holds a pattern.
+
+    A subclass says its `patterns`, what stands against a group (`check`), new constants (`arrays`)
+    and the one node (`group`). What holds for every group is seen to here: no tensor inside is read
+    outside or must stay visible, constants are constant, each node is in one group. Of several
+    groups that could be, the one that begins first is made, and of these the longest. Why a group
+    is not made becomes a note.
+
+    Attributes
+    ----------
+    patterns : tuple of str
+        See `explainer.canonizers.matching`.
+    """
+
+    patterns: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for pattern in cls.patterns:
+            lines_of(pattern)  # what cannot be read is said where it is written
+
+    def check(self, graph: Graph, match: Match) -> str | None:
+        """Why these nodes cannot be one, None where they can; the constants are known to be constant."""
+        return None
+
+    def arrays(self, graph: Graph, match: Match) -> Mapping[str, Array]:
+        """Constants that the file does not hold, by names of the pattern: `group` finds them in the match."""
+        return {}
+
+    def group(self, match: Match) -> Node:
+        """The one node: see `Match.becomes`."""
+        raise NotImplementedError
+
+    def __call__(self, graph: Graph, visible: Collection[str]) -> Graph:
+        """The view with a node for every group."""
+        view, groups, inside = graph, dict[Node, Node](), set[Node]()
+        notes: list[tuple[Note, set[Node]]] = []
+        for ways in self._candidates(graph):
+            nodes = ways[0].nodes
+            if not inside.isdisjoint(nodes):
+                continue
+            note = Note(self.name, tuple(n.name for n in nodes), tuple(n.operator for n in nodes))
+            reasons = [self._against(graph, match, visible) for match in ways]
+            if None in reasons:
+                view, match = self._with_arrays(view, ways[reasons.index(None)])
+                groups[nodes[-1]] = group = self.group(match)
+                inside.update(nodes)
+                note = replace(note, layer=group.name)
+            else:
+                note = replace(note, reason=str(reasons[0]))
+            notes.append((note, set(nodes)))
+        told = (
+            note
+            for note, members in notes
+            # A longer pattern that is not met is no news where a shorter one is, or is refused.
+            if not (note.refused and any(others < members for _, others in notes))
+        )
+        left = (groups.get(node, node) for node in graph.nodes if node in groups or node not in inside)
+        return view.having(nodes=tuple(left), notes=(*graph.notes, *told))
+
+    def _candidates(self, graph: Graph) -> Iterator[list[Match]]:
+        """The groups that could be, in the order in which they are tried; the ways to match each."""
+        places = {id(node): place for place, node in enumerate(graph.nodes)}
+        found: dict[tuple[int, ...], list[Match]] = {}
+        for pattern in self.patterns:
+            for match in matches(graph, pattern):
+                found.setdefault(tuple(places[id(node)] for node in match.nodes), []).append(match)
+        for key in sorted(found, key=lambda key: (key[0], -len(key))):
+            yield found[key]
+
+    def _against(self, graph: Graph, match: Match, visible: Collection[str]) -> str | None:
+        """Why a group is not made, None where it is."""
+        members = set(match.nodes)
+        for name in (name for node in match.nodes[:-1] for name in node.outputs if name):
+            if name in visible:
+                return f"{name!r} must stay visible"
+            others = [reader for reader in graph.readers.get(name, ()) if reader not in members]
+            if others:
+                return f"{others[0]} reads {name!r} too"
+        for label, name in match.names.items():
+            if is_constant(label) and name and not graph.is_constant(name):
+                return f"{name!r}, its {label.lower()}, is no constant"
+        return self.check(graph, match)
+
+    def _with_arrays(self, view: Graph, match: Match) -> tuple[Graph, Match]:
+        """The view with the match's new constants, and the match with their names."""
+        arrays = {
+            label: (view.unused(f"{match.nodes[-1].outputs[0]}/{label}"), array)
+            for label, array in self.arrays(view, match).items()
+        }
+        if not arrays:
+            return view, match
+        names = {label: name for label, (name, _) in arrays.items()}
+        return view.having(arrays=dict(arrays.values())), replace(match, names={**match.names, **names})

@@ -1,0 +1,86 @@
+"""What a graph is made of: its nodes, and its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+
+from .reading import attributes_of, captured_names
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One node, its attribute defaults filled in; or a group of nodes that a canonizer made one.
+
+    Attributes
+    ----------
+    operator : str
+        The operator, with its domain in front where that is not ONNX's own; of a group what rules
+        and people call it.
+    members : tuple of Node
+        The nodes of a group, in the order they run; empty for a single node.
+    captures : tuple of str
+        Outer tensors that a subgraph of this node (If, Loop) reads.
+    acts_as : str
+        The operator whose layer explains a group, where that is another one than `operator`.
+    """
+
+    operator: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+    opset: int
+    members: tuple[Node, ...] = ()
+    captures: tuple[str, ...] = ()
+    acts_as: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.operator} {self.name!r}"
+
+    def operand(self, index: int) -> str:
+        """The name of an input, "" where an optional one is absent."""
+        return self.inputs[index] if index < len(self.inputs) else ""
+
+
+@dataclass(frozen=True)
+class Input:
+    """A graph input that is not an initializer: its size is None where it is dynamic."""
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int | None, ...] | None
+
+
+def node_of(node: onnx.NodeProto, opsets: Mapping[str, int]) -> Node:
+    """A file's node, its domain's version of the operator looked up in `opsets`."""
+    domain = "" if node.domain in ("", "ai.onnx") else node.domain
+    opset = opsets.get(domain or "ai.onnx", 1)
+    return Node(
+        operator=f"{domain}.{node.op_type}" if domain else node.op_type,
+        name=node.name or (node.output[0] if node.output else ""),
+        inputs=tuple(node.input),
+        outputs=tuple(node.output),
+        attributes=attributes_of(node, domain, opset),
+        opset=opset,
+        captures=captured_names(node),
+    )
+
+
+def input_of(value: onnx.ValueInfoProto) -> Input:
+    """A file's input."""
+    tensor = value.type.tensor_type
+    try:
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+    except KeyError:
+        dtype = np.dtype(object)
+    if not tensor.HasField("shape"):
+        return Input(value.name, dtype, None)
+    shape = tuple(
+        d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim
+    )
+    return Input(value.name, dtype, shape)

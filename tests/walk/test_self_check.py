@@ -1,0 +1,174 @@
+"""The walk checks itself: a step whose relevance is not accounted for stops it, and names the node."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from building import parse, rng
+from residual import picture, residual_net
+
+from explainer import CompositeError, Explainer, NumericalError
+from explainer.layers import REGISTRY, Layer
+from explainer.layers.affine import Gemm
+from explainer.model.graph import Graph
+from explainer.rules import Division, Epsilon, Handed, Relevance, Rule, Stabilized
+from explainer.walk.auditor import Auditor
+
+NET = """g (float[N,3] x) => (float[N,4] y) {
+    h = Gemm <alpha = 1.0> (x, w, b)
+    a = Relu (h)
+    y = Gemm (a, v, c)
+}"""
+
+
+def net(**other):
+    weights = {"w": (3, 5), "b": (5,), "v": (5, 4), "c": (4,)}
+    values = {name: rng(1).standard_normal(shape) for name, shape in weights.items()}
+    return parse(NET, **{**values, **other})
+
+
+def x_for(samples=2):
+    return rng(2).standard_normal((samples, 3)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Forgetful(Epsilon):
+    """The ε rule, which does not say what it divided."""
+
+    def __call__(self, layer, x, R):
+        return replace(super().__call__(layer, x, R), account=())
+
+
+@dataclass(frozen=True)
+class OldForm(Stabilized):
+    """A rule that returns an array, as rules did before they answered with values."""
+
+    def __call__(self, layer, x, R):
+        return x * layer.transpose(R.whole / (layer(x) + self.eps))
+
+
+class WrongTranspose(Gemm):
+    """A layer whose transpose is not that of its forward."""
+
+    def transpose(self, s, at):
+        return super().transpose(s, at) * 1.01
+
+
+dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+
+@dtypes
+def test_a_rule_that_forgets_its_divisions_is_found_out(dtype):
+    with pytest.raises(NumericalError, match=r"Gemm 'y'.*unaccounted for \(rule forgetful"):
+        Explainer(net(), rules={"y": Forgetful()}, dtype=dtype).explain(x_for())
+
+
+@dtypes
+def test_a_layer_with_a_wrong_transpose_is_found_out(dtype, monkeypatch):
+    monkeypatch.setitem(REGISTRY, "Gemm", WrongTranspose)
+    with pytest.raises(NumericalError, match=r"Gemm 'y'.*layer WrongTranspose"):
+        Explainer(net(), dtype=dtype).explain(x_for())
+
+
+def test_a_file_that_is_not_run_as_it_was_read_is_found_out(monkeypatch):
+    # Reading let a second set of weights through: the run has one, the walk the other.
+    real = Graph.constant
+    monkeypatch.setattr(Graph, "constant", lambda self, name: real(self, name) * (2 if name == "v" else 1))
+    with pytest.raises(NumericalError, match=r"Gemm 'y'.*not run as it was read"):
+        Explainer(net()).explain(x_for())
+
+
+def test_where_samples_are_mixed_the_batch_is_what_adds_up():
+    model = parse("g (float[3,3] x) => (float[3,3] y) { t = Transpose <perm = [1, 0]> (x) y = Neg (t) }")
+    found = Explainer(model).explain(rng(3).standard_normal((3, 3)).astype(np.float32), target="y")
+    moved = next(step for step in found.audit if step.operator == "Transpose")
+    assert np.abs(moved.residual).max() > 0.1
+    assert abs(moved.residual.sum()) < 1e-6
+
+
+def test_without_audit_nothing_is_checked_and_nothing_noted():
+    right = Explainer(net()).explain(x_for())
+    found = Explainer(net(), audit=False).explain(x_for())
+    np.testing.assert_array_equal(found.relevance, right.relevance)
+    np.testing.assert_array_equal(found.conserved, right.conserved)
+    assert len(right.audit) == 3
+    assert len(found.audit) == 0
+    Explainer(net(), rules={"y": Forgetful()}, audit=False).explain(x_for())
+
+
+def test_without_audit_infinity_is_still_refused():
+    model = parse("g (float[N,2] x) => (float[N,1] y) { y = Gemm (x, w) }", w=[[1.0], [-1.0]])
+    x = np.array([[3.0, 3.0]], np.float32)
+    for audit in (True, False):
+        with pytest.raises(NumericalError, match="not finite"):
+            Explainer(model, composite="zero", audit=audit).explain(x, start="one")
+
+
+def test_a_rule_of_the_old_form_is_told_how_to_change():
+    with pytest.raises(CompositeError, match=r"returned ndarray.*Handed\(x, c.*adding-a-rule"):
+        Explainer(net(), rules={"y": OldForm()}).explain(x_for())
+
+
+def test_gradient_rules_within_a_composite_of_relevance_are_not_held_to_it():
+    Explainer(residual_net(), composite="excitation_backprop", dialect="zennit").explain(picture(1))
+    Explainer(residual_net(), composite="deep_taylor", dialect="innvestigate").explain(picture(1))
+
+
+@pytest.mark.parametrize(("precision", "off"), [(2, 2e-2), (4, 1e-3), (8, 1e-10)])
+def test_how_much_may_be_missing_depends_on_the_numbers(precision, off):
+    @dataclass(frozen=True)
+    class Losing(Rule):
+        share: float
+
+        def __call__(self, layer, x, R):
+            return Handed(None, R.whole * (1 - self.share))
+
+    step = Explainer(net()).plan.steps[1]
+    R = Relevance(None, abs(rng(4).standard_normal((2, 5))))
+    for share, refused in ((off, True), (off / 100, False)):
+        rule = Losing(share)
+        auditor = Auditor(2, precision=precision)
+        if refused:
+            with pytest.raises(NumericalError, match="unaccounted for"):
+                auditor(replace(step, rule=rule), R, rule(None, None, R))
+        else:
+            auditor(replace(step, rule=rule), R, rule(None, None, R))
+
+
+def test_layers_in_a_plan_are_frozen():
+    step = Explainer(net()).plan.steps[0]
+    with pytest.raises(AttributeError, match="having"):
+        step.layer.signed = False
+    assert step.layer.having(signed=False).signed is False
+    assert step.layer.signed is True
+    bound = step.layer.bind(x_for(), None, {})
+    assert not isinstance(bound, Layer)
+    with pytest.raises(AttributeError):
+        bound.x = 1
+
+
+def test_relevance_is_multiplied_out_only_where_somebody_looks():
+    value, factor = rng(5).standard_normal((2, 2, 3))
+    R = Relevance(value, factor)
+    np.testing.assert_array_equal(R.whole, value * factor)
+    np.testing.assert_allclose(R.total(2), (value * factor).sum(1), rtol=1e-12)
+    both = R + Relevance(value, factor)
+    assert both.value is value  # two readers of one tensor: their factors add
+    np.testing.assert_array_equal((R + Relevance(None, factor)).whole, value * factor + factor)
+    # What is divided by the value itself is a share of 1 at most.
+    z = Epsilon(0.5).stabilizer(Explainer(net()).plan.steps[0].layer.bind(None, None, {}))(value)
+    np.testing.assert_allclose(R / z, factor * abs(value) / (abs(value) + 0.5), rtol=1e-12)
+    np.testing.assert_allclose(R / z, R.whole / z.beneath(R.whole), rtol=1e-12)
+
+
+def test_a_division_says_what_the_bias_and_epsilon_take():
+    layer = Explainer(net(), dtype="float64").plan.steps[0].layer
+    p = {"w": rng(1).standard_normal((5, 4)), "b": rng(6).standard_normal(4)}
+    bound = layer.bind(rng(7).standard_normal((1, 5)), None, p)
+    R = Relevance(None, rng(8).standard_normal((1, 4)))
+    handed = Epsilon(0.1)(bound, bound.x, R)
+    (division,) = handed.account
+    assert isinstance(division, Division)
+    bias, epsilon = (np.sum(share) for share in division.shares())
+    assert abs(R.factor.sum() - handed.whole.sum() - bias - epsilon) < 1e-12
+    assert min(abs(bias), abs(epsilon)) > 1e-3
