@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import canonizers, composites, methods, plugins, rules
+    from . import canonizers, composites, methods, plugins, rules, testing
     from .channels import concepts
     from .compiler import compile
     from .composites import Composite
@@ -69,7 +69,7 @@ _HOMES = {
     ),
 }
 
-_MODULES = ("canonizers", "composites", "methods", "plugins", "rules")
+_MODULES = ("canonizers", "composites", "methods", "plugins", "rules", "testing")
 
 __all__ = [
     "ColorMap",
@@ -103,6 +103,7 @@ __all__ = [
     "rules",
     "shared_scale",
     "supported",
+    "testing",
 ]
 
 

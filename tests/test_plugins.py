@@ -119,6 +119,23 @@ def test_with_its_plugin_an_operator_from_a_library_is_explained(installed, fold
     assert "outputs: y, relevance" in written
 
 
+def test_what_it_brings_passes_the_proofs_of_the_projects_own(installed, folder):
+    code = """
+import explainer
+from lrp_myscale import Magnitude, MyScale
+from explainer.testing import check_layer, check_rule
+explainer.plugins.load()
+check_layer(MyScale, "scaled.onnx", composite="by_magnitude")
+
+def formula(d):
+    contributions = abs(d.W * d.x)
+    return contributions.T @ (d.R / (contributions.sum(1) + abs(d.b) + 1e-3))
+
+check_rule(Magnitude(eps=1e-3), formula)
+"""
+    said(code, installed, cwd=folder)
+
+
 def test_switched_off_it_is_not_there(installed, folder):
     off = {plugins.SWITCH: "0"}
     done = run(command("check", "scaled.onnx"), installed, cwd=folder, **off)
