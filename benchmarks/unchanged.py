@@ -5,7 +5,8 @@
 
 Every model of `models` and of `../shared/models` that can be explained, by the presets and methods
 below, in float64 on seeded inputs: the relevance of the inputs whole, that of every inner tensor by at
-most `KEPT` of its values and their sum. What cannot be explained is recorded as that.
+most `KEPT` of its values and their sum. What cannot be explained is recorded as that; once it can, that is
+said and is no change.
 """
 
 from __future__ import annotations
@@ -103,6 +104,9 @@ def compare(path: str) -> int:
         names.setdefault(key, []).append(name)
     worst = 0.0
     for key, now in everything():
+        if names.get(key) == ["refused"] and "refused" not in now:
+            print(f"{key}: could not be explained before")
+            continue
         missing = set(names.get(key, [])) ^ set(now)
         off = {n: error(now[n], before[f"{key}|{n}"]) for n in names.get(key, []) if n in now}
         largest = max(off, key=off.__getitem__, default="")

@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import canonizers, composites, methods, plugins, rules, testing
+    from . import canonizers, composites, layers, methods, plugins, rules, testing
     from .channels import concepts
     from .compiler import compile
     from .composites import Composite
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
         NumericalError,
         OutputError,
         PreprocessError,
+        RegistrationError,
         TargetError,
         UnsupportedError,
     )
     from .explainer import Explainer, explain
     from .inputs.preprocess import Preprocess
-    from .layers import supported
+    from .layers import register, supported
     from .results.comparison import Comparison, compare
     from .results.explanation import Explanation
     from .results.grids import grid
@@ -48,6 +49,7 @@ _HOMES = {
     "concepts": "channels",
     "explain": "explainer",
     "grid": "results.grids",
+    "register": "layers",
     "supported": "layers",
     **dict.fromkeys(
         ("ColorMap", "colormaps", "imgify", "normalize_relevance", "render", "shared_scale"),
@@ -62,6 +64,7 @@ _HOMES = {
             "NumericalError",
             "OutputError",
             "PreprocessError",
+            "RegistrationError",
             "TargetError",
             "UnsupportedError",
         ),
@@ -69,7 +72,7 @@ _HOMES = {
     ),
 }
 
-_MODULES = ("canonizers", "composites", "methods", "plugins", "rules", "testing")
+_MODULES = ("canonizers", "composites", "layers", "methods", "plugins", "rules", "testing")
 
 __all__ = [
     "ColorMap",
@@ -85,6 +88,7 @@ __all__ = [
     "OutputError",
     "Preprocess",
     "PreprocessError",
+    "RegistrationError",
     "TargetError",
     "UnsupportedError",
     "canonizers",
@@ -96,9 +100,11 @@ __all__ = [
     "explain",
     "grid",
     "imgify",
+    "layers",
     "methods",
     "normalize_relevance",
     "plugins",
+    "register",
     "render",
     "rules",
     "shared_scale",

@@ -29,6 +29,10 @@ class CompositeError(ExplainerError):
     """No such composite or rule, or parameters that it does not take."""
 
 
+class RegistrationError(ExplainerError):
+    """A layer, kind, rule or composite cannot be declared so: no node could have it, or there is one."""
+
+
 class NumericalError(ExplainerError):
     """NaN or infinity in the forward pass or in the walk; the message names the node."""
 

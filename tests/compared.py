@@ -14,7 +14,6 @@ from pathlib import Path
 
 from examples import EXAMPLES
 
-from explainer.layers import REGISTRY
 from explainer.rules import RULES
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "parity.md"
@@ -112,27 +111,23 @@ KINDS = {
     "dense": "Rules on dense layers",
     "scale": "Rules on normalizations and products with constants",
     "sum": "Rules on sums, averages and average pooling",
+    "product": "Rules on products of activations",
     "winner": "Rules on max pooling",
     "activation": "Rules on activations",
     "movement": "Rules on what moves values",
 }
 BENT = " The matrix is the layer's own transpose; `test_gradients.py` holds that to PyTorch's."
-OPERATORS = {example.operator: REGISTRY[example.operator].kind for example in EXAMPLES}
+FACTORS = " The matrix is that of each factor with the others held."
+OPERATORS = dict.fromkeys((example.operator, example.kind) for example in EXAMPLES)
 BY_FORMULA = {
     kind: Section(
         title,
         "Against the papers' formulas on the layer's dense matrix (`tests/oracle.py`), shares of bias and ε "
         "included; float64, input of either sign and not negative."
-        + (BENT if kind in ("winner", "activation") else ""),
+        + (BENT if kind in ("winner", "activation") else FACTORS if kind == "product" else ""),
         SINGLE,
         "operator",
-        [
-            (o, name)
-            for o, k in OPERATORS.items()
-            if k == kind
-            for name, r in RULES.items()
-            if kind in r.kinds
-        ],
+        [(o, name) for o, k in OPERATORS if k == kind for name, r in RULES.items() if r.fits(k)],
     )
     for kind, title in KINDS.items()
 }

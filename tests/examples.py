@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from building import NEWEST, one_node, rng
 
-from explainer.layers import REGISTRY, Layer
+from explainer.layers import REGISTRY, Kind, Layer
 from explainer.model.graph import Graph
 
 
@@ -34,6 +34,13 @@ class Example:
         return (
             f"{self.operator}({', '.join(map(_brief, self.operands))}) {' '.join(shown)} opset {self.opset}"
         )
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the layer that this example's node is."""
+        layer = REGISTRY[self.operator]
+        several = sum(isinstance(operand, tuple) for operand in self.operands) > 1
+        return (layer.of_several if several and layer.of_several else layer).kind
 
     def names(self) -> list[str]:
         return [f"{'x' if isinstance(o, tuple) else 'c'}{i}" for i, o in enumerate(self.operands)]
@@ -63,7 +70,7 @@ class Example:
         values = {n: v.astype(dtype) if v.dtype.kind == "f" else v for n, v in values.items()}
         bound = []
         for index in range(self.outputs):
-            layer = REGISTRY[self.operator](graph.nodes[0], graph, index)
+            layer = REGISTRY[self.operator].of(graph.nodes[0], graph, index)
             bound.append(layer.bind(layer.read(feeds), None, layer.prepare(values)))
         return bound
 
@@ -143,6 +150,14 @@ add("MatMul", (2, 3, 4), W(4, 5))
 add("MatMul", (2, 1, 3, 4), W(5, 4, 2))
 add("MatMul", W(5, 4), (2, 4, 3))
 add("MatMul", W(3, 5, 4), (2, 1, 4, 3))
+add("MatMul", (2, 3, 4), (2, 4, 3))
+add("MatMul", (2, 3, 2, 4), (2, 3, 4, 2))
+add("MatMul", (2, 1, 3, 4), (5, 4, 2))
+add("MatMul", (3, 4), (3, 4, 2), batch=False)
+add("MatMul", (4,), (4, 4, 3), batch=False)
+add("MatMul", (4, 3, 4), (4,), batch=False)
+add("MatMul", (4,), (4, 3), batch=False)
+add("MatMul", (4,), (4,), batch=False)
 
 for opset in (7, 9, 14, NEWEST):
     add("BatchNormalization", X2, W(4), W(4), W(4), V(4), epsilon=1e-3, opset=opset)
@@ -215,6 +230,9 @@ add("Sub", W(4, 1, 1), X2)
 add("Mul", X2, W(4, 1, 1))
 add("Mul", W(1, 6), X2)
 add("Mul", (2, 4, 1, 1), W(7, 6))
+add("Mul", (2, 3, 4), (2, 3, 4))
+add("Mul", (2, 3, 1, 1), (2, 3, 2, 4))  # a gate
+add("Mul", (4, 1), (4, 3, 1, 5), batch=False)
 add("Div", X2, V(4, 1, 1))
 add("Div", (2, 4, 1), V(6))
 add("Neg", X2)

@@ -238,5 +238,5 @@ def test_public_names_are_there_and_lazy():
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         explainer.nothing  # noqa: B018
     errors = [getattr(explainer, name) for name in explainer.__all__ if name.endswith("Error")]
-    assert len(errors) == 9
+    assert len(errors) == 10
     assert all(issubclass(error, ExplainerError) for error in errors)

@@ -11,8 +11,8 @@ import pytest
 
 import explainer
 from explainer.canonizers import CANONIZERS
-from explainer.composites import COMPOSITES
-from explainer.layers import REGISTRY
+from explainer.composites import COMPOSITES, ROLES
+from explainer.layers import KINDS, REGISTRY
 from explainer.methods import METHODS, NAMES, Noise
 from explainer.rules.text import FOLDED, RULES
 from explainer.targets.resolve import ALIASES, STARTS
@@ -28,7 +28,7 @@ def folder(tmp_path, monkeypatch):
     """A reader's folder, and registries that forget what a page adds to them."""
     shutil.copytree(ROOT / "models", tmp_path / "models")
     monkeypatch.chdir(tmp_path)
-    registries = (REGISTRY, CANONIZERS, RULES, FOLDED, COMPOSITES)
+    registries = (REGISTRY, KINDS, ROLES, CANONIZERS, RULES, FOLDED, COMPOSITES)
     before = [(registry, dict(registry)) for registry in registries]
     yield tmp_path
     for registry, entries in before:
@@ -85,7 +85,9 @@ def own_rule(names):
 
 def own_operator(names):
     np.testing.assert_allclose(names["explanation"].conserved, 1, atol=1e-3)
-    assert {"Shrink", "CumSum"} <= set(REGISTRY)
+    assert {"Shrink", "CumSum", "com.example.Square"} <= set(REGISTRY)
+    rules = [str(step.rule) for step in names["explainer"].Explainer(names["model"]).plan.steps]
+    assert rules.count("gradient") == 1  # the kind of the page's own
 
 
 def plugin(names):

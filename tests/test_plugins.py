@@ -1,6 +1,7 @@
 """Plugins: an example package is installed and used; what is wrong with one is said."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,9 +14,8 @@ import pytest
 from building import relative, rng
 
 import explainer
-from explainer import ExplainerError, plugins
+from explainer import ExplainerError, RegistrationError, plugins
 from explainer.composites import COMPOSITES, preset
-from explainer.errors import CompositeError
 from explainer.rules import RULES, Epsilon, Pass, Rule, ZPlus, parse, register
 from explainer.rules.text import FOLDED
 
@@ -68,7 +68,8 @@ def folder(tmp_path) -> Path:
 
 def test_the_command_line_lists_what_it_brings_and_whose_it_is(installed):
     lines = said(command("operators"), installed).splitlines()
-    rows = {line.split()[0]: line.split(maxsplit=2)[1:] for line in lines[: lines.index("")]}
+    cells = [re.split(r"\s{2,}", line) for line in lines[: lines.index("")]]
+    rows = {name: [kinds, origin] for name, kinds, origin in cells}
     assert rows.pop("com.example.MyScale") == ["scale", "lrp-myscale 1.2"]
     assert set(rows) == set(explainer.supported()) and {row[1] for row in rows.values()} == {"onnx-lrp"}
     assert "  [lrp-myscale 1.2]" in said(command("rules"), installed).split("magnitude")[1].splitlines()[0]
@@ -168,7 +169,7 @@ def wheel(folder: Path, name: str, code: str) -> Path:
         ("1 / 0", "ZeroDivisionError: division by zero"),
         (
             "from explainer.composites import preset\n@preset\ndef gamma(dialect): pass",
-            "CompositeError: there is a composite 'gamma' already, of explainer.composites.presets",
+            "RegistrationError: there is a composite 'gamma' already, of explainer.composites.presets",
         ),
     ],
 )
@@ -239,11 +240,11 @@ def test_a_rule_is_known_by_its_name_once_registered(registries):
         """Another's."""
 
     assert parse("my_own") == MyOwn() and RULES["my_own"] is MyOwn
-    with pytest.raises(CompositeError, match=r"a rule 'my_own' already, .*MyOwn: .*replace=True"):
+    with pytest.raises(RegistrationError, match=r"a rule 'my_own' already, .*MyOwn: .*replace=True"):
         register(type("My_Own", (Pass,), {}))
     other = register(type("MyOwn", (Pass,), {}), replace=True)
     assert type(parse("MyOwn")) is other
-    with pytest.raises(CompositeError, match=r"'epsilon' already, explainer.rules.linear.Epsilon"):
+    with pytest.raises(RegistrationError, match=r"'epsilon' already, explainer.rules.linear.Epsilon"):
         register(type("Epsilon", (Rule,), {}))
     assert type(parse("epsilon")) is Epsilon
 
@@ -254,7 +255,7 @@ def test_a_composite_is_known_by_its_name_once_registered(registries):
         return explainer.composites.get("epsilon", dialect=dialect, eps=eps)
 
     assert explainer.composites.get("MyOwn", eps=0.5).name == "my_own"
-    with pytest.raises(CompositeError, match=r"a composite 'my_own' already, of .*test_plugins"):
+    with pytest.raises(RegistrationError, match=r"a composite 'my_own' already, of .*test_plugins"):
         preset(my_own)
 
     def MyOwn(dialect):

@@ -52,15 +52,18 @@ def check(model: str, target: Any, **options: Any) -> None:
 def operators() -> None:
     """List the ONNX operators that can be explained, how each is treated, and where it comes from."""
     supported = explainer.supported()
-    rows = [(name, layer.kind, explainer.plugins.origin(layer)) for name, layer in supported.items()]
-    name_width, kind_width = (max(len(row[column]) for row in rows) for column in (0, 1))
-    for name, kind, origin in rows:
-        click.echo(f"{name:{name_width}}  {kind:{kind_width}}  {origin}")
-    click.echo("\nconvolution, dense, scale and sum: relevance is shared by the rule; activation: it passes")
-    click.echo("unchanged; movement and winner: it goes where the value came from. Seen through: Identity,")
-    click.echo(
-        "Dropout, Cast, Constant, shape arithmetic. Cut before an output: Softmax, LogSoftmax, Sigmoid."
-    )
+    rows = [
+        (name, ", ".join(map(str, explainer.layers.kinds_of(layer))), explainer.plugins.origin(layer))
+        for name, layer in supported.items()
+    ]
+    width, kind_width = (max(len(row[column]) for row in rows) for column in (0, 1))
+    for name, kinds, origin in rows:
+        click.echo(f"{name:{width}}  {kinds:{kind_width}}  {origin}")
+    click.echo()
+    for name, kind in sorted(explainer.layers.KINDS.items()):
+        click.echo(f"{name:{width}}  {kind.meaning}")
+    click.echo("\nSeen through: Identity, Dropout, Cast, Constant, shape arithmetic. Cut before an output:")
+    click.echo("Softmax, LogSoftmax, Sigmoid.")
 
 
 @click.command()

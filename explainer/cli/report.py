@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import explainer
 
 from . import channels as inner
 
-if TYPE_CHECKING:
-    import explainer
-
 TOP = 5
-# By the operator that ends the model: what its outputs are.
-ENDINGS = {
-    "Softmax": "probability",
-    "LogSoftmax": "log-probability",
-    "Sigmoid": "probability, each class on its own",
-}
 
 
 def describe(explanation: explainer.Explanation, output: str, cut: str) -> dict[str, Any]:
@@ -82,7 +75,7 @@ def prediction(values: Any, labels: Mapping[int, str], output: str, cut: str) ->
 def kind_of(flat: Any, cut: str) -> str:
     """Return what the values are: by the operator that ends the model, or by the values themselves."""
     if cut:
-        return ENDINGS.get(cut, cut)
+        return explainer.layers.facts_of(cut).cut
     if len(flat) > 1 and flat.min() >= 0 and abs(float(flat.sum()) - 1) < 1e-3:
         return "probability"
     return "score (logit)"

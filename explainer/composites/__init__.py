@@ -14,9 +14,10 @@ from ..errors import CompositeError
 from ..rules import Rule, parse
 from ..rules.text import folded, is_rule
 from . import presets, saliency
-from .base import COMPOSITES, Composite, Match, first_of, last_of, of_kind, preset
-from .dialects import DIALECTS, Dialect, dialect
+from .base import COMPOSITES, Composite, preset
+from .dialects import DIALECTS, ROLES, Dialect, dialect
 from .files import ENDINGS, checked, is_file, read_composite
+from .matches import Match, first_of, last_of, of_kind
 from .selectors import Selector
 
 RulesLike: TypeAlias = "Mapping[str | Match, str | Rule] | Iterable[str | tuple[str | Match, str | Rule]]"
@@ -27,6 +28,7 @@ CompositeLike: TypeAlias = (
 __all__ = [
     "COMPOSITES",
     "DIALECTS",
+    "ROLES",
     "Composite",
     "CompositeLike",
     "Dialect",

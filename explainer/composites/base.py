@@ -6,28 +6,28 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from ..canonizers import DEFAULT_CANONIZERS, CanonizerLike
-from ..errors import CompositeError
+from ..errors import CompositeError, RegistrationError
 from ..layers import Layer
 from ..rules import Rule
 from ..rules.text import folded
 from .dialects import Dialect
+from .matches import Match
 from .selectors import Selector, misfit
-
-Match: TypeAlias = Callable[[Layer], bool]
 
 
 @dataclass(frozen=True)
 class Composite:
-    """An ordered list of (match, rule).
+    """An ordered list of (match, rule): a value, equal to another that has the same rules.
 
     Parameters
     ----------
     name : str
     rules : tuple of (match, Rule)
-        `match` is called with a Layer, or is a `Selector`.
+        `match` is called with a Layer, or is a `Selector`. With a function of one's own, the composite
+        is pickled as that function is: by the name it has in its module.
     canonizers : tuple of str or Canonizer
         What makes nodes one layer, by name or as it is, in the order in which they see the graph.
     gradient : bool
@@ -42,6 +42,9 @@ class Composite:
     canonizers: tuple[CanonizerLike, ...] = DEFAULT_CANONIZERS
     gradient: bool = False
     box: Rule | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rules", tuple((match, rule) for match, rule in self.rules))
 
     def behind(self, *rules: tuple[Match, Rule]) -> Composite:
         """The same with other rules in front."""
@@ -69,7 +72,7 @@ class Composite:
         for layer, given in zip(layers, rules, strict=True):
             if given is None:
                 continue
-            if layer.kind not in given.kinds:
+            if not given.fits(layer.kind):
                 raise CompositeError(f"{given}: {misfit(layer, given)}")
             if given is self.box and not layer.place.at_input:
                 raise CompositeError(
@@ -77,21 +80,6 @@ class Composite:
                     f"{layer.inputs[0]!r}, which is computed from it: give this layer a rule with the "
                     f'bounds of that tensor, such as "{layer.node.name}=zbox:-1,1"'
                 )
-
-
-def of_kind(*kinds: str) -> Match:
-    """Match layers by kind: "convolution", "dense", "scale", "sum", "activation", "movement", "winner"."""
-    return lambda layer: layer.kind in kinds
-
-
-def first_of(*kinds: str) -> Match:
-    """Match the layers of some kinds that the input reaches before any other with weights."""
-    return lambda layer: layer.place.first and layer.kind in kinds
-
-
-def last_of(*kinds: str) -> Match:
-    """Match the layers of some kinds that the target reaches before any other with weights."""
-    return lambda layer: layer.place.last and layer.kind in kinds
 
 
 COMPOSITES: dict[str, Callable[..., Composite]] = {}
@@ -115,13 +103,13 @@ def preset(make: Callable[..., Composite], *, replace: bool = False) -> Callable
 
     Raises
     ------
-    CompositeError
+    RegistrationError
         Another composite has that name, however it is spelled.
     """
     name = make.__name__
     before = next((known for known in COMPOSITES if folded(known) == folded(name)), None)
     if before is not None and not replace:
-        raise CompositeError(
+        raise RegistrationError(
             f"there is a composite {before!r} already, of {COMPOSITES[before].__module__}: "
             "give yours another name, or replace=True"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..rules import (
     Pass,
     PlainGamma,
     PlainZPlus,
+    Route,
     Rule,
     Winner,
     WSquare,
@@ -123,6 +125,21 @@ class Dialect:
         """The rule of max pooling."""
         return Winner() if self.wins else self.epsilon(eps)
 
+    def product(self, eps: float | None = None) -> Rule:
+        """The rule of products of activations: AttnLRP's uniform one, by ε and the product's degree."""
+        return Epsilon(self.other(eps), signed=self.signed)
+
+
+# Roles whose rule no preset chooses: what makes it, from a dialect and a stabiliser (None its own). A
+# kind of one's own gets its rule in all presets by an entry here.
+ROLES: dict[str, Callable[[Dialect, float | None], Rule]] = {
+    "scale": Dialect.scale,
+    "sum": Dialect.norm,
+    "product": Dialect.product,
+    "winner": Dialect.winner,
+    "activation": lambda dialect, eps: Pass(),
+    "movement": lambda dialect, eps: Route(),
+}
 
 OURS = Dialect("ours")
 DIALECTS = {

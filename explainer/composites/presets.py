@@ -6,42 +6,38 @@ it, theirs is `stabilizer`, as in zennit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from ..rules import Gradient, Pass, Route, Rule, ZPlus
-from .base import Composite, Match, first_of, last_of, of_kind, preset
-from .dialects import DIALECTS, Dialect
-from .selectors import UNTIL, WITH_WEIGHTS, Selector
+from ..rules import Gradient, Pass, Rule, ZPlus
+from .base import Composite, preset
+from .dialects import DIALECTS, ROLES, Dialect
+from .matches import Match, first_of, last_of, of_kind
+from .selectors import UNTIL, Selector
 
 
 def _layered(
     dialect: Dialect, dense: Rule, convolution: Rule | None = None, eps: float | None = None
 ) -> Composite:
     """A rule for dense layers and one for convolutions; all others as the dialect has them, with `eps`."""
-    rules: tuple[tuple[Match, Rule], ...] = (
+    chosen: list[tuple[Match, Rule]] = [
         (of_kind("convolution"), convolution or dense),
         (of_kind("dense"), dense),
-        (of_kind("scale"), dialect.scale(eps)),
-        (of_kind("sum"), dialect.norm(eps)),
-        (of_kind("winner"), dialect.winner(eps)),
-        (of_kind("activation"), Pass()),
-        (of_kind("movement"), Route()),
-    )
-    return Composite("", rules, dialect.canonizers)
+    ]
+    chosen += [(of_kind(role), rule(dialect, eps)) for role, rule in ROLES.items()]
+    return Composite("", tuple(chosen), dialect.canonizers)
 
 
 def _flat(composite: Composite, dialect: Dialect, eps: float | None = None) -> Composite:
-    return composite.behind((first_of(*WITH_WEIGHTS), dialect.flat(eps)))
+    return composite.behind((first_of(), dialect.flat(eps)))
 
 
 def _flat_until(composite: Composite, dialect: Dialect, until: str) -> Composite:
     return composite.behind((Selector(f"{UNTIL}{until}"), dialect.flat()))
 
 
-def _boxed(composite: Composite, kinds: Iterable[str], box: Rule) -> Composite:
-    return replace(composite.behind((first_of(*kinds), box)), box=box)
+def _boxed(composite: Composite, at: Match, box: Rule) -> Composite:
+    return replace(composite.behind((at, box)), box=box)
 
 
 # One rule at every layer with weights.
@@ -145,7 +141,7 @@ def epsilon_gamma_box(
 ) -> Composite:
     """First convolution z^B, other convolutions γ, dense layers ε; zennit's `EpsilonGammaBox`."""
     others = _layered(dialect, dialect.epsilon(eps), dialect.gamma(gamma, stabilizer), stabilizer)
-    return _boxed(others, ("convolution",), dialect.box(low, high, stabilizer))
+    return _boxed(others, first_of("convolution"), dialect.box(low, high, stabilizer))
 
 
 @preset
@@ -215,13 +211,13 @@ def deep_taylor(dialect: Dialect, eps: float | None = None) -> Composite:
     composite = _taylor(dialect, eps)
     if dialect.name == "innvestigate":
         return composite
-    return composite.behind((first_of(*WITH_WEIGHTS), dialect.wsquare(eps)))
+    return composite.behind((first_of(), dialect.wsquare(eps)))
 
 
 @preset
 def bounded_deep_taylor(dialect: Dialect, low: Any, high: Any, eps: float | None = None) -> Composite:
     """First layer z^B, others z⁺ without biases: for inputs in [low, high]. Montavon et al. 2017."""
-    return _boxed(_taylor(dialect, eps), WITH_WEIGHTS, dialect.box(low, high, eps))
+    return _boxed(_taylor(dialect, eps), first_of(), dialect.box(low, high, eps))
 
 
 # Ours, from what was measured.
@@ -234,6 +230,4 @@ def recommended(
     """First convolution w², others γ, dense layers and the last layer ε; see docs/choosing-rules.md."""
     epsilon = dialect.epsilon(eps)
     others = _layered(dialect, epsilon, dialect.gamma(gamma, stabilizer), stabilizer)
-    return others.behind(
-        (last_of(*WITH_WEIGHTS), epsilon), (first_of("convolution"), dialect.wsquare(stabilizer))
-    )
+    return others.behind((last_of(), epsilon), (first_of("convolution"), dialect.wsquare(stabilizer)))

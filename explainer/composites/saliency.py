@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from ..layers import Layer
-from ..rules import BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Rescale, Rule
-from .base import Composite, Match, of_kind, preset
+from ..rules import BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Halved, Rescale, Rule
+from .base import Composite, preset
 from .dialects import Dialect
+from .matches import Match, Rectifying, of_kind
 
 
 def _gradients(activation: Rule, at: Match) -> Composite:
-    return Composite("", ((at, activation), (lambda layer: True, Gradient())), gradient=True)
+    return Composite("", ((at, activation), (of_kind(), Gradient())), gradient=True)
 
 
 def _activations(dialect: Dialect) -> Match:
-    return _is_relu if dialect.relus_only else of_kind("activation")
-
-
-def _is_relu(layer: Layer) -> bool:
-    return layer.node.operator == "Relu"
+    return Rectifying() if dialect.relus_only else of_kind("activation")
 
 
 @preset
@@ -48,4 +42,10 @@ def beta_smooth(dialect: Dialect, beta: float = 10.0) -> Composite:
 
 def deeplift(dialect: Dialect) -> Composite:
     """DeepLIFT's multipliers by the rescale rule. Shrikumar et al. 2017."""
-    return replace(_gradients(Rescale(), of_kind("activation", "winner")), name="deeplift")
+    rules = (
+        (of_kind("activation", "winner"), Rescale()),
+        (of_kind("product"), Halved()),
+        # Their gradient is Δz/Δx; of a role that is not here it need not be.
+        (of_kind("linear", "movement"), Gradient()),
+    )
+    return Composite("deeplift", rules, gradient=True)

@@ -8,11 +8,10 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from ..errors import CompositeError
-from ..layers import REGISTRY, Layer
+from ..layers import KINDS, REGISTRY, Layer, facts_of
+from ..model.operators import spelled
 from ..rules import Rule
 
-WITH_WEIGHTS = frozenset({"convolution", "dense"})
-KINDS = (*sorted(WITH_WEIGHTS), "scale", "sum", "activation", "movement", "winner")
 PLACES = ("first", "last")
 UNTIL = "until:"
 
@@ -26,8 +25,8 @@ class Selector:
     text : str
         A node's name, or a glob over names (``/layer1/*``); ``first`` or ``last``: the convolutions
         and dense layers that the input, or the target, meets before any other; ``until:NODE``: those
-        between the input and a node, itself included; an operator (``Conv``); or a kind
-        (``convolution``, ``dense``, ``scale``, ``sum``, ``activation``, ``movement``, ``winner``).
+        between the input and a node, itself included; an operator (``Conv``, ``com.example.MyScale``);
+        or a kind (``convolution``, ``product``: `explainer.layers.KINDS` has them all).
     """
 
     text: str
@@ -43,7 +42,7 @@ class Selector:
 
     @property
     def _is_type(self) -> bool:
-        return self.text in KINDS or self.text in REGISTRY
+        return self.text in KINDS or spelled(self.text) in REGISTRY
 
     @property
     def width(self) -> int:
@@ -59,7 +58,7 @@ class Selector:
         if self.text.startswith(UNTIL):
             return node.name in layer.place.ancestors(self.text.removeprefix(UNTIL))
         if self._is_type:
-            return self.text in (layer.kind, node.operator)
+            return self.text == layer.kind or spelled(self.text) == node.operator
         names = (node.name, *(member.name for member in node.members))
         return self.text in names or any(fnmatchcase(name, self.text) for name in names)
 
@@ -71,8 +70,8 @@ class Selector:
         """
         if not self.is_wide:
             return self(layer)
-        kinds = rule.kinds if rule.kinds.issuperset(KINDS) else rule.kinds & WITH_WEIGHTS or rule.kinds
-        return layer.kind in kinds and self(layer)
+        alone = rule.kinds is not None and any(rule.fits(kind) for kind in KINDS.values() if kind.weighted)
+        return rule.fits(layer.kind) and (layer.kind.weighted or not alone) and self(layer)
 
     def check(self, layers: Sequence[Layer], rule: Rule) -> None:
         """Refuse a selector that meets nothing, or nothing that its rule is made for.
@@ -85,7 +84,7 @@ class Selector:
         if any(self.accepts(layer, rule) for layer in met):
             return
         if met:
-            fits = [layer.node for layer in met if layer.kind in rule.kinds]
+            fits = [layer.node for layer in met if rule.fits(layer.kind)]
             alone = "a glob or a place gives this rule to convolutions and dense layers alone"
             reason = f"{alone}; name {fits[0]} itself" if fits else misfit(met[0], rule)
             raise CompositeError(f"{self.text}={rule}: {reason}")
@@ -95,6 +94,8 @@ class Selector:
         )
 
     def _hint(self, layers: Sequence[Layer]) -> str:
+        if (cut := facts_of(spelled(self.text)).cut) and spelled(self.text) not in REGISTRY:
+            return f": {self.text} has no layer. At the end of a model relevance starts before it ({cut})"
         nodes = [layer.node for layer in layers]
         if any(self.text == member.operator for node in nodes for member in node.members):
             return f": each {self.text} is merged into a neighbour (not so in the dialect 'captum')"
@@ -106,5 +107,8 @@ class Selector:
 
 def misfit(layer: Layer, rule: Rule) -> str:
     """Return why a layer cannot have a rule."""
-    kinds = ", ".join(sorted(rule.kinds))
-    return f"the rule is for layers of kind {kinds}; {layer.node} is of kind {layer.kind}"
+    fitting = sorted(kind.name for kind in KINDS.values() if rule.fits(kind)) or sorted(rule.kinds or ())
+    kinds = ", ".join(fitting)
+    return (
+        f"the rule is for layers of kind {kinds}; {layer.node} is of kind {layer.kind} ({layer.kind.meaning})"
+    )

@@ -1,19 +1,26 @@
 """What each operator does, one class each; the registry knows them by operator name."""
 
-from . import activations, affine, elementwise, movement, normalize, pooling
-from .base import REGISTRY, Bound, Layer, Parameters, register, supported
+from . import activations, affine, elementwise, kinds, movement, normalize, pooling, product
+from .base import REGISTRY, Bound, Layer, Parameters, facts_of, kinds_of, register, supported
+from .kinds import KINDS, Kind
 
 __all__ = [
+    "KINDS",
     "REGISTRY",
     "Bound",
+    "Kind",
     "Layer",
     "Parameters",
     "activations",
     "affine",
     "elementwise",
+    "facts_of",
+    "kinds",
+    "kinds_of",
     "movement",
     "normalize",
     "pooling",
+    "product",
     "register",
     "supported",
 ]

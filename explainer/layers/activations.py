@@ -11,15 +11,17 @@ import math
 from typing import Any
 
 from ..model.graph import Graph, Node
+from ..model.operators import NOTHING_KNOWN, Facts, Signs, never_negative
 from ..tensor import Erf, Exp, Log, Max, Min, Sigmoid, Tanh, Value, Where, step
 from ..tensor import Relu as relu
 from .base import Bound, Layer, Parameters, attribute, register
+from .kinds import ACTIVATION
 
 
 class Activation(Layer):
     """z_i = f(x_i): a diagonal Jacobian, f'(x_i)."""
 
-    kind = "activation"
+    kind = ACTIVATION
 
     def get(self, name: str) -> Any:
         """An attribute, its default filled in."""
@@ -41,6 +43,8 @@ def inside(x: Value, low: Value, high: Value) -> Value:
 @register("Relu")
 class Relu(Activation):
     """max(x, 0)."""
+
+    facts = Facts(sign=never_negative, rectifies=True)
 
     def forward(self, x: Value, p: Parameters) -> Value:
         return relu(x)
@@ -83,9 +87,17 @@ class PRelu(LeakyRelu):
         return p["w"]
 
 
+def _clipped(signs: Signs) -> bool:
+    low, high = signs.setting("min", 1), signs.setting("max", 2)
+    # Where the bounds are crossed the upper one wins.
+    return (low or signs.first) and high is not False
+
+
 @register("Clip")
 class Clip(Activation):
     """x limited to [min, max]; bounds are attributes before opset 11, inputs since."""
+
+    facts = Facts(sign=_clipped)
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
@@ -156,6 +168,8 @@ class ThresholdedRelu(Activation):
 class SigmoidLayer(Activation):
     """1 / (1 + e⁻ˣ)."""
 
+    facts = Facts(sign=never_negative, cut="probability, each class on its own")
+
     def forward(self, x: Value, p: Parameters) -> Value:
         return Sigmoid(x)
 
@@ -167,6 +181,8 @@ class SigmoidLayer(Activation):
 @register("HardSigmoid")
 class HardSigmoid(Activation):
     """max(0, min(1, alpha·x + beta))."""
+
+    facts = Facts(sign=never_negative)
 
     def line(self, x: Value) -> Value:
         """alpha·x + beta."""
@@ -194,6 +210,8 @@ class TanhLayer(Activation):
 @register("Softplus")
 class Softplus(Activation):
     """log(1 + eˣ)."""
+
+    facts = Facts(sign=never_negative)
 
     def forward(self, x: Value, p: Parameters) -> Value:
         # log(1 + e^x) = max(x, 0) + log(1 + e^-|x|): no overflow
@@ -233,6 +251,8 @@ class HardSwish(Activation):
 @register("Mish")
 class Mish(Softplus):
     """x·tanh(log(1 + eˣ))."""
+
+    facts = NOTHING_KNOWN  # not a Softplus's: it is negative where x is
 
     def forward(self, x: Value, p: Parameters) -> Value:
         return x * Tanh(super().forward(x, p))

@@ -9,9 +9,12 @@ import numpy as np
 from .. import tensor
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
+from ..model.operators import Facts
 from ..tensor import Reshape, Slice, Transpose, Value
 from .base import Bound, Layer, Parameters, attribute, register
+from .kinds import CONVOLUTION, DENSE
 from .normalize import STATISTICS, Biased, normalization
+from .product import MatrixProduct
 from .windows import Windows, unreached
 
 
@@ -64,7 +67,8 @@ class Affine(Biased):
 class Conv(Affine):
     """Convolution of any rank, with groups, dilation, strides and asymmetric padding."""
 
-    kind = "convolution"
+    kind = CONVOLUTION
+    facts = Facts(merges_after=True, merges_before=True)
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
@@ -107,7 +111,8 @@ class Conv(Affine):
 class ConvTranspose(Affine):
     """Transposed convolution: its transpose is a convolution."""
 
-    kind = "convolution"
+    kind = CONVOLUTION
+    facts = Facts(merges_after=True)
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
@@ -172,7 +177,8 @@ def _crop(x: Value, sizes: tuple[int, ...]) -> Value:
 class Gemm(Affine):
     """alpha·A·B + beta·C with constant B and C; W is kept as (inputs, outputs)."""
 
-    kind = "dense"
+    kind = DENSE
+    facts = Facts(merges_after=True, merges_before=True)
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
@@ -216,7 +222,8 @@ class Gemm(Affine):
 class MatMul(Layer):
     """A product with a constant matrix, on either side."""
 
-    kind = "dense"
+    kind = DENSE
+    of_several = MatrixProduct
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)

@@ -8,23 +8,67 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
 from .. import plugins
-from ..errors import UnsupportedError
+from ..errors import RegistrationError, UnsupportedError
 from ..model.graph import Graph, Node
+from ..model.operators import NOTHING_KNOWN, Facts, checked, known
 from ..tensor import Bundle, Value
+from .kinds import KINDS, Kind
 
 LayerType = TypeVar("LayerType", bound="type[Layer]")
 Change = Callable[[Value], Value]
 REGISTRY: dict[str, type[Layer]] = {}
 
 
-def register(*operators: str) -> Callable[[LayerType], LayerType]:
-    """Declare the layer of one or more ONNX operators."""
+def register(*operators: str, replace: bool = False) -> Callable[[LayerType], LayerType]:
+    """Declare a class as the layer of one or more ONNX operators.
+
+    Parameters
+    ----------
+    *operators : str
+        ``Relu``; of another domain than ONNX's own ``com.example.MyScale`` or ``com.example::MyScale``.
+    replace : bool
+        Take the place of the layer that an operator has already.
+
+    Raises
+    ------
+    RegistrationError
+        A name that no node can have, an operator that has a layer already, or a layer whose kind is
+        no `Kind` or has the name of another.
+    """
+    names = [checked(name) for name in operators]
 
     def declare(layer: LayerType) -> LayerType:
-        REGISTRY.update(dict.fromkeys(operators, layer))
+        for name in names:
+            if name in REGISTRY and not replace:
+                holder = f"{REGISTRY[name].__module__}.{REGISTRY[name].__qualname__}"
+                raise RegistrationError(
+                    f"{name} has a layer already, {holder}: register({name!r}, replace=True) takes its place"
+                )
+        for kind in kinds_of(layer):
+            if not isinstance(kind, Kind) or KINDS.setdefault(kind.name, kind) != kind:
+                what = (
+                    f"{kind}, a name that another Kind has"
+                    if isinstance(kind, Kind)
+                    else f"{kind!r}, no Kind"
+                )
+                raise RegistrationError(
+                    f"{layer.__qualname__}: its kind is {what}; take one from explainer.layers.kinds, "
+                    "such as SUM, or declare one of your own"
+                )
+        REGISTRY.update(dict.fromkeys(names, layer))
         return layer
 
     return declare
+
+
+def kinds_of(layer: type[Layer]) -> tuple[Kind, ...]:
+    """The kinds that an operator's layer can have: another where several operands are activations."""
+    own: Kind = getattr(layer, "kind", None)  # type: ignore[assignment]  # `register` refuses a layer without
+    return (own,) if layer.of_several is None else (own, *kinds_of(layer.of_several))
+
+
+def _none(name: str) -> frozenset[str]:
+    return frozenset()
 
 
 @dataclass(frozen=True)
@@ -45,7 +89,7 @@ class Place:
     first: bool = False
     last: bool = False
     at_input: bool = False
-    ancestors: Callable[[str], frozenset[str]] = field(default=lambda name: frozenset(), compare=False)
+    ancestors: Callable[[str], frozenset[str]] = field(default=_none, compare=False)
 
 
 class Layer:
@@ -83,11 +127,14 @@ class Layer:
         The node is used in a way that no rule covers; the message is the reason alone.
     """
 
-    kind: ClassVar[str]
-    # What transpose() looks at: "x" (often its shape alone), "z".
-    transpose_reads: ClassVar[frozenset[str]] = frozenset({"x"})
+    kind: ClassVar[Kind]
+    facts: ClassVar[Facts] = NOTHING_KNOWN
     # How many of its factors are activations: Σ x·Jᵀs = degree·z·s (Euler).
     degree: ClassVar[int] = 1
+    # The layer of the same operator where several of its operands are activations; None: this one.
+    of_several: ClassVar[type[Layer] | None] = None
+    # What transpose() looks at: "x" (often its shape alone), "z".
+    transpose_reads: ClassVar[frozenset[str]] = frozenset({"x"})
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         self.node = node
@@ -114,6 +161,12 @@ class Layer:
         if "_sealed" in self.__dict__:
             raise AttributeError(f"{type(self).__name__}.{name} cannot be set: `having` makes a changed copy")
         super().__setattr__(name, value)
+
+    @classmethod
+    def of(cls, node: Node, graph: Graph, output: int = 0) -> Layer:
+        """The layer of a node: `of_several` where several of its operands are activations."""
+        several = sum(name in graph.carrying for name in node.inputs) > 1
+        return (cls.of_several if several and cls.of_several else cls)(node, graph, output)
 
     def activation_inputs(self, graph: Graph) -> tuple[str, ...]:
         """The inputs that relevance is handed to."""
@@ -156,6 +209,11 @@ class Layer:
         """What of s·z falls to constants instead of inputs, to be summed; None where nothing does."""
         b = self.bias(at)
         return None if b is None else s * b
+
+    @property
+    def keeps_maps(self) -> bool:
+        """Whether a convolution's feature maps are still such behind it: what Grad-CAM looks at."""
+        return self.kind.one_to_one
 
     def unbiased(self, p: Parameters) -> Parameters:
         """The parameters of the linear part."""
@@ -266,6 +324,12 @@ class Bound:
     def averaged(self) -> Bound:
         """For max pooling: the average over the same windows; every other layer is its own."""
         return self.layer.averaged(self)
+
+
+def facts_of(operator: str) -> Facts:
+    """What is known of an operator: by its layer's class, or where that is silent or absent by ourselves."""
+    facts = REGISTRY[operator].facts if operator in REGISTRY else NOTHING_KNOWN
+    return known(operator) if facts == NOTHING_KNOWN else facts
 
 
 def supported() -> dict[str, type[Layer]]:

@@ -8,15 +8,19 @@ from collections.abc import Mapping
 
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
+from ..model.operators import NOTHING_KNOWN, Facts, as_all
 from ..tensor import Bundle, Value, sum_to
 from .base import Bound, Layer, Parameters, register
+from .kinds import SCALE, SUM
+from .product import ElementwiseProduct
 
 
-@register("Add", "Sum", "Sub")
+@register("Add", "Sum")
 class Add(Layer):
     """Σ ± x_i + b: activations share the relevance, constants are the bias and take their share."""
 
-    kind = "sum"
+    kind = SUM
+    facts = Facts(sign=as_all)
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
@@ -29,6 +33,10 @@ class Add(Layer):
             else:
                 self.operands[f"b{index}"] = name
                 self.constant_signs[name] = sign
+
+    @property
+    def keeps_maps(self) -> bool:
+        return True
 
     def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
         parts = [values[name] if sign > 0 else -values[name] for name, sign in self.constant_signs.items()]
@@ -60,10 +68,21 @@ def _weighted(x: Value, sign: int, p: Parameters) -> Value:
     return x * p.implied(x.dtype.type(sign))
 
 
+@register("Sub")
+class Sub(Add):
+    """x_0 − x_1, either of them a constant or not."""
+
+    facts = NOTHING_KNOWN  # a difference has no sign of its own
+
+    @property
+    def keeps_maps(self) -> bool:
+        return False
+
+
 class Scale(Layer):
     """x multiplied elementwise by a constant: a diagonal weight."""
 
-    kind = "scale"
+    kind = SCALE
     what = "product"
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
@@ -81,6 +100,9 @@ class Scale(Layer):
 @register("Mul")
 class Mul(Scale):
     """A product with a constant."""
+
+    facts = Facts(sign=as_all)
+    of_several = ElementwiseProduct
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
@@ -108,7 +130,7 @@ class Div(Scale):
 class Neg(Layer):
     """−x."""
 
-    kind = "scale"
+    kind = SCALE
 
     def forward(self, x: Value, p: Parameters) -> Value:
         return x * p.implied(x.dtype.type(-1))

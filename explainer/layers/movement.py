@@ -9,14 +9,16 @@ import numpy as np
 from .. import tensor
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
+from ..model.operators import Facts, Signs, as_all, as_first
 from ..tensor import Bundle, Reshape, Shape, Value
 from .base import Bound, Layer, Parameters, attribute, register
+from .kinds import MOVEMENT
 
 
 class Movement(Layer):
     """Values change places, none is computed."""
 
-    kind = "movement"
+    kind = MOVEMENT
 
     def setting(self, name: str, p: Parameters) -> Any:
         """An attribute, or the input that took its place in a later opset; None where neither is."""
@@ -27,6 +29,8 @@ class Movement(Layer):
 @register("Reshape")
 class ReshapeLayer(Movement):
     """Another shape, the same order."""
+
+    facts = Facts(sign=as_first, rearranges="shape")
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
@@ -76,6 +80,8 @@ class Unsqueeze(Squeeze):
 class Transpose(Movement):
     """Axes in another order."""
 
+    facts = Facts(sign=as_first, rearranges="order")
+
     transpose_reads = frozenset()
 
     def perm(self, rank: int) -> list[int]:
@@ -94,12 +100,18 @@ class Transpose(Movement):
 class Concat(Movement):
     """Operands side by side; what falls to constant ones is counted as bias."""
 
+    facts = Facts(sign=as_all)
+
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
         self.constant_places = [i for i, name in enumerate(node.inputs) if name not in graph.carrying]
         self.has_constants = bool(self.constant_places)
         for index in self.constant_places:
             self.take_operand(graph, str(index), index, "operand")
+
+    @property
+    def keeps_maps(self) -> bool:
+        return attribute(self.node, "axis") in (1, -3)  # that of channels, of images also from the end
 
     def operand_list(self, x: Value, p: Parameters) -> list[Value]:
         """Activations and constants in the node's own order."""
@@ -131,6 +143,8 @@ class Concat(Movement):
 @register("Slice")
 class Slice(Movement):
     """A part of the tensor along some axes; bounds are attributes before opset 10, inputs since."""
+
+    facts = Facts(sign=as_first)
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
@@ -164,6 +178,8 @@ class Slice(Movement):
 class Split(Movement):
     """One of several consecutive parts along an axis: each output is a map of its own."""
 
+    facts = Facts(sign=as_first)
+
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
         self.index = output
@@ -190,9 +206,15 @@ class Split(Movement):
         return tensor.Pad(s, pads.ravel())
 
 
+def _bordered(signs: Signs) -> bool:
+    return signs.first and signs.setting("value", 2) is not False
+
+
 @register("Pad")
 class Pad(Movement):
     """A constant border; pads are an attribute before opset 11, an input since."""
+
+    facts = Facts(sign=_bordered)
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)

@@ -10,6 +10,7 @@ from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..tensor import ReduceSum, Reshape, Sqrt, Value
 from .base import Bound, Layer, Parameters, attribute, register
+from .kinds import SCALE
 
 # A BatchNormalization's inputs behind the first.
 STATISTICS = tuple(enumerate(("scale", "shift", "mean", "variance"), start=1))
@@ -45,7 +46,7 @@ class Biased(Layer):
 class BatchNormalization(Biased):
     """x·scale + shift by channel: a layer of its own where no neighbour can take it in."""
 
-    kind = "scale"
+    kind = SCALE
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)

@@ -9,8 +9,10 @@ import numpy as np
 from .. import tensor
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
+from ..model.operators import Facts, as_first
 from ..tensor import ConstantOfShape, Expand, ReduceSum, Reshape, ScatterElements, Shape, Unsqueeze, Value
 from .base import Bound, Layer, Parameters, attribute, register
+from .kinds import SUM, WINNER
 from .windows import Windows, unreached
 
 
@@ -18,7 +20,8 @@ from .windows import Windows, unreached
 class MaxPool(Layer):
     """The maximum of each window; its transpose gives s to the first maximum."""
 
-    kind = "winner"
+    kind = WINNER
+    facts = Facts(sign=as_first)
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
@@ -80,7 +83,8 @@ class GlobalMaxPool(MaxPool):
 class AveragePool(Layer):
     """The mean of each window: a sum over it, divided by what `count_include_pad` counts."""
 
-    kind = "sum"
+    kind = SUM
+    facts = Facts(sign=as_first)
 
     def geometry(self, x: Value) -> dict[str, list[int]]:
         """Strides, dilations and explicit pads for this input."""
@@ -138,7 +142,8 @@ def _spatial(pads: list[int]) -> Value:
 class ReduceSumLayer(Layer):
     """Σ over some axes."""
 
-    kind = "sum"
+    kind = SUM
+    facts = Facts(sign=as_first)
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)

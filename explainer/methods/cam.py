@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ..errors import InputError
+from ..layers.kinds import CONVOLUTION
 from ..tensor import Array, ReduceSum, Relu, Transpose, Value, stabilize
 from .base import Method, Problem, Progress
 
 if TYPE_CHECKING:
-    from ..layers import Layer
     from ..plan import Plan
 
 UPSAMPLING = ("bilinear", "nearest")
@@ -102,26 +102,18 @@ def tensor_for(plan: Plan) -> str:
     InputError
         There is no convolution, or the last one is the target itself.
     """
-    last = next((step for step in plan.steps if step.layer.kind == "convolution"), None)
+    last = next((step for step in plan.steps if step.layer.kind == CONVOLUTION), None)
     if last is None:
         raise InputError("grad_cam: no convolution on the way from target to input; name a tensor (tensor=)")
     tensor = last.layer.output
     while tensor != plan.anchor.tensor:
         readers = [step for step in plan.steps if tensor in step.layer.inputs]
-        if len(readers) != 1 or not _goes_with(readers[0].layer):
+        if len(readers) != 1 or not readers[0].layer.keeps_maps:
             return tensor
         tensor = readers[0].layer.output
     raise InputError(
         f"grad_cam: the last convolution, {last.node}, makes the target itself, so that its map would show "
         "where the target lies; name an inner tensor (tensor=)"
-    )
-
-
-def _goes_with(layer: Layer) -> bool:
-    return (
-        layer.kind in ("activation", "scale")
-        or layer.node.operator in ("Add", "Sum")
-        or (layer.node.operator == "Concat" and layer.node.attributes["axis"] in (1, -3))
     )
 
 

@@ -16,6 +16,7 @@ from ..errors import ModelError
 from ..tensor import Array
 from .node import Input, Node, input_of, node_of
 from .notes import Note
+from .operators import known
 from .reading import Source, constant_part, read_model
 from .runtime import Runtime
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Graph", "Input", "ModelLike", "Node", "Note"]
 
 ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | onnx.ModelProto"
-
-# What these return depends on a tensor's shape, never on its values.
-SHAPE_OPERATORS = frozenset({"Shape", "Size"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,9 +165,8 @@ class Graph:
         """Tensors whose values depend on the values of an input; shape arithmetic does not."""
         carrying = {value.name for value in self.inputs}
         for node in self.nodes:
-            if node.operator not in SHAPE_OPERATORS and not carrying.isdisjoint(
-                (*node.inputs, *node.captures)
-            ):
+            reads = (*node.inputs, *node.captures)
+            if not known(node.operator).shape_alone and not carrying.isdisjoint(reads):
                 carrying.update(name for name in node.outputs if name)
         return frozenset(carrying)
 
@@ -179,7 +176,7 @@ class Graph:
         fixed = {*self.initializers, *self.arrays}
         for node in self.nodes:
             names = [name for name in (*node.inputs, *node.captures) if name]
-            if fixed.issuperset(names) and not node.operator.startswith("Random"):
+            if fixed.issuperset(names) and not known(node.operator).random:
                 fixed.update(name for name in node.outputs if name)
         return frozenset(fixed)
 

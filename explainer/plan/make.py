@@ -74,7 +74,7 @@ def _steps(graph: Graph, composite: Composite, anchor: Anchor) -> tuple[list[Ste
     layers = placed(graph, layers, anchor.tensor)
     rules = [composite.rule_for(layer) for layer in layers]
     complaints += [
-        (layer.node, f"composite {composite.name!r} has no rule for it")
+        (layer.node, f"composite {composite.name!r} has no rule for the role {layer.kind.name!r}")
         for layer, rule in zip(layers, rules, strict=True)
         if rule is None
     ]
@@ -110,7 +110,7 @@ def _layer(node: Node, graph: Graph, output: int) -> Layer:
     operator = node.acts_as or node.operator
     if operator not in REGISTRY:
         raise UnsupportedError("this operator has no layer")
-    return REGISTRY[operator](node, graph, output)
+    return REGISTRY[operator].of(node, graph, output)
 
 
 def _complaint(graph: Graph, anchor: Anchor, complaints: list[tuple[Node, str]]) -> str:

@@ -25,7 +25,7 @@ def behind_relu(graph: Graph, steps: list[Step], anchor: Anchor) -> list[Step]:
         return name != anchor.tensor and all(
             step.rule.proportional
             or (
-                (step.layer.kind in ("movement", "winner") or step.node.operator == "Relu")
+                (step.layer.kind.routes or step.layer.facts.rectifies)
                 and gets_nothing_where_zero(step.layer.output)
             )
             for step in readers.get(name, ())
@@ -38,7 +38,7 @@ def behind_relu(graph: Graph, steps: list[Step], anchor: Anchor) -> list[Step]:
             step.rule.takes_relu
             and step.layer.output != anchor.tensor
             and len(graph.readers.get(step.layer.output, ())) == len(own) == 1
-            and own[0].node.operator == "Relu"
+            and own[0].layer.facts.rectifies
             and gets_nothing_where_zero(own[0].layer.output)
         ):
             step = replace(step, layer=step.layer.having(signed=False), record=own[0].layer.output)

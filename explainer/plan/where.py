@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
 from ..layers import Layer
 from ..layers.base import Place
+from ..layers.kinds import MOVEMENT
 from ..model.graph import Graph
 from .signs import nonnegative
-
-WEIGHTED = frozenset({"convolution", "dense"})
 
 
 def placed(graph: Graph, layers: Sequence[Layer], target: str) -> list[Layer]:
@@ -25,13 +23,13 @@ def placed(graph: Graph, layers: Sequence[Layer], target: str) -> list[Layer]:
     """
     last = _met_first(layers, {target}, forward=False)
     first = _met_first(layers[::-1], {value.name for value in graph.inputs}, forward=True)
-    ancestors = functools.cache(lambda name: _ancestors(graph, name))
+    ancestors = Ancestry(graph)
     above_zero = nonnegative(graph)
     moved = {value.name for value in graph.inputs}
     known = []
     for layer in layers[::-1]:
         at_input = moved.issuperset(layer.inputs)
-        moved.update([layer.output] if at_input and layer.kind == "movement" else [])
+        moved.update([layer.output] if at_input and layer.kind == MOVEMENT else [])
         place = Place(layer in first, layer in last, at_input, ancestors)
         known.append(layer.having(place=place, nonnegative=above_zero.issuperset(layer.inputs)).sealed())
     return known[::-1]
@@ -44,20 +42,31 @@ def _met_first(layers: Sequence[Layer], reached: set[str], forward: bool) -> set
         here, there = (layer.inputs, (layer.output,)) if forward else ((layer.output,), layer.inputs)
         if reached.isdisjoint(here):
             continue
-        if layer.kind in WEIGHTED:
+        if layer.kind.weighted:
             met.add(layer)
         else:
             reached.update(there)
     return met
 
 
-def _ancestors(graph: Graph, name: str) -> frozenset[str]:
-    """The names of the nodes that a node depends on, itself included; none if there is no such node."""
-    needed: set[str] = set()
-    found: set[str] = set()
-    for node in reversed(graph.nodes):
-        names = {node.name, *(member.name for member in node.members)}
-        if name in names or not needed.isdisjoint(node.outputs):
-            found |= names
-            needed.update(node.inputs)
-    return frozenset(found)
+class Ancestry:
+    """Which nodes a node depends on, asked by its name; layers hold it, so it is names alone."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._nodes = [
+            (frozenset({node.name, *(member.name for member in node.members)}), node.inputs, node.outputs)
+            for node in reversed(graph.nodes)
+        ]
+        self._found: dict[str, frozenset[str]] = {}
+
+    def __call__(self, name: str) -> frozenset[str]:
+        """The names of the nodes that it depends on, itself included; none if there is no such node."""
+        if name not in self._found:
+            needed: set[str] = set()
+            found: set[str] = set()
+            for names, inputs, outputs in self._nodes:
+                if name in names or not needed.isdisjoint(outputs):
+                    found |= names
+                    needed.update(inputs)
+            self._found[name] = frozenset(found)
+        return self._found[name]

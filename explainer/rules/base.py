@@ -13,10 +13,7 @@ from ..tensor import Value, by_sign, negative, positive
 from .relevance import Handed, Relevance, Stabilizer, Stable
 
 if TYPE_CHECKING:
-    from ..layers import Bound
-
-WEIGHTED = frozenset({"convolution", "dense", "scale", "sum"})
-ANY = WEIGHTED | {"activation", "movement", "winner"}
+    from ..layers import Bound, Kind
 
 
 @dataclass(frozen=True)
@@ -25,8 +22,9 @@ class Rule:
 
     Attributes
     ----------
-    kinds : frozenset of str
-        The kinds of layers that the rule can be put on.
+    kinds : frozenset of str, or None
+        The kinds of layers that the rule can be put on, by their names (``"activation"``) or by what
+        they are able to (``"linear"``: see `explainer.layers.kinds.Kind`); None is any.
     reads : frozenset of str, or None
         What of the layer's values the rule looks at: "x", "z"; None is what the transpose looks at.
     proportional : bool
@@ -35,7 +33,7 @@ class Rule:
         Whether what comes in goes out, to inputs, constants and ε; not so for a gradient.
     """
 
-    kinds: ClassVar[frozenset[str]] = ANY
+    kinds: ClassVar[frozenset[str] | None] = None
     reads: ClassVar[frozenset[str] | None] = None
     proportional: ClassVar[bool] = False
     conserving: ClassVar[bool] = True
@@ -57,6 +55,11 @@ class Rule:
             x and its factor, or plain relevance, and what was divided.
         """
         raise NotImplementedError
+
+    @classmethod
+    def fits(cls, kind: Kind) -> bool:
+        """Whether the rule can be put on layers of a kind."""
+        return cls.kinds is None or not cls.kinds.isdisjoint(kind.words)
 
     @property
     def takes_relu(self) -> bool:
@@ -99,7 +102,7 @@ class Stabilized(Rule):
 
     eps: float = field(default=1e-6, kw_only=True)
     zero_params: str | tuple[str, ...] = field(default=(), kw_only=True)
-    kinds: ClassVar[frozenset[str]] = WEIGHTED
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"linear"})
     reads: ClassVar[frozenset[str] | None] = frozenset({"x"})
     proportional: ClassVar[bool] = True
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from ..tensor import Min, Relu, Value, negative, positive, step
-from .base import WEIGHTED, Rule, Stabilized, Terms
+from .base import Rule, Stabilized, Terms
 from .relevance import Division, Exact, Handed, Kept, Relevance, Stabilizer, Stable
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Zero(Rule):
     z of 0 has nowhere to go: the walk stops with a NumericalError that names the node.
     """
 
-    kinds: ClassVar[frozenset[str]] = WEIGHTED | {"winner"}
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"shares"})
     reads: ClassVar[frozenset[str] | None] = frozenset({"x", "z"})
     proportional: ClassVar[bool] = True
 
@@ -57,7 +57,7 @@ class Epsilon(Stabilized):
     norm_scale: bool = field(default=False, kw_only=True)
     clip: bool = field(default=False, kw_only=True)
     signed: bool = field(default=True, kw_only=True)
-    kinds: ClassVar[frozenset[str]] = WEIGHTED | {"winner"}
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"shares"})
     reads: ClassVar[frozenset[str] | None] = frozenset({"x", "z"})
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Pass(Rule):
     """R_in = R: an activation passes its relevance unchanged. Montavon et al. 2019, sec. 10.3."""
 
-    kinds: ClassVar[frozenset[str]] = frozenset({"activation", "scale"})
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"one_to_one"})
     reads: ClassVar[frozenset[str] | None] = frozenset()
 
     def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
@@ -30,7 +30,7 @@ class Pass(Rule):
 class Route(Rule):
     """R_in = Aᵀ R, where A moves values: relevance goes where the value came from."""
 
-    kinds: ClassVar[frozenset[str]] = frozenset({"movement", "winner"})
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"routes"})
     reads: ClassVar[frozenset[str] | None] = frozenset({"x", "z"})
 
     def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
@@ -48,7 +48,7 @@ class Winner(Route):
     Max pooling; Bach et al. 2015, sec. "Pooling".
     """
 
-    kinds: ClassVar[frozenset[str]] = frozenset({"winner"})
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"winner"})
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Average(Norm):
     Montavon et al. 2019, sec. 10.3: max pooling treated as average pooling.
     """
 
-    kinds: ClassVar[frozenset[str]] = frozenset({"winner"})
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"winner"})
     reads: ClassVar[frozenset[str] | None] = frozenset({"x"})
 
     @property
@@ -86,7 +86,7 @@ class GuidedBackprop(Gradient):
     Springenberg et al. 2015.
     """
 
-    kinds: ClassVar[frozenset[str]] = frozenset({"activation"})
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"activation"})
 
     def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
         return Handed(None, layer.transpose(Relu(R.whole)))
@@ -96,7 +96,7 @@ class GuidedBackprop(Gradient):
 class Deconvnet(Rule):
     """R_in = R⁺: activations rectify what comes back instead of what went in. Zeiler & Fergus 2014."""
 
-    kinds: ClassVar[frozenset[str]] = frozenset({"activation"})
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"activation"})
     reads: ClassVar[frozenset[str] | None] = frozenset()
     conserving: ClassVar[bool] = False
 
@@ -117,7 +117,7 @@ class BetaSmooth(Rule):
     """
 
     beta: float = 10.0
-    kinds: ClassVar[frozenset[str]] = frozenset({"activation"})
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"activation"})
     reads: ClassVar[frozenset[str] | None] = frozenset({"x"})
     conserving: ClassVar[bool] = False
 

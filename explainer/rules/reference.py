@@ -29,7 +29,7 @@ class Rescale(Rule):
     """
 
     eps: float = 1e-10
-    kinds: ClassVar[frozenset[str]] = frozenset({"activation", "winner"})
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"activation", "winner"})
     reads: ClassVar[frozenset[str] | None] = frozenset({"x", "z"})
     conserving: ClassVar[bool] = False
 
@@ -50,3 +50,21 @@ class Rescale(Rule):
         still = Abs(change) < self.eps
         slope = handed / Where(still, change.dtype.type(1), change)
         return Handed(None, Where(still, layer.transpose(m), slope))
+
+
+@dataclass(frozen=True)
+class Halved(Rule):
+    """R_in = ½(J(x) + J(x'))ᵀR: what each factor of a product adds, in the mean over which changes first.
+
+    ab − a'b' = (a − a')·(b + b')/2 + (b − b')·(a + a')/2, so that the sums stay complete: the factors'
+    Shapley values (Lundberg & Lee 2017).
+    """
+
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"product"})
+    conserving: ClassVar[bool] = False
+
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
+        other = layer.reference
+        if other is None:
+            raise CompositeError("halved compares with a reference: it belongs to method 'deeplift'")
+        return Handed(None, (layer.transpose(R.whole) + other.transpose(R.whole)) * 0.5)

@@ -6,7 +6,7 @@ import re
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from ..errors import CompositeError
+from ..errors import CompositeError, RegistrationError
 from .base import Rule
 from .first import Flat, WSquare, ZBox
 from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zero, ZPlus
@@ -39,12 +39,12 @@ def register(rule: RuleType, *, replace: bool = False) -> RuleType:
 
     Raises
     ------
-    CompositeError
+    RegistrationError
         Another rule has that name, however it is spelled.
     """
     before = FOLDED.get(folded(rule.name()))
     if before is not None and not replace:
-        raise CompositeError(
+        raise RegistrationError(
             f"there is a rule {before.name()!r} already, {before.__module__}.{before.__qualname__}: "
             "give yours another name, or replace=True"
         )

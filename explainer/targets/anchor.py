@@ -7,10 +7,8 @@ from typing import NamedTuple
 
 from ..canonizers import see_through
 from ..errors import TargetError
+from ..layers import facts_of
 from ..model.graph import Graph, Node
-
-CUT = frozenset({"Softmax", "LogSoftmax", "Sigmoid"})
-MOVES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"})
 
 
 class Move(NamedTuple):
@@ -69,25 +67,27 @@ def anchor_at_output(graph: Graph, output: str) -> Anchor:
     view = see_through(graph)
     moves: list[Move] = []
     name = view.resolve(output)
-    while (node := view.producers.get(name)) is not None and node.operator in MOVES:
+    while (node := view.producers.get(name)) is not None and facts_of(node.operator).rearranges:
         moves.append(_move(node))
         name = node.inputs[0]
-    if node is None or node.operator not in CUT:
+    if node is None or not facts_of(node.operator).cut:
         return Anchor(view.resolve(output), output)
-    softmax = node.operator != "Sigmoid"
+    axis = node.attributes.get("axis")
     return Anchor(
         tensor=node.inputs[0],
         output=output,
         cut=str(node),
         moves=tuple(reversed(moves)),
-        axis=int(node.attributes["axis"]) if softmax else None,
-        flattens=softmax and node.opset < 13,
+        axis=None if axis is None else int(axis),
+        flattens=axis is not None and node.opset < 13,
     )
 
 
 def _move(node: Node) -> Move:
     perm = node.attributes.get("perm")
-    return Move(node.outputs[0], node.operator == "Transpose", None if perm is None else tuple(perm))
+    return Move(
+        node.outputs[0], facts_of(node.operator).rearranges == "order", None if perm is None else tuple(perm)
+    )
 
 
 def anchor_at_tensor(graph: Graph, name: str, hint: str = "") -> Anchor:

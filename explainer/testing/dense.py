@@ -68,10 +68,23 @@ def bias_of(layer: Bound) -> Array:
 
 
 def matrix(layer: Bound) -> Array:
-    """W (outputs, inputs): the identity pushed through forward; through transpose where that bends."""
+    """W (outputs, inputs): the identity pushed through forward; through transpose where that bends.
+
+    A product's is its Jacobian: linear in each factor, the others being as they are.
+    """
     if bends(layer):
         z = layer.forward(layer.x)
-        return np.array([flat(layer.transpose(row.reshape(z.shape))) for row in np.eye(z.size)])
+        return np.stack([flat(layer.transpose(row.reshape(z.shape))) for row in np.eye(z.size)])
+    if layer.kind == "product":
+        return np.concatenate([_in_one_factor(layer, place) for place in range(len(layer.x))], axis=1)
     b = bias_of(layer).ravel()
     rows = [layer.forward(like(row, layer.x)).ravel() - b for row in np.eye(flat(layer.x).size)]
     return np.stack(rows, axis=1)
+
+
+def _in_one_factor(layer: Bound, place: int) -> Array:
+    own, columns = layer.x[place], []
+    for unit in np.eye(own.size):
+        factors = [unit.reshape(own.shape) if i == place else x for i, x in enumerate(layer.x)]
+        columns.append(layer.forward(Bundle(factors)).ravel())
+    return np.stack(columns, axis=1)

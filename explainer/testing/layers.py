@@ -134,7 +134,7 @@ def _operators(layer: str | type[Layer]) -> set[str]:
 def met(graph: Graph, feeds: Mapping[str, Array], nodes: Sequence[Node]) -> Iterator[Met]:
     """The layers of some nodes that depend on the input, with the values of one forward pass."""
     layers = [
-        REGISTRY[node.acts_as or node.operator](node, graph, index)
+        REGISTRY[node.acts_as or node.operator].of(node, graph, index)
         for node in nodes
         for index, output in enumerate(node.outputs)
         if output in graph.carrying
@@ -172,7 +172,9 @@ def check_forward(layer: Bound, z: Array, tolerance: float = ROUNDING) -> None:
 
 
 def check_adjoint(layer: Bound) -> None:
-    """⟨A x, s⟩ = ⟨x, Aᵀs⟩, and what is missing to n·⟨z, s⟩ is the constants' share, n the degree.
+    """⟨A x, s⟩ = ⟨x, Aᵀs⟩, and what is missing to ⟨z, s⟩ is the constants' share.
+
+    Of a product of n activations, whose degree is n, n·⟨z, s⟩ = ⟨x, Jᵀs⟩.
 
     An activation's transpose is its slope, of which this says nothing: see `check_derivative`.
 
@@ -195,13 +197,12 @@ def check_adjoint(layer: Bound) -> None:
     if layer.kind == "activation":
         return
     there = float(flat(layer.x) @ flat(c))
-    if layer.degree == 1:
-        Ax = z if bends(layer) else z - bias_of(layer)
-        here = float(np.vdot(Ax, s))
-        require(
-            abs(here - there) <= EXACT * float(np.linalg.norm(Ax) * np.linalg.norm(s)),
-            f"⟨A x, s⟩ is {here:.9g}, ⟨x, Aᵀs⟩ {there:.9g}: transpose is not the transpose of forward",
-        )
+    Ax = layer.degree * (z if bends(layer) else z - bias_of(layer))
+    here = float(np.vdot(Ax, s))
+    require(
+        abs(here - there) <= EXACT * float(np.linalg.norm(Ax) * np.linalg.norm(s)),
+        f"⟨A x, s⟩ is {here:.9g}, ⟨x, Aᵀs⟩ {there:.9g}: transpose is not the transpose of forward",
+    )
     share = layer.bias_share(s)
     constants = 0.0 if share is None else float(np.sum(share))
     if layer.kind == "movement":  # what a constant was put in the place of

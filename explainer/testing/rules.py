@@ -83,7 +83,8 @@ def check_rule(
     if RULES.get(rule.name()) is type(rule):
         require(parse(str(rule)) == rule, f"{rule}: read back from its own text it is {parse(str(rule))}")
     found = list(_layers(rule, examples))
-    require(bool(found), f"{rule}: no layer here is of kind {', '.join(sorted(rule.kinds))}; give examples")
+    kinds = ", ".join(sorted(rule.kinds or ())) or "any"
+    require(bool(found), f"{rule}: no layer here is of kind {kinds}; give examples")
     for one in found:
         try:
             _check_on(rule, formula, one, tolerance)
@@ -96,7 +97,7 @@ def _layers(rule: Rule, examples: Sequence[ExampleLike]) -> Iterator[Met]:
         model, feeds = example if isinstance(example, tuple) else (example, None)
         graph = Graph.load(model)
         given = Examples.of(graph, None).feeds(2) if feeds is None else dict(feeds)
-        yield from (one for one in met(graph, given, graph.nodes) if one.layer.kind in rule.kinds)
+        yield from (one for one in met(graph, given, graph.nodes) if rule.fits(one.layer.kind))
 
 
 def _check_on(rule: Rule, formula: Formula | None, one: Met, tolerance: float) -> None:

@@ -15,6 +15,8 @@ TEXTS = (
     "(float[2,4,5] x) => (float[2,4,3] y) { y = MatMul (x, m) }",
     "(float[2,4,3] x) => (float[2,4,3] y) { y = BatchNormalization (x, c, d, d, e) }",
     "(float[2,4,3] x, float[2,4,3] k) => (float[2,4,3] y) { y = Add (x, k) }",
+    "(float[2,4,3] x, float[2,4,3] k) => (float[2,4,3] y) { y = Mul (x, k) }",
+    "(float[2,3,4] x, float[2,4,2] k) => (float[2,3,2] y) { y = MatMul (x, k) }",
     "(float[2,2,6,5] x) => (float[2,2,3,4] y) { y = AveragePool <kernel_shape=[2,2], strides=[2,1]> (x) }",
     "(float[2,2,6,5] x) => (float[2,2,3,4] y) { y = MaxPool <kernel_shape=[2,2], strides=[2,1]> (x) }",
     "(float[2,3,4] x) => (float[2,3,4] y) { y = Relu (x) }",

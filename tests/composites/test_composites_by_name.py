@@ -226,7 +226,8 @@ def test_parameters_by_tuple_before_those_by_keyword_before_those_of_a_file():
 
 def test_a_layer_without_a_rule_is_an_error_before_anything_runs():
     with pytest.raises(
-        UnsupportedError, match=r"Relu x3 \(composite 'dense alone' has no rule for it\): 'rh'"
+        UnsupportedError,
+        match=r"Relu x3 \(composite 'dense alone' has no rule for the role 'activation'\): 'rh'",
     ):
         rules_of(net(), composite=NO_KIND)
 

@@ -188,7 +188,8 @@ def test_a_rule_that_does_not_fit(selector, rule, kind):
 
 
 def test_operators_are_told_from_kinds_and_places():
-    from explainer.composites.selectors import KINDS, PLACES
+    from explainer.composites.selectors import PLACES
+    from explainer.layers import KINDS, kinds_of
 
-    assert {layer.kind for layer in REGISTRY.values()} == set(KINDS)
+    assert {kind for layer in REGISTRY.values() for kind in kinds_of(layer)} == set(KINDS)
     assert not set(REGISTRY) & {*KINDS, *PLACES}

@@ -9,7 +9,7 @@ from recording import check
 from test_layers import each_example
 from torch_operators import TORCH
 
-from explainer.layers import REGISTRY, Bound, supported
+from explainer.layers import Bound, supported
 from explainer.testing import check_derivative
 from explainer.testing.dense import flat
 from explainer.testing.layers import STEP
@@ -30,7 +30,7 @@ KINKS = {
 # What bounds the error of central differences: Celu with alpha = 0.4 has the largest |f‴|, alpha⁻².
 THIRD_DERIVATIVE = 0.4**-2
 
-activations = [example for example in EXAMPLES if REGISTRY[example.operator].kind == "activation"]
+activations = [example for example in EXAMPLES if example.kind == "activation"]
 each_activation = pytest.mark.parametrize("example", activations, ids=str)
 bent = [example for example in activations if example.operator in KINKS]
 

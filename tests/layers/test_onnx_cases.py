@@ -25,7 +25,7 @@ REFUSED = {
     "maxpool_with_argmax": "its indices are no values",
 }
 FLOATS = (np.float32, np.float64)
-MIXED = {"Add", "Sub", "Sum", "Concat"}
+MIXED = {"Add", "Sub", "Sum", "Concat", "Mul", "MatMul"}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def _outputs(case, activations: int):
     wide = {n: v.astype(np.float64) if v.dtype.kind == "f" else v for n, v in values.items()}
     for index, name in enumerate(node.output):
         if name:
-            layer = REGISTRY[node.op_type](graph.nodes[0], graph, index)
+            layer = REGISTRY[node.op_type].of(graph.nodes[0], graph, index)
             layer = layer.bind(layer.read(wide), None, layer.prepare(wide))
             yield layer, layer.forward(layer.x)
 

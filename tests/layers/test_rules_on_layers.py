@@ -14,7 +14,7 @@ import pytest
 from building import relative, rng
 from examples import EXAMPLES, Example
 
-from explainer.layers import REGISTRY, Bound
+from explainer.layers import Bound
 from explainer.rules import (
     RULES,
     AlphaBeta,
@@ -99,9 +99,7 @@ def problem(layer: Bound) -> Problem:
     return Problem.of(layer, rng(3).standard_normal(layer.forward(layer.x).shape))
 
 
-@pytest.mark.parametrize(
-    "example", [e for e in EXAMPLES if REGISTRY[e.operator].kind == "convolution"], ids=str
-)
+@pytest.mark.parametrize("example", [e for e in EXAMPLES if e.kind == "convolution"], ids=str)
 def test_a_box_may_differ_from_channel_to_channel(example: Example):
     (layer,) = example.layers()
     channels = layer.x.shape[1]
@@ -121,7 +119,7 @@ def test_behind_a_relu_its_output_stands_for_z(example: Example):
     for layer in example.layers():
         z = layer.forward(layer.x)
         R = rng(3).standard_normal(z.shape) * (z > 0)
-        for rule in (rule for rule, _ in FORMULAS if rule.takes_relu and layer.kind in rule.kinds):
+        for rule in (rule for rule, _ in FORMULAS if rule.takes_relu and rule.fits(layer.kind)):
             behind = layer.at(layer.x, oracle.plus(z))
             behind = replace(behind, layer=layer.layer.having(signed=False))
             plain = rule(layer.at(layer.x, z), layer.x, Relevance(None, R)).whole
@@ -163,7 +161,7 @@ def test_a_rule_is_the_papers_formula(example: Example, signs: str, as_product: 
         if signs == "not negative":
             layer = layer.at(like(abs(flat(layer.x)), layer.x))
             layer = replace(layer, layer=layer.layer.having(nonnegative=True))
-        fitting = [(rule, formula) for rule, formula in FORMULAS if layer.kind in rule.kinds]
+        fitting = [(rule, formula) for rule, formula in FORMULAS if rule.fits(layer.kind)]
         assert fitting, f"no rule can be put on {example.operator}"
         whole = problem(layer)
         averaged = problem(layer.averaged()) if layer.kind == "winner" else whole

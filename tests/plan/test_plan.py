@@ -125,13 +125,13 @@ def test_all_complaints_come_at_once_with_counts_and_first_names():
     sines = " ".join(f"s{i} = Sin (s{i - 1})" for i in range(1, 6))
     text = f"""g (float[N,2,6,6] x) => (float[N,2,6,6] y) {{
         off = Cos (x) unread = Tan (off)
-        s0 = Erf (x) {sines} m = Mul (s5, s0) y = Relu (m)
+        s0 = Erf (x) {sines} m = Div (s5, s0) y = Relu (m)
     }}"""
     with pytest.raises(UnsupportedError) as caught:
         Explainer(net(text)).plan  # noqa: B018
     lines = str(caught.value).splitlines()
     assert "7 node(s) on the way from 'y' to the input cannot be explained" in lines[0]
-    assert lines[1] == "  Mul x1 (a product of two activations): 'm'"
+    assert lines[1] == "  Div x1 (a quotient of two activations): 'm'"
     assert lines[2] == "  Sin x5 (this operator has no layer): 's5', 's4', 's3' and 2 more"
     assert lines[3] == "  Erf x1 (this operator has no layer): 's0'"
     assert "target=NAME" in lines[4]

@@ -4,13 +4,16 @@ import numpy as np
 import onnx
 import pytest
 from building import NEWEST, model_of, parse, run
+from examples import EXAMPLES, Example
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
 from explainer.canonizers import canonize
+from explainer.layers import REGISTRY, facts_of
 from explainer.model.graph import Graph
-from explainer.plan.signs import COMBINERS, KEEPERS, RECTIFIERS, nonnegative
+from explainer.model.operators import FACTS, as_all, as_first, never_negative
+from explainer.plan.signs import nonnegative
 
 SHAPE = (2, 4, 6, 6)
 CONSTANTS = {
@@ -85,12 +88,28 @@ def test_no_tensor_is_called_nonnegative_that_is_not(nodes, seed, scale):
             assert not (value < 0).any(), (index, nodes)
 
 
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_what_an_operators_class_says_of_its_sign_is_so(example: Example):
+    for scale in (1, 10):
+        feeds = {name: scale * x for name, x in example.feeds().items()}
+        said = nonnegative(Graph.load(example.model()))
+        for name, value in zip(
+            (f"y{i}" for i in range(example.outputs)), run(example.model(), feeds), strict=True
+        ):
+            assert name not in said or not (value < 0).any()
+
+
 def said_of(text: str, **constants: np.ndarray) -> set[str]:
     model = parse("g (float[N,4,6,6] x) => (float y) {" + text + "}", **{**CONSTANTS, **constants})
     return {name for name in nonnegative(Graph.load(model)) if len(name) == 1}
 
 
-@pytest.mark.parametrize("operator", sorted(RECTIFIERS))
+def having_sign(*signs) -> set[str]:
+    """The operators of which this is known."""
+    return {operator for operator in {*REGISTRY, *FACTS} if facts_of(operator).sign in signs}
+
+
+@pytest.mark.parametrize("operator", sorted(having_sign(never_negative)))
 def test_what_rectifies(operator):
     assert said_of(f"a = Neg (x) y = {operator} (a)") == {"y"}
 
@@ -117,7 +136,7 @@ KEPT = {
 
 
 def test_every_operator_that_keeps_a_sign_is_here():
-    assert set(KEPT) == KEEPERS | COMBINERS
+    assert set(KEPT) == having_sign(as_first, as_all)
 
 
 @pytest.mark.parametrize("operator", KEPT)

@@ -44,6 +44,7 @@ class Dense:
     """z = W x + b, all that a rule may know of a layer."""
 
     signed = True
+    degree = 1
     nonnegative = False
     has_constants = False
     degree = 1

@@ -259,11 +259,15 @@ def test_an_inner_sigmoid_is_an_activation_and_the_last_one_is_cut():
     np.testing.assert_array_equal(found.relevances["a"], found.relevances["s"])
 
 
-def test_a_gate_is_a_product_of_two_activations_still():
+def test_a_gate_is_a_product_of_two_activations_and_no_last_sigmoid():
     text = f"g (float[N,3] x) => (float[N,4] y) {{ {HIDDEN} l = Gemm (a, u) s = Sigmoid (l) y = Mul (s, l) }}"
     weights = {name: rng(11, *shape).standard_normal(shape) for name, shape in SHAPES.items()}
-    with pytest.raises(UnsupportedError, match="a product of two activations"):
-        Explainer(parse(text, **weights)).plan  # noqa: B018
+    plan = Explainer(parse(text, **weights)).plan
+    assert plan.anchor.tensor == "y"
+    assert [step.layer.kind for step in plan.steps[:2]] == ["product", "activation"]
+    divided = text.replace("Mul", "Div")
+    with pytest.raises(UnsupportedError, match=r"Div x1 \(a quotient of two activations\)"):
+        Explainer(parse(divided, **weights)).plan  # noqa: B018
 
 
 def test_plan_and_session_are_cached_by_tensor_and_the_index_varies(explainer, monkeypatch):

@@ -8,6 +8,7 @@ from examples import EXAMPLES
 from explainer.layers import REGISTRY, Layer, register
 from explainer.layers.activations import Activation
 from explainer.layers.affine import Gemm
+from explainer.layers.kinds import SUM
 from explainer.tensor import Abs, Relu, Where, step
 from explainer.testing import check_layer
 
@@ -158,7 +159,7 @@ def test_a_model_whose_output_hangs_on_no_input():
 class Lossy(Layer):
     """A sum whose transpose forgets a summand, and whose forward is right."""
 
-    kind = "sum"
+    kind = SUM
 
     def forward(self, x, p):
         return Relu(x)

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from explainer.composites import Composite, get, preset
 from explainer.layers import Layer, register
 from explainer.layers.base import attribute
+from explainer.layers.kinds import SCALE
 from explainer.rules import Division, Handed, Stabilized
 from explainer.rules import register as register_rule
 from explainer.tensor import negative, positive
 
 
-@register("com.example.MyScale")
+@register("com.example::MyScale")
 class MyScale(Layer):
     """z = factor · x."""
 
-    kind = "scale"
+    kind = SCALE
 
     def forward(self, x, p):
         return x * self.weight(x, p)

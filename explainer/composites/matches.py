@@ -1,0 +1,69 @@
+"""Which layers a rule is for, as values: by kind, by place, or all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from ..layers import Kind, Layer
+
+Match: TypeAlias = Callable[[Layer], bool]
+
+
+@dataclass(frozen=True, repr=False)
+class OfKind:
+    """Layers of some kinds, wherever they lie.
+
+    Parameters
+    ----------
+    kinds : frozenset of str
+        By their names, or by what they are able to (``"linear"``); empty is all.
+    """
+
+    kinds: frozenset[str] = frozenset()
+
+    def __call__(self, layer: Layer) -> bool:
+        return not (self.kinds and self.kinds.isdisjoint(layer.kind.words))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({{{', '.join(map(repr, sorted(self.kinds)))}}})"
+
+
+@dataclass(frozen=True, repr=False)
+class First(OfKind):
+    """Of some kinds, the layers that the input reaches before any other with weights."""
+
+    def __call__(self, layer: Layer) -> bool:
+        return layer.place.first and super().__call__(layer)
+
+
+@dataclass(frozen=True, repr=False)
+class Last(OfKind):
+    """Of some kinds, the layers that the target reaches before any other with weights."""
+
+    def __call__(self, layer: Layer) -> bool:
+        return layer.place.last and super().__call__(layer)
+
+
+@dataclass(frozen=True)
+class Rectifying:
+    """The Relus: layers that compute max(x, 0) and nothing else."""
+
+    def __call__(self, layer: Layer) -> bool:
+        return layer.facts.rectifies
+
+
+def of_kind(*kinds: str | Kind) -> OfKind:
+    """Match layers by kind: "convolution", "dense", "product" and whichever others there are; none is all."""
+    return OfKind(frozenset(map(str, kinds)))
+
+
+def first_of(*kinds: str | Kind) -> First:
+    """Match the layers of some kinds that the input reaches before any other with weights."""
+    return First(frozenset(map(str, kinds)))
+
+
+def last_of(*kinds: str | Kind) -> Last:
+    """Match the layers of some kinds that the target reaches before any other with weights."""
+    return Last(frozenset(map(str, kinds)))

@@ -1,0 +1,149 @@
+"""What is known of operators, whether or not they have a layer: facts, and how their names are written."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Protocol, TypeAlias
+
+import onnx
+
+from ..errors import RegistrationError
+
+
+class Signs(Protocol):
+    """What is known of the signs of a node's operands: whether none of their values is negative."""
+
+    @property
+    def first(self) -> bool:
+        """Of the first operand."""
+
+    @property
+    def every(self) -> bool:
+        """Of all operands."""
+
+    def setting(self, attribute: str, index: int) -> bool | None:
+        """Of an attribute, or of the operand that took its place; None where neither is given."""
+
+
+Sign: TypeAlias = Callable[[Signs], bool]
+
+
+def unknown(signs: Signs) -> bool:
+    """Nothing is known of the output's sign."""
+    return False
+
+
+def never_negative(signs: Signs) -> bool:
+    """The output is 0 or more, whatever comes in."""
+    return True
+
+
+def as_first(signs: Signs) -> bool:
+    """The output is 0 or more if the first operand is; the others are axes and sizes."""
+    return signs.first
+
+
+def as_all(signs: Signs) -> bool:
+    """The output is 0 or more if all that it is computed from is."""
+    return signs.every
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of an operator apart from its map. Those that have a layer say it on its class.
+
+    Attributes
+    ----------
+    sign : callable
+        Whether no output is negative, from what is known of the operands' signs.
+    rectifies : bool
+        z = max(x, 0), with nothing more to it.
+    rearranges : str
+        "shape" or "order" where every value comes out once, unchanged, and no other; else "".
+    cut : str
+        What the outputs are ("probability"), of an operator that ends a model and before which
+        relevance starts; "" for all others.
+    merges_after, merges_before : bool
+        Whether the weights can take in a BatchNormalization that follows, or that comes before.
+    shape_alone : bool
+        The output depends on the shape of what comes in, never on its values.
+    random : bool
+        The output differs from run to run, even where all that comes in is constant.
+    """
+
+    sign: Sign = unknown
+    rectifies: bool = False
+    rearranges: str = ""
+    cut: str = ""
+    merges_after: bool = False
+    merges_before: bool = False
+    shape_alone: bool = False
+    random: bool = False
+
+
+NOTHING_KNOWN = Facts()
+
+# Of operators that have no layer; those that have one say it there.
+FACTS: dict[str, Facts] = {
+    **dict.fromkeys(("Abs", "Exp", "Sqrt"), Facts(sign=never_negative)),
+    "Softmax": Facts(sign=never_negative, cut="probability"),
+    "LogSoftmax": Facts(cut="log-probability"),
+    **dict.fromkeys(("Shape", "Size"), Facts(shape_alone=True)),
+    **dict.fromkeys(
+        (
+            *("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"),
+            *("Bernoulli", "Multinomial"),
+        ),
+        Facts(random=True),
+    ),
+}
+
+
+def known(operator: str) -> Facts:
+    """The facts of an operator without a layer."""
+    return FACTS.get(operator, NOTHING_KNOWN)
+
+
+def spelled(name: str) -> str:
+    """An operator's name as nodes have it: ``Relu``, and with its domain ``com.example.MyScale``.
+
+    ``com.example::MyScale`` is understood, and ``ai.onnx.Relu`` for ONNX's own.
+    """
+    domain, _, operator = name.replace("::", ".").rpartition(".")
+    return operator if domain in ("", "ai.onnx") else f"{domain}.{operator}"
+
+
+def checked(name: str) -> str:
+    """A name as nodes have it, refused where no node can ever have it.
+
+    Raises
+    ------
+    RegistrationError
+    """
+    parts = name.replace("::", ".").split(".") if isinstance(name, str) else [""]
+    if not all(part.replace("-", "_").isidentifier() for part in parts):
+        raise RegistrationError(
+            f"{name!r} cannot be an operator's name: it is Relu, com.example.MyScale or com.example::MyScale"
+        )
+    domain, _, operator = spelled(name).rpartition(".")
+    there = _operators().get(domain)
+    if there is not None and operator not in there:
+        near = get_close_matches(operator, there)
+        hint = f"did you mean {', '.join(near)}? " if near else ""
+        raise RegistrationError(
+            f"ONNX {onnx.__version__} has no operator {operator!r}{f' in {domain}' if domain else ''}: {hint}"
+            "one of your own has its domain in front, such as com.example.MyScale"
+        )
+    return spelled(name)
+
+
+@functools.cache
+def _operators() -> dict[str, frozenset[str]]:
+    """The operators of ONNX's own domains, of all versions."""
+    found: dict[str, set[str]] = {}
+    for schema in onnx.defs.get_all_schemas():
+        found.setdefault(schema.domain, set()).add(schema.name)
+    return {domain: frozenset(names) for domain, names in found.items()}
