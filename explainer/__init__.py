@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import canonizers, composites, layers, methods, rules
+    from . import canonizers, composites, layers, methods, plugins, rules, testing
     from .channels import concepts
     from .compiler import compile
     from .composites import Composite
@@ -76,7 +76,7 @@ _HOMES = {
     ),
 }
 
-_MODULES = ("canonizers", "composites", "layers", "methods", "rules")
+_MODULES = ("canonizers", "composites", "layers", "methods", "plugins", "rules", "testing")
 
 __all__ = [
     "Ask",
@@ -109,11 +109,13 @@ __all__ = [
     "layers",
     "methods",
     "normalize_relevance",
+    "plugins",
     "register",
     "render",
     "rules",
     "shared_scale",
     "supported",
+    "testing",
 ]
 
 

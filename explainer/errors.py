@@ -30,7 +30,7 @@ class CompositeError(ExplainerError):
 
 
 class RegistrationError(ExplainerError):
-    """An operator, a layer or a kind cannot be declared so: no node could have it, or it is there already."""
+    """A layer, kind, rule or composite cannot be declared so: no node could have it, or there is one."""
 
 
 class NumericalError(ExplainerError):

@@ -14,6 +14,7 @@ from .inputs.preprocess import Preprocess, PreprocessLike, reading
 from .methods import Progress
 from .methods.explaining import explanation_of
 from .model.graph import Graph, ModelLike
+from .model.runtime import PathLike, ProviderLike, Runtime
 from .plain.keywords import named
 from .plain.tables import html_table, text_table
 from .plan import Plan
@@ -87,6 +88,14 @@ class Explainer:
         How an image becomes the input; None reads the file's metadata.
     labels : sequence of str, dict of int -> str, or None
         Class names; None reads the file's metadata.
+    providers : sequence of str or (str, dict), optional
+        onnxruntime's execution providers, the preferred first: ``["CUDAExecutionProvider"]``. The CPU
+        alone by default.
+    threads : int, optional
+        How many threads an operator may use in onnxruntime; None is onnxruntime's own choice.
+    custom_ops : sequence of path, optional
+        Shared libraries of custom operators that the model uses. They are code, and run in this
+        process: loaded because they are named here, never because a model names them.
 
     Attributes
     ----------
@@ -112,10 +121,14 @@ class Explainer:
         *,
         preprocess: PreprocessLike | None = None,
         labels: Labels | None = None,
+        providers: Sequence[ProviderLike] | None = None,
+        threads: int | None = None,
+        custom_ops: Sequence[PathLike] = (),
         **how: Unpack[Settings],
     ) -> None:
         self.recipe = Recipe.of(how)
-        self.graph = Graph.load(model)
+        runtime = Runtime(providers, threads, custom_ops)
+        self.graph = Graph.load(model, runtime)
         self._preprocess = reading(preprocess, self.graph.metadata)
         self.method, self.composite = self.recipe.made(self._preprocess)
         self.name, self.how, self.keep = self.recipe.method, self.recipe.how, self.recipe.keep
@@ -125,6 +138,9 @@ class Explainer:
         self._given: dict[str, Any] = {
             "preprocess": None if preprocess is None else self.preprocess,
             "labels": None if labels is None else self.labels,
+            "providers": providers,
+            "threads": threads,
+            "custom_ops": custom_ops,
         }
         self._prepared = Prepared(self.graph, self.composite, self.keep, self.method, backends)
         self._is_made = True

@@ -11,9 +11,10 @@ import pytest
 
 import explainer
 from explainer.canonizers import CANONIZERS
-from explainer.composites import ROLES
+from explainer.composites import COMPOSITES, ROLES
 from explainer.layers import KINDS, REGISTRY
 from explainer.methods import METHODS, NAMES, Noise
+from explainer.rules.text import FOLDED, RULES
 from explainer.targets.ask import ALIASES, STARTS
 from exporter._torchvision import torchvision  # noqa: F401  (pages find one that fits this torch)
 
@@ -27,7 +28,8 @@ def folder(tmp_path, monkeypatch):
     """A reader's folder, and registries that forget what a page adds to them."""
     shutil.copytree(ROOT / "models", tmp_path / "models")
     monkeypatch.chdir(tmp_path)
-    before = [(registry, dict(registry)) for registry in (REGISTRY, KINDS, ROLES, CANONIZERS)]
+    registries = (REGISTRY, KINDS, ROLES, CANONIZERS, RULES, FOLDED, COMPOSITES)
+    before = [(registry, dict(registry)) for registry in registries]
     yield tmp_path
     for registry, entries in before:
         registry.clear()
@@ -88,6 +90,16 @@ def own_operator(names):
     assert rules.count("gradient") == 1  # the kind of the page's own
 
 
+def plugin(names):
+    example = ROOT / "tests" / "plugin"
+    (shown,) = re.findall(r"```toml\n(.*?)```", DOCS["plugins"], re.S)
+    assert shown.strip() in (example / "pyproject.toml").read_text("utf-8")
+    code = (example / "lrp_myscale" / "__init__.py").read_text("utf-8")
+    for entry in ("MyScale", "Magnitude", "by_magnitude"):
+        assert entry in code and entry in names
+    np.testing.assert_allclose(names["explanation"].audit[0].residual, 0, atol=1e-6)
+
+
 def own_canonizer(names):
     np.testing.assert_allclose(names["explanation"].conserved, 1, atol=1e-3)
     (note,) = names["three"].plan.notes
@@ -142,6 +154,7 @@ PROMISED = {
     "adding-a-rule": own_rule,
     "adding-an-operator": own_operator,
     "adding-a-canonizer": own_canonizer,
+    "plugins": plugin,
     "inner-relevance": inner_relevance,
     "methods": methods,
     "choosing-rules": choosing,

@@ -166,7 +166,7 @@ def test_law_2_layers_know_no_rules():
 @pytest.mark.parametrize(
     ("package", "homes"),
     [
-        ("onnx", {"model", "canonizers", "compiler"}),
+        ("onnx", {"model", "canonizers", "compiler", "testing"}),
         ("onnxruntime", {"model.session"}),
         ("PIL", {"inputs.image", "drawing"}),
     ],

@@ -12,19 +12,30 @@ import click
 import explainer
 
 from .channels import condition_option
-from .options import Numbers, ask_of, debug_option, method_options, recipe_of, start_options, target_option
+from .options import (
+    Numbers,
+    ask_of,
+    debug_option,
+    method_options,
+    recipe_of,
+    runtime_of,
+    runtime_options,
+    start_options,
+    target_option,
+)
 
 
 @click.command()
 @click.argument("model")
 @target_option()
 @method_options
+@runtime_options
 def check(model: str, target: Any, **options: Any) -> None:
     """Print the layer and the rule of every node; exit with 1 if one has none.
 
     Nothing is computed: this reads the MODEL file alone.
     """
-    explained = explainer.Explainer(model, recipe=recipe_of(options))
+    explained = explainer.Explainer(model, recipe=recipe_of(options), **runtime_of(options))
     if not explained.method.walks:
         explained.start_of(target)
         click.echo(f"{model}: can be explained; {explained.name} asks for scores alone, no node needs a rule")
@@ -40,11 +51,15 @@ def check(model: str, target: Any, **options: Any) -> None:
 @click.command()
 @debug_option
 def operators() -> None:
-    """List the ONNX operators that can be explained, and how each is treated."""
+    """List the ONNX operators that can be explained, how each is treated, and where it comes from."""
     supported = explainer.supported()
-    width = max(map(len, supported))
-    for operator, layer in supported.items():
-        click.echo(f"{operator:{width}}  {', '.join(map(str, explainer.layers.kinds_of(layer)))}")
+    rows = [
+        (name, ", ".join(map(str, explainer.layers.kinds_of(layer))), explainer.plugins.origin(layer))
+        for name, layer in supported.items()
+    ]
+    width, kind_width = (max(len(row[column]) for row in rows) for column in (0, 1))
+    for name, kinds, origin in rows:
+        click.echo(f"{name:{width}}  {kinds:{kind_width}}  {origin}")
     click.echo()
     for name, kind in sorted(explainer.layers.KINDS.items()):
         click.echo(f"{name:{width}}  {kind.meaning}")
@@ -56,6 +71,7 @@ def operators() -> None:
 @debug_option
 def methods() -> None:
     """List the methods for --method, and the options that --option sets."""
+    explainer.plugins.load()
     noises = explainer.methods.KINDS
     describe(explainer.methods.METHODS | dict.fromkeys(noises, explainer.methods.Noise), noises)
     click.echo("\nThe same as --method lrp --composite NAME:")
@@ -67,6 +83,7 @@ def methods() -> None:
 @debug_option
 def composites() -> None:
     """List the presets for --composite, and the parameters that --option sets."""
+    explainer.plugins.load()
     describe(explainer.composites.COMPOSITES)
 
 
@@ -74,6 +91,7 @@ def composites() -> None:
 @debug_option
 def rules() -> None:
     """List the rules for --rule, and how their parameters are written."""
+    explainer.plugins.load()
     describe(explainer.rules.RULES)
     click.echo(
         "\nWritten gamma:0.1 or gamma:gamma=0.1; alpha_beta:2,1; zbox:-2.1/-2.0/-1.8,2.2/2.4/2.6 with a"
@@ -94,9 +112,9 @@ def describe(things: Mapping[str, Any], said: Mapping[str, str] | None = None) -
     """Print what each is, in its own words or the first line of its documentation, and its parameters."""
     width = max(map(len, things))
     for name, thing in things.items():
-        click.echo(
-            f"{name:{width}}  {(said or {}).get(name) or (inspect.getdoc(thing) or '').splitlines()[0]}"
-        )
+        words = (said or {}).get(name) or (inspect.getdoc(thing) or "no words of its own").splitlines()[0]
+        origin = explainer.plugins.origin(thing)
+        click.echo(f"{name:{width}}  {words}" + ("" if origin == explainer.plugins.OURS else f"  [{origin}]"))
         parameters = inspect.signature(thing).parameters.values()
         takes = [parameter for parameter in parameters if parameter.name not in ELSEWHERE]
         if takes:
@@ -122,6 +140,7 @@ def shown(parameter: inspect.Parameter) -> str:
     metavar="N|H,W",
     help="Of a model whose spatial size is dynamic.  [default: its preprocessing's]",
 )
+@runtime_options
 def compile_command(
     model: str,
     output: str,
@@ -140,6 +159,7 @@ def compile_command(
         target=ask_of(options, options["target"]),
         image_size=None if image_size is None else (image_size[0], image_size[-1]),
         recipe=recipe_of(options),
+        **runtime_of(options),
     )
     click.echo(f"written: {output}")
     click.echo(f"outputs: {', '.join(value.name for value in made.graph.output)}")

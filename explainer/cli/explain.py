@@ -16,7 +16,16 @@ import explainer
 from . import channels, report
 from .drawing import check_grid, common_scale, drawing_of, drawing_options
 from .labels import LabelFile
-from .options import Numbers, ask_of, method_options, recipe_of, start_options, target_option
+from .options import (
+    Numbers,
+    ask_of,
+    method_options,
+    recipe_of,
+    runtime_of,
+    runtime_options,
+    start_options,
+    target_option,
+)
 from .pictures import Job, endings_of, list_jobs
 from .progress import Progress, Steps
 
@@ -43,6 +52,7 @@ FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
 @click.option("--layout", type=click.Choice(["NCHW", "NHWC"]), help="Where the model has its channels.")
 @click.option("--channels", type=click.Choice(["RGB", "BGR", "gray"]), help="What the model takes.")
 @drawing_options
+@runtime_options
 @click.option("--save-relevance", is_flag=True, help="Also write the numbers, as .npz beside the heat map.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per image and line.")
 def explain(
@@ -150,7 +160,8 @@ def open_model(model: str, options: Mapping[str, Any]) -> explainer.Explainer:
         if preprocess is None and changes.keys() & {"scale", "mean", "std"}:
             preprocess = explainer.Preprocess()
         preprocess = preprocess and preprocess.replace(**changes)
-    return explainer.Explainer(model, recipe=recipe, preprocess=preprocess, labels=options["labels"])
+    given = {"preprocess": preprocess, "labels": options["labels"], **runtime_of(options)}
+    return explainer.Explainer(model, recipe=recipe, **given)
 
 
 def predicted(explanation: explainer.Explanation) -> str:

@@ -179,6 +179,37 @@ def method_options(command: Command) -> Command:
     return command
 
 
+def runtime_options(command: Command) -> Command:
+    """Add the options that say how onnxruntime runs the model."""
+    options = (
+        click.option(
+            "--provider",
+            "providers",
+            multiple=True,
+            metavar="NAME",
+            help="Where onnxruntime runs the model, such as CUDAExecutionProvider; the preferred first."
+            "  [repeatable; default: the CPU]",
+        ),
+        click.option(
+            "--threads", type=int, metavar="N", help="Threads of onnxruntime.  [default: its own choice]"
+        ),
+        click.option(
+            "--custom-ops",
+            multiple=True,
+            metavar="FILE",
+            help="A shared library of custom operators of the model. It is code, and is run.  [repeatable]",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def runtime_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what --provider to --custom-ops were given, as the library takes it."""
+    return {name: options[name] for name in ("providers", "threads", "custom_ops")}
+
+
 def recipe_of(options: Mapping[str, Any], *keep: str) -> explainer.Recipe:
     """Return how it is explained, as the options from --method to --eps, --keep and --dtype say.
 

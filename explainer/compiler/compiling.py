@@ -20,6 +20,7 @@ from ..inputs.preprocess import reading
 from ..methods import Method
 from ..model.graph import Graph, ModelLike
 from ..model.raising import OPSET, raised
+from ..model.runtime import PathLike, ProviderLike, Runtime
 from ..plain.keywords import named
 from ..plan import Plan
 from ..recipe import Recipe, Settings
@@ -52,6 +53,9 @@ def compile(
     against: TargetLike | None = None,
     conditions: ConditionsLike | None = None,
     image_size: int | tuple[int, int] | None = None,
+    providers: Sequence[ProviderLike] | None = None,
+    threads: int | None = None,
+    custom_ops: Sequence[PathLike] = (),
     **how: Unpack[Settings],
 ) -> onnx.ModelProto:
     """Emit an ONNX file that returns its original outputs and their relevance.
@@ -76,6 +80,8 @@ def compile(
         See `explain`; the same for all samples.
     image_size : int or (height, width), optional
         For a model whose spatial size is dynamic; its preprocessing's size by default.
+    providers, threads, custom_ops
+        See `Explainer`: how onnxruntime runs the model, and the file that is made, to prove it.
     **how
         method, noise, composite, rules, dialect, eps, keep and options, as `Explainer` takes them, or a
         `recipe`.
@@ -91,7 +97,7 @@ def compile(
     UnsupportedError, TargetError, ModelError, InputError, OutputError
     """
     recipe, asked = _asked(how), Ask.of("top" if target is None else target, start, against, conditions)
-    original = Graph.load(model)
+    original = Graph.load(model, Runtime(providers, threads, custom_ops))
     preprocess = reading(None, original.metadata)
     method, composite = recipe.made(preprocess)
     method.require_compilable()
@@ -100,7 +106,7 @@ def compile(
     proto = raised(original)
     _refuse_taken_names(original, names_of(proto.graph), output_names(plan, method))
     if original.opset < OPSET:
-        graph = Graph.load(proto)
+        graph = Graph.load(proto, original.runtime)
         graph = graph.having(source=replace(graph.source, title=original.title))
         # A converter may insert nodes before the output: the target is looked up anew.
         goal, plan = _planned(graph, asked, recipe, method, composite)

@@ -125,7 +125,7 @@ class Emitter:
         """
         trial, brief = file, method.briefly()
         if brief is not method:
-            loaded(file.proto, list(file.names))
+            loaded(file.proto, list(file.names), self.original.runtime)
             trial = self.emit(brief)
             if not _same_graph(file.proto.graph, trial.proto.graph):
                 raise ModelError(

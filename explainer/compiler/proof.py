@@ -12,6 +12,7 @@ import onnx
 from ..errors import ExplainerError, InputError, ModelError
 from ..inputs.preprocess import Preprocess
 from ..model.graph import Graph, Input
+from ..model.runtime import Runtime
 from ..model.session import Session
 from ..targets import Target
 from ..tensor import Array
@@ -114,7 +115,7 @@ def prove(
     ModelError
         The file is invalid, or it disagrees.
     """
-    session = loaded(proto, [*original.outputs, *names])
+    session = loaded(proto, [*original.outputs, *names], original.runtime)
     reference = original.session(original.outputs)
     for samples in (1, 3) if examples.is_dynamic else (1,):
         feeds = examples.feeds(samples)
@@ -138,7 +139,7 @@ def prove(
                 _point_alike(name, got[name], values[tensor])
 
 
-def loaded(proto: onnx.ModelProto, outputs: Sequence[str]) -> Session:
+def loaded(proto: onnx.ModelProto, outputs: Sequence[str], runtime: Runtime) -> Session:
     """A file that onnx's checker and onnxruntime accept.
 
     Raises
@@ -149,7 +150,7 @@ def loaded(proto: onnx.ModelProto, outputs: Sequence[str]) -> Session:
         onnx.checker.check_model(proto, full_check=True)
     except Exception as error:  # ValidationError and InferenceError share no base but Exception
         raise ModelError(f"the compiled model is not valid: {str(error).strip()[:400]}") from error
-    return Session(proto.SerializeToString(), outputs, title="the compiled model")
+    return Session(proto.SerializeToString(), outputs, title="the compiled model", runtime=runtime)
 
 
 def _agree(name: str, got: Any, wanted: Any) -> None:

@@ -80,7 +80,9 @@ class TracedWalk:
             proto = self._model(plan, recorder, activations, R)
             # Weights are packed, other than those of the forward pass: 5 % of all time (ResNet-18, measured).
             outputs = list(self.outputs.values())
-            self._session = Session(proto.SerializeToString(), outputs, title="the walk", packed=True)
+            self._session = Session(
+                proto.SerializeToString(), outputs, title="the walk", packed=True, runtime=plan.graph.runtime
+            )
         except Exception as error:  # whatever a layer or rule cannot do on symbols
             raise Unwalkable(f"{plan.graph.title}: its walk cannot be run by onnxruntime: {error}") from error
 

@@ -9,11 +9,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from .. import plugins
 from ..errors import CompositeError
 from ..rules import Rule, parse
 from ..rules.text import folded, is_rule
 from . import presets, saliency
-from .base import COMPOSITES, Composite
+from .base import COMPOSITES, Composite, preset
 from .dialects import DIALECTS, ROLES, Dialect, dialect
 from .files import ENDINGS, checked, is_file, read_composite
 from .matches import Match, first_of, last_of, of_kind
@@ -38,6 +39,7 @@ __all__ = [
     "get",
     "last_of",
     "of_kind",
+    "preset",
     "presets",
     "saliency",
 ]
@@ -101,6 +103,7 @@ def get(
     CompositeError
         No such preset, rule or dialect, or a parameter that it does not take.
     """
+    plugins.load()
     given = {name: value for name, value in parameters.items() if value is not None}
     front = _rules(rules)
     own: Mapping[str, Any] = {}
@@ -133,7 +136,7 @@ def _key(name: str) -> str:
 def _preset(
     name: Any, which: str | Dialect | None, given: dict[str, Any], defaults: Mapping[str, Callable[[], Any]]
 ) -> Composite:
-    known = {**{_key(key): key for key in COMPOSITES}, **ALIASES}
+    known = {**ALIASES, **{_key(key): key for key in COMPOSITES}}
     key = str(name) if str(name) in OF_METHODS else known.get(_key(str(name)))
     if key is None or not isinstance(name, str):
         near = [known[found] for found in get_close_matches(_key(str(name)), known)]

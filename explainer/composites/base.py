@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ..canonizers import DEFAULT_CANONIZERS, CanonizerLike
-from ..errors import CompositeError
+from ..errors import CompositeError, RegistrationError
 from ..layers import Layer
 from ..plain.tables import html_table, text_table
 from ..rules import Rule
+from ..rules.text import folded
 from .dialects import Dialect
 from .matches import Match
 from .selectors import Selector, misfit
@@ -53,7 +55,7 @@ class Composite:
 
     def behind(self, *rules: tuple[Match, Rule]) -> Composite:
         """The same with other rules in front."""
-        return replace(self, rules=(*rules, *self.rules)) if rules else self
+        return dataclasses.replace(self, rules=(*rules, *self.rules)) if rules else self
 
     def rule_for(self, layer: Layer) -> Rule | None:
         """The first rule whose match accepts the layer; None where none does."""
@@ -90,12 +92,40 @@ class Composite:
 COMPOSITES: dict[str, Callable[..., Composite]] = {}
 
 
-def preset(make: Callable[..., Composite]) -> Callable[..., Composite]:
-    """Declare a composite under the name of the function that makes it from a dialect and parameters."""
+def preset(make: Callable[..., Composite], *, replace: bool = False) -> Callable[..., Composite]:
+    """Declare a composite under the name of the function that makes it from a dialect and parameters.
+
+    Parameters
+    ----------
+    make : callable
+        (dialect, parameters by name) -> Composite. The first line of its docstring is what
+        ``onnx-lrp composites`` prints.
+    replace : bool
+        Whether it takes the place of another of that name.
+
+    Returns
+    -------
+    callable
+        The same, the composite named.
+
+    Raises
+    ------
+    RegistrationError
+        Another composite has that name, however it is spelled.
+    """
+    name = make.__name__
+    before = next((known for known in COMPOSITES if folded(known) == folded(name)), None)
+    if before is not None and not replace:
+        raise RegistrationError(
+            f"there is a composite {before!r} already, of {COMPOSITES[before].__module__}: "
+            "give yours another name, or replace=True"
+        )
+    if before is not None:
+        del COMPOSITES[before]
 
     @functools.wraps(make)
     def named(dialect: Dialect, *values: Any, **parameters: Any) -> Composite:
-        return replace(make(dialect, *values, **parameters), name=make.__name__)
+        return dataclasses.replace(make(dialect, *values, **parameters), name=name)
 
-    COMPOSITES[make.__name__] = named
+    COMPOSITES[name] = named
     return named

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
+from .. import plugins
 from ..errors import RegistrationError, UnsupportedError
 from ..model.graph import Graph, Node
 from ..model.operators import NOTHING_KNOWN, Facts, checked, known
@@ -332,7 +333,8 @@ def facts_of(operator: str) -> Facts:
 
 
 def supported() -> dict[str, type[Layer]]:
-    """Operator name -> layer, sorted by name."""
+    """Operator name -> layer, sorted by name; those of installed plugins too."""
+    plugins.load()
     return dict(sorted(REGISTRY.items()))
 
 

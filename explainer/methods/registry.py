@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, TypeAlias, TypeVar
 
-from .. import composites
+from .. import composites, plugins
 from ..composites import Composite, CompositeLike
 from ..errors import InputError
 from ..inputs.preprocess import Preprocess
@@ -136,6 +136,7 @@ def get(name: str = "lrp", noise: NoiseLike = None, options: Mapping[str, Any] |
     InputError
         No such method, or options that it does not take.
     """
+    plugins.load()
     given = dict(options or {})
     if name not in names():
         near = get_close_matches(str(name), names())

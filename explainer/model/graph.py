@@ -18,6 +18,7 @@ from .node import Input, Node, input_of, node_of
 from .notes import Note
 from .operators import known
 from .reading import Source, constant_part, read_model
+from .runtime import Runtime
 
 if TYPE_CHECKING:
     from .session import Session
@@ -48,6 +49,8 @@ class Graph:
         What canonizers did or could not do.
     arrays : dict of str -> array
         Constants that the file does not hold: dequantised weights, say.
+    runtime : Runtime
+        What onnxruntime's sessions are opened with.
     """
 
     nodes: tuple[Node, ...]
@@ -61,21 +64,32 @@ class Graph:
     notes: tuple[Note, ...] = ()
     arrays: Mapping[str, Array] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
+    runtime: Runtime = field(default_factory=Runtime)
 
     @classmethod
-    def load(cls, model: ModelLike) -> Graph:
+    def load(cls, model: ModelLike, runtime: Runtime | None = None) -> Graph:
         """Read a model.
 
         Parameters
         ----------
         model : path, bytes or onnx.ModelProto
+        runtime : Runtime, optional
+            How onnxruntime is to run it; checked here where it asks for anything.
 
         Raises
         ------
         ModelError
             The file is missing, empty, truncated, not ONNX, older than opset 7, or its external
-            data is missing or lies outside the model's folder.
+            data is missing or lies outside the model's folder; or a library of custom operators
+            cannot be loaded.
+        InputError
+            This onnxruntime has no such provider.
         """
+        runtime = runtime or Runtime()
+        if not runtime.is_default:
+            from .session import options_of
+
+            options_of(runtime)
         source = read_model(model)
         proto, title = source.proto, source.title
         opsets = {entry.domain or "ai.onnx": entry.version for entry in proto.opset_import}
@@ -94,6 +108,7 @@ class Graph:
             opset=opset,
             metadata={entry.key: entry.value for entry in proto.metadata_props},
             source=source,
+            runtime=runtime,
         )
 
     @property
@@ -236,7 +251,8 @@ class Graph:
         readers = (node for node in self.nodes if not self.fixed.issuperset(filter(None, node.outputs)))
         frontier = {name, *(read for node in readers for read in node.inputs if self._is_computed(read))}
         part = constant_part(source.data, frontier)
-        return Session(part, sorted(frontier), source.folder, title=self.title).run({})
+        session = Session(part, sorted(frontier), source.folder, title=self.title, runtime=self.runtime)
+        return session.run({})
 
     def _is_computed(self, name: str) -> bool:
         return name in self.fixed and name not in self.initializers and name in self.producers
@@ -253,7 +269,8 @@ class Graph:
 
         self.source.check_unchanged()
         weights = {name: self.constant(name) for name in self.source.places}
-        return Session(self.with_outputs(names), names, self.source.folder, weights, self.title)
+        data, folder = self.with_outputs(names), self.source.folder
+        return Session(data, names, folder, weights, self.title, runtime=self.runtime)
 
     def with_outputs(self, names: Iterable[str]) -> bytes:
         """The file as it is, with inner tensors added as outputs.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import onnxruntime
 
-from ..errors import ModelError
+from ..errors import InputError, ModelError
 from ..tensor import Array
+from .runtime import Runtime
 
 # onnxruntime's own log repeats, on standard error, what the exception says.
 onnxruntime.set_default_logger_severity(4)
@@ -31,11 +33,14 @@ class Session:
         What to call the model in messages.
     packed : bool
         Whether weights are copied into the order that is fastest to multiply.
+    runtime : Runtime, optional
 
     Raises
     ------
     ModelError
-        onnxruntime cannot load the model.
+        onnxruntime cannot load the model, a library of custom operators, or start a provider.
+    InputError
+        No such provider.
     """
 
     def __init__(
@@ -46,8 +51,10 @@ class Session:
         weights: Mapping[str, Array] | None = None,
         title: str = "the model",
         packed: bool = False,
+        runtime: Runtime | None = None,
     ) -> None:
-        options = onnxruntime.SessionOptions()
+        runtime = runtime or Runtime()
+        options = options_of(runtime)
         options.log_severity_level = 4
         # Idle onnxruntime threads spin, and fight NumPy's for the cores: 280 -> 200 ms on ResNet-50.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -66,9 +73,16 @@ class Session:
         self.outputs = list(outputs)
         self.title = title
         try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(
+                model, options, providers=_providers(runtime), enable_fallback=0
+            )
         except Exception as error:  # onnxruntime's exceptions share no public base class
-            raise ModelError(f"{title}: onnxruntime cannot load it: {_reason(error)}") from error
+            raise ModelError(
+                f"{title}: onnxruntime cannot load it: {_reason(error)}{_hint(error, runtime)}"
+            ) from error
+        # It goes on without a provider whose own libraries are missing: slower, or with other numbers.
+        if missing := [name for name in runtime.names if name not in self._session.get_providers()]:
+            raise ModelError(f"{title}: onnxruntime cannot start {', '.join(missing)} on this machine")
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Run the model.
@@ -83,6 +97,49 @@ class Session:
         except Exception as error:  # as above
             raise ModelError(f"{self.title}: onnxruntime cannot run it: {_reason(error)}") from error
         return dict(zip(self.outputs, values, strict=True))
+
+
+def options_of(runtime: Runtime) -> onnxruntime.SessionOptions:
+    """onnxruntime's own options for these; the custom operators are loaded.
+
+    Raises
+    ------
+    InputError
+        This onnxruntime has no such provider.
+    ModelError
+        A library of custom operators is not there, or none.
+    """
+    available = onnxruntime.get_available_providers()
+    if unknown := [name for name in runtime.names if name not in available]:
+        raise InputError(
+            f"providers: this onnxruntime has no {', '.join(map(repr, unknown))}; "
+            f"there is: {', '.join(available)}"
+        )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = runtime.threads
+    for library in runtime.custom_ops:
+        if not Path(library).is_file():
+            raise ModelError(f"custom_ops: {library}: no such file")
+        try:
+            options.register_custom_ops_library(library)
+        except Exception as error:  # as above
+            raise ModelError(
+                f"custom_ops: {library}: onnxruntime cannot load it as a library of custom operators: "
+                f"{_reason(error)}"
+            ) from error
+    return options
+
+
+def _providers(runtime: Runtime) -> list[Any]:
+    """As onnxruntime takes them; the CPU is always the last."""
+    asked = [name if isinstance(name, str) else (name[0], dict(name[1])) for name in runtime.providers]
+    return asked if "CPUExecutionProvider" in runtime.names else [*asked, "CPUExecutionProvider"]
+
+
+def _hint(error: Exception, runtime: Runtime) -> str:
+    if "is not a registered function/op" in str(error) and not runtime.custom_ops:
+        return "; if its operators come from a shared library, name that: custom_ops (--custom-ops)"
+    return ""
 
 
 def _reason(error: Exception) -> str:

@@ -15,6 +15,7 @@ from ..layers import REGISTRY, Layer
 from ..model.graph import Graph, Node
 from ..model.notes import told
 from ..model.reading import Source
+from ..model.runtime import Runtime
 from ..targets import Anchor
 from .shortcuts import behind_relu
 from .steps import Plan, Step
@@ -164,15 +165,20 @@ def _kept(plan: Plan, graph: Graph, names: Iterable[str], conditioned: Collectio
 
 
 def _reduced(plan: Plan) -> tuple[Any, ...]:
-    made_of = (plan.graph.source, plan.composite, plan.anchor, plan.visible)
+    made_of = (plan.graph.source, plan.graph.runtime, plan.composite, plan.anchor, plan.visible)
     return _again, (*made_of, {"keep": plan.keep, "shows": plan.shows})
 
 
 def _again(
-    source: Source, composite: Composite, anchor: Anchor, visible: tuple[str, ...], looks: dict[str, Any]
+    source: Source,
+    runtime: Runtime,
+    composite: Composite,
+    anchor: Anchor,
+    visible: tuple[str, ...],
+    looks: dict[str, Any],
 ) -> Plan:
     """A pickled plan made again, with what is looked at on the walk."""
-    return replace(make_plan(Graph.load(source), composite, anchor, visible), **looks)
+    return replace(make_plan(Graph.load(source, runtime), composite, anchor, visible), **looks)
 
 
 copyreg.pickle(Plan, _reduced)

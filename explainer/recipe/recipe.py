@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypedDict
 
-from .. import methods
+from .. import methods, plugins
 from ..composites import Composite, CompositeLike, RulesLike
 from ..composites.files import is_file, read_composite
 from ..errors import CompositeError, InputError
@@ -96,6 +96,7 @@ class Recipe(ByValue):
         InputError
             The same is said twice.
         """
+        plugins.load()
         said = dict(how)
         recipe = said.pop("recipe", None)
         method, options = said.get("method", "lrp"), said.pop("options", None)
@@ -180,7 +181,10 @@ class Settings(Fields, Options, total=False):
 
 
 # What doors take beside a recipe: for the hint where a name is mistyped.
-BESIDE = ("preprocess", "labels", "target", "start", "against", "conditions", "image_size")
+BESIDE = (
+    *("preprocess", "labels", "providers", "threads", "custom_ops"),
+    *("target", "start", "against", "conditions", "image_size"),
+)
 
 
 def _composite(composite: Any) -> Any:

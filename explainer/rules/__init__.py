@@ -6,7 +6,7 @@ from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zer
 from .passing import Average, BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Pass, Route, Winner
 from .reference import Halved, Rescale
 from .relevance import Denominator, Division, Exact, Handed, Kept, Moved, Relevance, Stabilizer
-from .text import RULES, parse
+from .text import RULES, parse, register
 
 __all__ = [
     "RULES",
@@ -43,4 +43,5 @@ __all__ = [
     "ZPlus",
     "Zero",
     "parse",
+    "register",
 ]

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
-from ..errors import CompositeError
+from ..errors import CompositeError, RegistrationError
 from .base import Rule
 from .first import Flat, WSquare, ZBox
 from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zero, ZPlus
 from .passing import Average, BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Pass, Route, Winner
 
-RULES: dict[str, type[Rule]] = {
-    rule.name(): rule
-    for rule in (
-        *(Zero, Epsilon, ZPlus, AlphaBeta, Gamma, ZBox, WSquare, Flat, Norm, Pass, Route, Winner, Average),
-        *(Gradient, GuidedBackprop, Deconvnet, BetaSmooth, PlainGamma, PlainZPlus),
-    )
-}
+RuleType = TypeVar("RuleType", bound="type[Rule]")
+RULES: dict[str, type[Rule]] = {}
+FOLDED: dict[str, type[Rule]] = {}
 WORDS: dict[str, Any] = {"true": True, "false": False}
 
 
@@ -27,7 +23,42 @@ def folded(name: str) -> str:
     return re.sub(r"[\s._-]", "", name).casefold()
 
 
-FOLDED = {folded(name): rule for name, rule in RULES.items()}
+def register(rule: RuleType, *, replace: bool = False) -> RuleType:
+    """Make a rule known by its name: in text, in files and on the command line. A decorator too.
+
+    Parameters
+    ----------
+    rule : type of Rule
+    replace : bool
+        Whether it takes the place of another of that name.
+
+    Returns
+    -------
+    type of Rule
+        The same.
+
+    Raises
+    ------
+    RegistrationError
+        Another rule has that name, however it is spelled.
+    """
+    before = FOLDED.get(folded(rule.name()))
+    if before is not None and not replace:
+        raise RegistrationError(
+            f"there is a rule {before.name()!r} already, {before.__module__}.{before.__qualname__}: "
+            "give yours another name, or replace=True"
+        )
+    if before is not None:
+        del RULES[before.name()]
+    RULES[rule.name()] = FOLDED[folded(rule.name())] = rule
+    return rule
+
+
+for _rule in (
+    *(Zero, Epsilon, ZPlus, AlphaBeta, Gamma, ZBox, WSquare, Flat, Norm, Pass, Route, Winner, Average),
+    *(Gradient, GuidedBackprop, Deconvnet, BetaSmooth, PlainGamma, PlainZPlus),
+):
+    register(_rule)
 
 
 def is_rule(text: str) -> bool:

@@ -26,6 +26,7 @@ from explainer.layers import REGISTRY
 from explainer.model.graph import Graph
 from explainer.plan import make
 from explainer.rules import Epsilon, Relevance
+from explainer.testing import check_canonizer
 
 
 def merged_by_hand(proto: onnx.ModelProto, kind: str, order: str, shift: bool) -> dict[str, np.ndarray]:
@@ -75,6 +76,15 @@ def check_merged(proto: onnx.ModelProto, kind: str, order: str, shift: bool = Tr
     assert relative(explanation.relevance, Epsilon(EPS)(by_hand, x, Relevance(None, z)).whole) < 1e-12
     assert relative(explanation.start, z.reshape(len(z), -1).sum(1)) < 1e-12
     assert relative(explanation.outputs["y"], z) < 1e-5  # onnxruntime's own, unmerged
+
+
+@pytest.mark.parametrize("kind", LINEAR)
+@pytest.mark.parametrize("order", ["after", "before"])
+def test_it_passes_the_proofs_that_other_peoples_canonizers_have_to(kind, order):
+    if order == "after" or kind in MERGES_BEFORE:
+        # These models declare no rank that onnx's checker would take.
+        (note,) = check_canonizer("batchnorm", model(kind, order), {"x": x_for(kind)}, compiled=False)
+        assert not note.refused
 
 
 @pytest.mark.parametrize("kind", LINEAR)

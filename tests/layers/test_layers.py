@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from building import relative, rng, run
-from dense import bias_of, flat, matrix
+from building import relative, run
 from examples import EXAMPLES, Example, W
 
 from explainer.layers import KINDS, kinds_of, supported
+from explainer.testing import check_adjoint
+from explainer.testing.dense import bias_of, matrix
 
 WEIGHTED = ("convolution", "dense", "scale", "sum")
 
@@ -36,30 +37,21 @@ def test_forward_is_onnxruntimes(example: Example):
         assert relative(ours, theirs) < 2e-6
 
 
-def check_adjoint(example: Example) -> None:
-    """⟨A x, s⟩ = ⟨x, Aᵀ s⟩; of a product of n activations n·⟨z, s⟩ = ⟨x, Jᵀ s⟩."""
+def check_adjoints(example: Example) -> None:
+    """⟨A x, s⟩ = ⟨x, Aᵀ s⟩."""
     for layer in example.layers():
-        z = layer.forward(layer.x)
-        winner = layer.kind == "winner"
-        Ax = layer.degree * (z if winner else z - bias_of(layer))
-        s = rng(2).standard_normal(z.shape)
-        c = layer.transpose(s)
-        for part, x in zip(c, layer.x, strict=True) if isinstance(c, tuple) else [(c, layer.x)]:
-            assert part.shape == x.shape
-            assert part.dtype == np.float64
-        here, there = np.vdot(Ax, s), flat(layer.x) @ flat(c)
-        assert abs(here - there) <= 1e-12 * np.linalg.norm(Ax) * np.linalg.norm(s)
+        check_adjoint(layer)
 
 
 @each_linear_example
 def test_the_transpose_is_the_adjoint_of_the_linear_part(example: Example):
-    check_adjoint(example)
+    check_adjoints(example)
 
 
 @pytest.mark.parametrize("attributes", [{"output_shape": [10, 12]}, {"output_padding": [2, 3]}], ids=str)
 def test_output_rows_that_belong_to_no_input_get_nothing(attributes):
     # Not every onnxruntime runs these.
-    check_adjoint(
+    check_adjoints(
         Example("ConvTranspose", ((2, 4, 3, 4), W(4, 3, 2, 2), W(3)), {"strides": [2, 2], **attributes})
     )
 

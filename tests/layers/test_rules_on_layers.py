@@ -5,14 +5,13 @@ A rule without a formula in FORMULAS fails here, and so does an operator without
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import compared
 import numpy as np
 import oracle
 import pytest
 from building import relative, rng
-from dense import bias_of, flat, like, matrix
 from examples import EXAMPLES, Example
 
 from explainer.layers import Bound
@@ -27,7 +26,6 @@ from explainer.rules import (
     Gamma,
     Gradient,
     GuidedBackprop,
-    Handed,
     Norm,
     Pass,
     PlainGamma,
@@ -41,19 +39,17 @@ from explainer.rules import (
     Zero,
     ZPlus,
 )
+from explainer.testing import Dense
+from explainer.testing.dense import flat, like
+from explainer.testing.rules import answer
+from explainer.testing.rules import error as distance
 
 EPS = 0.03  # large enough to show where it is added
 LOW, HIGH = -3.0, 4.0
 
 
-class Problem(NamedTuple):
-    """One layer as a dense matrix, with its input and the relevance of its output."""
-
-    W: np.ndarray
-    b: np.ndarray
-    x: np.ndarray
-    R: np.ndarray
-    samples: int
+class Problem(Dense):
+    """One layer as a dense matrix, with ways to write a formula on it."""
 
     def by(self, formula: Callable[..., oracle.Shares], *more: Any, bias: bool = True, **options: Any) -> Any:
         return formula(self.W, self.b if bias else 0 * self.b, self.x, self.R, *more, **options)
@@ -100,10 +96,7 @@ FORMULAS: list[tuple[Rule, Callable[[Problem], Any]]] = [
 
 def problem(layer: Bound) -> Problem:
     """The layer as a dense matrix, with some relevance of its output."""
-    z = layer.forward(layer.x)
-    b = np.zeros(z.size) if layer.kind in ("winner", "activation") else bias_of(layer).ravel()
-    R = rng(3).standard_normal(z.size)
-    return Problem(matrix(layer), b, flat(layer.x), R, z.shape[0] if z.shape else 1)
+    return Problem.of(layer, rng(3).standard_normal(layer.forward(layer.x).shape))
 
 
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if e.kind == "convolution"], ids=str)
@@ -134,11 +127,6 @@ def test_behind_a_relu_its_output_stands_for_z(example: Example):
                 assert relative(flat(rule(behind, layer.x, handed).whole), flat(plain)) < 1e-12, rule
 
 
-def by_sample(share: Any, samples: int) -> np.ndarray:
-    """A share, which may be summed already over all but the batch, as one number per sample."""
-    return np.zeros(samples) if share is None else np.reshape(share, (samples, -1)).sum(1)
-
-
 def error(
     layer: Bound, p: Problem, rule: Rule, formula: Callable[[Problem], Any], samples: int, as_product: bool
 ) -> float:
@@ -152,23 +140,11 @@ def error(
         p = p._replace(R=(z * c).ravel())
     if isinstance(rule, Zero):  # it has no answer where z is 0: rows that no window reaches
         p = p._replace(R=p.R * (z.ravel() != 0))
-    wanted = formula(p)
-    if not as_product:
-        return off(rule(layer, layer.x, Relevance(None, p.R.reshape(z.shape))), p, wanted, samples)
-    return off(rule(layer.at(layer.x, z), layer.x, Relevance(z, c)), p, wanted, samples)
-
-
-def off(handed: Handed, p: Problem, wanted: Any, samples: int) -> float:
-    """The largest error of an answer."""
-    R_in = flat(handed.whole)
-    if not isinstance(wanted, oracle.Shares):
-        return relative(R_in, wanted)
-    errors = [relative(R_in, wanted.R_in)]
-    ours = [[by_sample(share, samples) for share in entry.shares()] for entry in handed.account]
-    for share, theirs in zip(np.sum(ours or np.zeros((1, 2, samples)), axis=0), wanted[1:], strict=True):
-        gap = abs(share - by_sample(theirs, samples))
-        errors.append(float(np.max(gap / by_sample(abs(p.R) + abs(theirs), samples))))
-    return max(errors)
+    if as_product:
+        found = answer(rule, layer.at(layer.x, z), Relevance(z, c), samples)
+    else:
+        found = answer(rule, layer, Relevance(None, p.R.reshape(z.shape)), samples)
+    return distance(found, formula(p), p.R)
 
 
 def test_every_rule_has_a_formula():

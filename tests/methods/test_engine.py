@@ -13,7 +13,7 @@ from twins import picture, twin, two_feeds, two_inputs
 
 from explainer import Explainer, InputError, ModelError, NumericalError
 from explainer.compiler import walker
-from explainer.prepared import MANY
+from explainer.walk.backends import MANY
 
 CLOSE = 1e-5
 MANY_POINTS = {

@@ -1,0 +1,99 @@
+"""How onnxruntime runs a model: where, on how many threads, with whose operators."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from ..errors import InputError
+
+# An execution provider's name, or its name and options: ("CUDAExecutionProvider", {"device_id": 1}).
+ProviderLike: TypeAlias = "str | tuple[str, Mapping[str, Any]]"
+PathLike: TypeAlias = "str | os.PathLike[str]"
+
+
+@dataclass(frozen=True, init=False)
+class Runtime:
+    """What every session of a model is opened with. Hashable; pickled, it is the same.
+
+    Parameters
+    ----------
+    providers : sequence of str or (str, dict)
+        onnxruntime's execution providers, the preferred first, each with its options if it takes any;
+        the CPU alone by default. What none of them can run, the CPU does.
+    threads : int or None
+        How many threads one operator may use in onnxruntime; 0 or None is onnxruntime's own choice.
+        NumPy's threads are its own: OMP_NUM_THREADS and its like say how many.
+    custom_ops : sequence of path
+        Shared libraries of custom operators. They are code, and run in this process: a library is
+        loaded because the caller names it here, never because a model does.
+
+    Raises
+    ------
+    InputError
+        Not of these types, or fewer than 0 threads.
+    """
+
+    providers: tuple[Any, ...] = ()
+    threads: int = 0
+    custom_ops: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        providers: Iterable[ProviderLike] | None = (),
+        threads: int | None = 0,
+        custom_ops: Iterable[PathLike] | PathLike | None = (),
+    ) -> None:
+        named = (providers,) if isinstance(providers, str) else tuple(providers or ())
+        object.__setattr__(self, "providers", tuple(dict.fromkeys(map(_provider, named))))
+        object.__setattr__(self, "threads", _count(threads))
+        files = (custom_ops,) if isinstance(custom_ops, str | os.PathLike) else tuple(custom_ops or ())
+        object.__setattr__(self, "custom_ops", tuple(dict.fromkeys(map(_library, files))))
+
+    @property
+    def is_default(self) -> bool:
+        """Whether nothing was asked for."""
+        return self == Runtime()
+
+    @property
+    def names(self) -> list[str]:
+        """The providers' names, the preferred first."""
+        return [name if isinstance(name, str) else name[0] for name in self.providers]
+
+
+def _provider(provider: Any) -> Any:
+    """A provider as it can be hashed: its name, with pairs of its options if it has any."""
+    if isinstance(provider, str) and provider:
+        return provider
+    try:
+        name, options = provider
+        pairs = tuple(sorted((str(key), str(value)) for key, value in dict(options).items()))
+    except (TypeError, ValueError):
+        name, pairs = None, ()
+    if not isinstance(name, str) or not name:
+        raise InputError(
+            f"providers: {provider!r} is neither a name, such as 'CPUExecutionProvider', nor (name, options)"
+        )
+    return (name, pairs) if pairs else name
+
+
+def _count(threads: Any) -> int:
+    try:
+        count = -1 if isinstance(threads, bool) else operator.index(threads or 0)
+    except TypeError:
+        count = -1
+    if count < 0:
+        raise InputError(f"threads is {threads!r}; give a whole number from 1, or 0 for onnxruntime's choice")
+    return count
+
+
+def _library(path: Any) -> str:
+    """The whole path: a bare name would be looked up among the system's libraries."""
+    try:
+        return str(Path(os.fspath(path)).absolute())
+    except TypeError:
+        raise InputError(f"custom_ops: {path!r} is not the path of a shared library") from None
