@@ -11,19 +11,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from . import methods, plugins
 from .composites import Composite, CompositeLike, RulesLike
 from .errors import TargetError
-from .inputs.feeds import as_asked, dtype_of, given, labels_given
+from .inputs.feeds import as_asked, given, labels_given
 from .inputs.preprocess import Preprocess, of_metadata
 from .methods import NoiseLike, Progress
-from .methods.planning import composite_of, require_walk
-from .methods.question import explanation_of
+from .methods.explaining import explanation_of
 from .model.graph import Graph, ModelLike
 from .model.runtime import PathLike, ProviderLike, Runtime
 from .plan import Plan
-from .prepared import Prepared
+from .prepared import Backends, Prepared
 from .results.explanation import Explanation
 from .targets import Anchor, ConditionsLike, Labels, Target, TargetLike, labels_of, paired, resolve_target
 from .tensor import Array
-from .walk.runner import engine_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -56,6 +54,10 @@ class Explainer:
         Tensors whose relevance is returned too.
     dtype : "float32" or "float64"
         Of the walk. float64 is the reference mode: the forward pass runs in float64 too, in NumPy.
+    forward : str
+        What runs the model: "onnxruntime", on the file as it is; "numpy", the layers' own bodies in
+        the type of the walk, checked against onnxruntime; or "auto", NumPy for float64, onnxruntime
+        for float32. A float64 walk on onnxruntime's activations has their float32 error.
     engine : str
         What walks for methods that do so from many points: "numpy", "onnxruntime", or "auto", the
         faster one. The numbers differ by rounding alone.
@@ -97,6 +99,7 @@ class Explainer:
         keep: Collection[str] | str = (),
         dtype: Any = "float32",
         engine: str = "auto",
+        forward: str = "auto",
         audit: bool = True,
         preprocess: PreprocessLike | None = None,
         labels: Labels | None = None,
@@ -110,23 +113,21 @@ class Explainer:
         self.graph = Graph.load(model, Runtime(providers, threads, custom_ops))
         self._preprocess = preprocess
         self.name, self.method = method, asked.method
-        self._compose: Callable[[], Composite] = lambda: composite_of(
-            asked, composite, lambda: self.preprocess, rules=rules, dialect=dialect, eps=eps
+        self._compose: Callable[[], Composite] = lambda: asked.composed(
+            composite, lambda: self.preprocess, rules=rules, dialect=dialect, eps=eps
         )
         self.how = as_asked({"noise": noise, "dialect": dialect, "rules": rules, "eps": eps, **options})
         self.keep = keep
         if keep:
-            require_walk("keep", self.method)
-        self.dtype = dtype_of(dtype)
+            self.method.require_keeping("keep")
+        self._backends = Backends.of(dtype, engine, forward, audit)
+        self.dtype = self._backends.dtype
         self.labels = labels_of(self.graph) if labels is None else labels_given(labels)
-        self._engine = engine_of(engine, self.dtype)
-        self._audit = audit
         self._prepare()
 
     def _prepare(self) -> None:
         self.composite = self._compose()
-        how = (self.method, self.dtype, self._engine, self._audit)
-        self._prepared = Prepared(self.graph, self.composite, self.keep, *how)
+        self._prepared = Prepared(self.graph, self.composite, self.keep, self.method, self._backends)
 
     @property
     def preprocess(self) -> Preprocess | None:
@@ -234,15 +235,14 @@ class Explainer:
             resolve_target(self.graph, target, self.labels, start, against, given_conditions)
             for target, given_conditions in paired(targets, conditions)
         ]
-        runners = self._prepared.runners(asked)
+        walkers = self._prepared.walkers(asked)
         input_ = given(self.graph, x, lambda: self.preprocess)
         found: dict[Target, Explanation] = {}
-        for where, runner in runners.items():
-            here = [target for target in asked if target.anchor == where]
-            runs = self._prepared.runs(runner, where, input_, here, progress)
-            plan = None if runner is None else runner.plan
-            for run, target in zip(runs, here, strict=True):
-                answer = explanation_of(run, target, input_, plan, self.method, self.labels)
+        for anchor, here in walkers.items():
+            these = [target for target in asked if target.anchor == anchor]
+            runs = self.method.answer(here, input_, these, progress)
+            for run, target in zip(runs, these, strict=True):
+                answer = explanation_of(run, target, input_, here.plan, self.method, self.labels)
                 found[target] = replace(answer, method=self.name, composite=self.composite.name, how=self.how)
         return [found[target] for target in asked]
 

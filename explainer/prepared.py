@@ -1,35 +1,102 @@
-"""What an explainer makes once and uses many times: plans, runners and scorers."""
+"""What answers an explainer's questions: the one place that chooses forward, walk and number type."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .composites import Composite
-from .inputs.feeds import Batch
-from .methods import Method, Progress, Walk
-from .methods.planning import plan_of, require_walk
-from .methods.question import Scorer, ask
+from .errors import InputError
+from .inputs.feeds import dtype_of
+from .methods import Method
 from .model.graph import Graph
 from .plan import Plan
 from .targets import Anchor, Target, conditioned_tensors
-from .walk.batches import Batches, Run, RunTargets
+from .walk.chunks import Batches
+from .walk.forward import LayersForward, OutputForward, SessionForward
 from .walk.gates import check_passable
-from .walk.runner import Runner
+from .walk.walker import NumpyWalker, Scorer, Walker, Walkers
+
+# What runs the model: onnxruntime, or the layers' own NumPy bodies; "auto" is by the number type.
+FORWARDS = ("auto", "onnxruntime", "numpy")
+# What walks from many points: whichever is faster, NumPy alone, or onnxruntime alone.
+ENGINES = ("auto", "numpy", "onnxruntime")
+# From how many points on a walk in onnxruntime pays: it is made once for some 1.1 s, and a point takes
+# 0.08 s instead of 0.11 s (ResNet-18, of one core's time, measured).
+MANY = 40
 
 
-def _by_onnxruntime(runner: Runner, must: bool) -> RunTargets:
-    """The same with the walk in onnxruntime; what it needs is loaded when it is first asked for."""
-    from .compiler.engine import Engine
+@dataclass(frozen=True)
+class Backends:
+    """What runs the model, what walks, and in which number type: three choices.
 
-    return Engine(runner, must).run
+    Attributes
+    ----------
+    dtype : numpy dtype
+    engine : str
+        What walks from many points, a name of `ENGINES`; one walk is NumPy's, which is audited.
+    forward : str
+        What runs the model, "onnxruntime" or "numpy".
+    audit : bool
+        Whether NumPy's walk is checked at every step.
+    """
+
+    dtype: np.dtype[Any]
+    engine: str = "auto"
+    forward: str = "onnxruntime"
+    audit: bool = True
+
+    @classmethod
+    def of(
+        cls, dtype: Any = "float32", engine: str = "auto", forward: str = "auto", audit: bool = True
+    ) -> Backends:
+        """The choices as a user makes them.
+
+        Raises
+        ------
+        InputError
+            No such type or backend, or two that do not go together.
+        """
+        kind = dtype_of(dtype)
+        for what, name, known in (("engine", engine, ENGINES), ("forward", forward, FORWARDS)):
+            if name not in known:
+                raise InputError(f"{what} is {name!r}; there is: {', '.join(known)}")
+        if engine == "onnxruntime" and kind == np.float64:
+            raise InputError("engine 'onnxruntime' walks in float32; for dtype 'float64' leave it out")
+        if forward == "auto":  # onnxruntime has no double convolution on the CPU
+            forward = "numpy" if kind == np.float64 else "onnxruntime"
+        return cls(kind, engine, forward, bool(audit))
+
+    @property
+    def least(self) -> float:
+        """From how many points on onnxruntime walks."""
+        if self.engine == "numpy" or self.dtype == np.float64:
+            return np.inf
+        return 0 if self.engine == "onnxruntime" else MANY
+
+    def walker(self, plan: Plan, batches: Batches) -> NumpyWalker:
+        """The walker of a plan, audited unless that was declined.
+
+        Raises
+        ------
+        ModelError, NumericalError
+        """
+        forward = LayersForward if self.forward == "numpy" else SessionForward
+        return NumpyWalker(plan, forward(plan, self.dtype), batches, self.audit)
+
+    def walker_of_many(self, one: NumpyWalker) -> Walker:
+        """The same, walking in onnxruntime; what that needs is loaded when it is first asked for."""
+        from .compiler.walker import OnnxWalker
+
+        return OnnxWalker(one, must=self.engine == "onnxruntime")
 
 
 class Prepared:
-    """Plans, runners and scorers of one model, each made when it is first asked for. Thread-safe.
+    """Plans and walkers of one model and method, each made when it is first asked for. Thread-safe.
 
     Parameters
     ----------
@@ -37,9 +104,7 @@ class Prepared:
     composite : Composite
     keep : collection of str, or "all"
     method : Method
-    dtype : numpy dtype
-    engine, audit
-        See `Runner`.
+    backends : Backends
     """
 
     def __init__(
@@ -48,20 +113,17 @@ class Prepared:
         composite: Composite,
         keep: Collection[str] | str,
         method: Method,
-        dtype: np.dtype[Any],
-        engine: str,
-        audit: bool = True,
+        backends: Backends,
     ) -> None:
         self.graph, self.composite, self.keep = graph, composite, keep
-        self.method, self.dtype, self.engine, self.audit = method, dtype, engine, audit
+        self.method, self.backends = method, backends
         self._plans: dict[tuple[Anchor, tuple[str, ...]], Plan] = {}
-        self._runners: dict[Plan, Runner] = {}
-        self._scorers: dict[Anchor, Scorer] = {}
+        self._walkers: dict[tuple[Anchor, Plan | None], Walkers] = {}
         self._lock = threading.Lock()
         self._batches = Batches(graph)
 
     def plan(self, anchor: Anchor, conditioned: tuple[str, ...] = ()) -> Plan:
-        """The plan from a anchor; `conditioned` tensors stay visible in it.
+        """The plan from an anchor; `conditioned` tensors stay visible in it.
 
         Raises
         ------
@@ -69,14 +131,14 @@ class Prepared:
         """
         with self._lock:
             if (anchor, conditioned) not in self._plans:
-                made = plan_of(self.graph, self.composite, anchor, self.keep, self.method, conditioned)
+                made = self.method.plan(self.graph, self.composite, anchor, self.keep, conditioned)
                 self._plans[anchor, conditioned] = made
             return self._plans[anchor, conditioned]
 
-    def runners(self, targets: Collection[Target]) -> dict[Anchor, Runner | None]:
-        """A runner for every anchor, None where the method does not walk.
+    def walkers(self, targets: Collection[Target]) -> dict[Anchor, Walkers]:
+        """What answers for every anchor.
 
-        All targets have the conditioned tensors of all in their plans: so they can share one.
+        All targets have the conditioned tensors of all in their plans: so they can share a walker.
 
         Raises
         ------
@@ -84,35 +146,32 @@ class Prepared:
         """
         conditioned = conditioned_tensors(condition for target in targets for condition in target.conditions)
         if conditioned:
-            require_walk("conditions", self.method)
-        if not self.method.walks:
-            return {target.anchor: None for target in targets}
+            self.method.require_keeping("conditions")
+        plans: dict[Anchor, Plan | None] = {}
         for target in targets:
-            check_passable(self.plan(target.anchor, conditioned), target.conditions)
-        return {target.anchor: self._runner(self.plan(target.anchor, conditioned)) for target in targets}
+            plans[target.anchor] = plan = None
+            if self.method.walks:
+                plans[target.anchor] = plan = self.plan(target.anchor, conditioned)
+                check_passable(plan, target.conditions)
+        return {anchor: self._made(anchor, plan) for anchor, plan in plans.items()}
 
-    def _runner(self, plan: Plan) -> Runner:
+    def _made(self, anchor: Anchor, plan: Plan | None) -> Walkers:
         with self._lock:
-            if plan not in self._runners:
-                self._runners[plan] = Runner(plan, self.dtype, self.engine, _by_onnxruntime, self.audit)
-            return self._runners[plan]
+            if (anchor, plan) not in self._walkers:
+                self._walkers[anchor, plan] = self._make(anchor, plan)
+            return self._walkers[anchor, plan]
 
-    def runs(
-        self,
-        runner: Runner | None,
-        anchor: Anchor,
-        given: Batch,
-        targets: Sequence[Target],
-        progress: Progress | None,
-    ) -> list[Run]:
-        """What one batch gives for targets that have a anchor in common."""
-        if runner is not None and isinstance(self.method, Walk):
-            return self._batches.run(runner.run, given.feeds, targets)
-        parts = (self.method, self._scorer(anchor), runner, self._batches, given)
-        return [ask(*parts, target, progress) for target in targets]
-
-    def _scorer(self, anchor: Anchor) -> Scorer:
-        with self._lock:
-            if anchor not in self._scorers:
-                self._scorers[anchor] = Scorer(self.graph, anchor)
-            return self._scorers[anchor]
+    def _make(self, anchor: Anchor, plan: Plan | None) -> Walkers:
+        by, batches = self.backends, self._batches
+        if plan is None:
+            return Walkers(lambda: Scorer(OutputForward(self.graph, anchor), batches))
+        one = by.walker(plan, batches)
+        return Walkers(
+            # Scores are those of the same forward pass, where that is not the file's own.
+            lambda: Scorer(
+                one.forward if by.forward == "numpy" else OutputForward(self.graph, anchor), batches
+            ),
+            one,
+            lambda: by.walker_of_many(one),
+            by.least,
+        )

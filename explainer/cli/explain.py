@@ -13,8 +13,7 @@ import click
 
 import explainer
 
-from . import channels as inner
-from . import report
+from . import channels, report
 from .drawing import check_grid, common_scale, drawing_of, drawing_options
 from .labels import LabelFile
 from .options import Numbers, asked, kept, method_options, runtime_options, start_options, target_option
@@ -31,8 +30,8 @@ FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
 @target_option(several=True)
 @method_options
 @start_options
-@inner.condition_option
-@inner.rank_option
+@channels.condition_option
+@channels.rank_option
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", help="Of the numbers.")
 @click.option("--labels", type=LabelFile(), help="Class names: one a line, or JSON.")
 @click.option("--preprocess", metavar="FILE", help="A Hugging Face preprocessor_config.json.")
@@ -112,7 +111,10 @@ def explain(
             for job, explanation, cut in zip(picture, explanations, cuts, strict=True):
                 numbers = report.describe(explanation, predicted(explanation), cut)
                 check_labels(numbers["prediction"], options["labels"])
-                numbers |= {"seconds": seconds, "ranking": inner.rankings_of(explanation, options["ranks"])}
+                numbers |= {
+                    "seconds": seconds,
+                    "ranking": channels.rankings_of(explanation, options["ranks"]),
+                }
                 if options["shared_scale"] or options["grid"]:
                     waiting.append((explanation, job, numbers))
                 else:
@@ -124,7 +126,7 @@ def explain(
                 deliver(explanation, job, numbers, scale)
             if options["grid"]:
                 titles = [
-                    f"{os.path.basename(job.picture)}: {report.target_of(numbers)}{inner.through(numbers)}"
+                    f"{os.path.basename(job.picture)}: {report.target_of(numbers)}{channels.through(numbers)}"
                     for _, job, numbers in waiting
                 ]
                 shown = drawing if drawing["scale"] else drawing | {"scale": "shared"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import explainer
 
-from . import channels as inner
+from . import channels
 
 TOP = 5
 
@@ -111,7 +111,7 @@ def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], lo
     if numbers["delta"] is not None:
         lines.append(f"  complete    up to {numbers['delta']:.2g}: what the sum misses of score − baseline's")
     lines += [
-        *inner.in_full(numbers),
+        *channels.in_full(numbers),
         f"  time        {numbers['seconds']:.2f} s, and {loading:.2f} s to load the model",
         f"  written     {', '.join(written)}",
     ]
@@ -129,7 +129,7 @@ def in_short(picture: str, numbers: Mapping[str, Any], written: Sequence[str]) -
     kept = "undefined" if numbers["conserved"] is None else f"{numbers['conserved']:.4f}"
     by = f"conserved {kept}" if hands_on(numbers) else numbers["method"]
     rest = f"{by}, {numbers['seconds']:.2f} s, {written[0]}"
-    return f"{picture}: {best}target {target_of(numbers)}{inner.in_short(numbers)}, {rest}"
+    return f"{picture}: {best}target {target_of(numbers)}{channels.in_short(numbers)}, {rest}"
 
 
 def hands_on(numbers: Mapping[str, Any]) -> bool:
@@ -154,7 +154,7 @@ def title_of(numbers: Mapping[str, Any]) -> str:
     how = numbers["composite"] if numbers["method"] == "lrp" else numbers["method"]
     asked = numbers["how"]
     parts = [
-        f"target: {target_of(numbers)}{inner.through(numbers)}",
+        f"target: {target_of(numbers)}{channels.through(numbers)}",
         "" if how == "epsilon" else how,
         asked.get("noise", ""),
         f"{asked['dialect']}'s" if "dialect" in asked else "",

@@ -20,7 +20,6 @@ from ..files import write_whole
 from ..inputs.feeds import layout_of
 from ..inputs.preprocess import of_metadata
 from ..methods import NoiseLike
-from ..methods.planning import composite_of, plan_of, require_walk
 from ..model.graph import Graph, ModelLike
 from ..model.raising import raised
 from ..model.runtime import PathLike, ProviderLike, Runtime
@@ -36,7 +35,6 @@ from ..walk.gates import check_passable
 from .choices import Choice
 from .emitting import Emitter, output_names
 from .proof import Examples
-from .walks import check_compilable
 from .writing import names_of
 
 
@@ -112,27 +110,28 @@ def compile(
             "compile: one target for all samples; several are the compiled file's own input 'target'"
         )
     asked = methods.get(method, noise, options)
-    check_compilable(asked.method)
+    how = asked.method
+    how.require_compilable()
     if keep:
-        require_walk("keep", asked.method)
+        how.require_keeping("keep")
     preprocess = functools.partial(of_metadata, original.metadata)
-    chosen = composite_of(asked, composite, preprocess, rules=rules, dialect=dialect, eps=eps)
+    chosen = asked.composed(composite, preprocess, rules=rules, dialect=dialect, eps=eps)
     if goal.conditions:
-        require_walk("conditions", asked.method)
+        how.require_keeping("conditions")
     # Complaints first, in the names of the file as given.
     conditioned = conditioned_tensors(goal.conditions)
-    check_passable(plan_of(original, chosen, goal.anchor, keep, asked.method, conditioned), goal.conditions)
+    check_passable(how.plan(original, chosen, goal.anchor, keep, conditioned), goal.conditions)
     proto = raised(original)
     graph = Graph.load(proto, original.runtime)
     graph = graph.having(source=replace(graph.source, title=original.title))
     # A converter may insert nodes before the output: the target is looked up anew.
     goal = resolve_target(graph, labels=labels_of(graph), **given_target)
-    plan = plan_of(graph, chosen, goal.anchor, keep, asked.method, conditioned)
-    _refuse_taken_names(original, names_of(proto.graph), output_names(plan, asked.method))
+    plan = how.plan(graph, chosen, goal.anchor, keep, conditioned)
+    _refuse_taken_names(original, names_of(proto.graph), output_names(plan, how))
     examples = Examples.of(graph, image_size)
     emitter = Emitter(original, proto, plan, goal, examples, layout_of(preprocess))
-    file = emitter.emit(asked.method)
-    emitter.prove(asked.method, file)
+    file = emitter.emit(how)
+    emitter.prove(how, file)
     compiled = file.proto
     _declare(compiled, method, chosen.name, given_target, goal, file.choices)
     if path is not None:

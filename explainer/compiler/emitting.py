@@ -10,18 +10,19 @@ import onnx
 
 from ..errors import InputError, ModelError
 from ..inputs.feeds import Batch
-from ..methods import Method, Sampling, Walk
-from ..methods.question import Scorer, ask, refuse_whole_numbers
+from ..methods import Method
+from ..methods.question import refuse_whole_numbers
 from ..model.graph import Graph
 from ..plan import Plan
 from ..targets import Target, choose
 from ..tensor import Array, Recorder
-from ..walk.batches import Batches
-from ..walk.runner import Runner
+from ..walk.chunks import Batches, samples_of
+from ..walk.forward import OutputForward, SessionForward
+from ..walk.walker import NumpyWalker, Scorer, Walkers
 from .choices import Choice, choices_of, given, names_samples
 from .proof import Examples, loaded, prove
 from .symbols import Symbols
-from .walks import Trace, emitted
+from .tracing import ModelTrace
 from .writing import names_of, unused_prefix, written
 
 
@@ -71,9 +72,11 @@ class Emitter:
         self.original, self.proto, self.plan = original, proto, plan
         self.target, self.examples, self.layout = target, examples, layout
         self.names = names_of(proto.graph)
-        self.runner = Runner(plan, np.dtype(np.float32))
-        self.scorer = Scorer(plan.graph, target.anchor)
-        self.batches = Batches(plan.graph)
+        self.forward, batches = SessionForward(plan, np.dtype(np.float32)), Batches(plan.graph)
+        self.walkers = Walkers(
+            lambda: Scorer(OutputForward(plan.graph, target.anchor), batches),
+            NumpyWalker(plan, self.forward, batches),
+        )
 
     def emit(self, method: Method) -> Emitted:
         """The model with the method's nodes behind its own, and the inputs that choose its target.
@@ -84,29 +87,31 @@ class Emitter:
             The method has no place in a file.
         """
         feeds = self.examples.feeds(2)
-        samples = len(next(iter(feeds.values())))
+        samples = samples_of(feeds)
         if method.elsewhere:
             refuse_whole_numbers({name: feeds[name] for name in self.plan.sources})
-        activations = self._forward(feeds)
-        symbols = Symbols(Recorder(unused_prefix(self.names)), self.plan.graph, activations)
+        activations = self._run(feeds)
+        named = {node.name for node in self.proto.graph.node}
+        recorder = Recorder(unused_prefix(self.names | named))
+        symbols = Symbols(recorder, self.plan.graph, activations)
         found = choose(self.target, activations, samples)
         if self.examples.is_dynamic and names_samples(found):
             raise InputError(f"compile: {self.target} names samples, and the file's batch is free")
         choices = choices_of(self.target, found, self.names)
-        target = given(self.target, choices, symbols.recorder)
-        trace = Trace(self.proto, self.plan, target, symbols, self._forward, feeds, self.layout)
-        relevance = emitted(method, trace)
+        target = given(self.target, choices, recorder)
+        with recorder.scoped("map"):
+            trace = ModelTrace(self.proto, self.plan, target, symbols, self._run, feeds, self.layout)
+            relevance = method.emit(trace)
         names = {
             name: tensor for name, tensor in output_names(self.plan, method).items() if tensor in relevance
         }
         results = {name: relevance[tensor] for name, tensor in names.items()}
-        recorder = symbols.recorder
         proto = written(self.proto, recorder, results, choices, self.examples, activations, samples)
         return Emitted(proto, names, choices)
 
-    def _forward(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+    def _run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         values = self.plan.graph.typed(feeds)
-        return {**self.runner.session.run(values), **values}
+        return {**self.forward.session.run(values), **values}
 
     def prove(self, method: Method, file: Emitted) -> None:
         """Check the file against the original and against NumPy: see `explainer.compiler.proof`.
@@ -118,11 +123,10 @@ class Emitter:
         ------
         ModelError
         """
-        trial = file
-        if isinstance(method, Sampling):
+        trial, brief = file, method.briefly()
+        if brief is not method:
             loaded(file.proto, list(file.names), self.original.runtime)
-            method = method.briefly()
-            trial = self.emit(method)
+            trial = self.emit(brief)
             if not _same_graph(file.proto.graph, trial.proto.graph):
                 raise ModelError(
                     "the compiled loop changes with its number of steps; please report this model"
@@ -130,7 +134,7 @@ class Emitter:
         prove(
             trial.proto,
             self.original,
-            self._reference(method),
+            self._reference(brief),
             trial.names,
             self.target,
             self.examples,
@@ -143,10 +147,8 @@ class Emitter:
         """What NumPy makes of a batch and targets: a dict of tensor -> relevance for each."""
 
         def reference(feeds: Mapping[str, Array], targets: Sequence[Target]) -> list[dict[str, Array]]:
-            if isinstance(method, Walk):
-                return [run.relevance for run in self.runner.run(feeds, targets)]
-            whom = (self.scorer, self.runner, self.batches, Batch(dict(feeds), layout=self.layout))
-            return [ask(method, *whom, target, None).relevance for target in targets]
+            batch = Batch(dict(feeds), layout=self.layout)
+            return [run.relevance for run in method.answer(self.walkers, batch, targets)]
 
         return reference
 
@@ -155,7 +157,7 @@ def output_names(plan: Plan, method: Method) -> dict[str, str]:
     """The emitted outputs: their name -> the tensor whose relevance they hold."""
     single = len(plan.sources) == 1
     names = {"relevance" if single else f"relevance/{name}": name for name in plan.sources}
-    if not isinstance(method, Walk):
+    if not method.keeps:
         return names
     return names | {f"relevance/{name}": tensor for name, tensor in plan.keep.items()}
 

@@ -101,8 +101,9 @@ def replay(
             )
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
-        names.update((name, f"{recorder.prefix}/{name}") for name in node.output if name)
-        copy.name = f"{recorder.prefix}/{node.name or node.output[0]}"
+        with recorder.scoped("model"):
+            names.update((name, recorder.fresh(name)) for name in node.output if name)
+            copy.name = recorder.fresh(node.name or node.output[0])
         copy.input[:] = [names.get(name, name) for name in node.input]
         copy.output[:] = [names.get(name, name) for name in node.output]
         recorder.nodes.append(copy)

@@ -51,7 +51,9 @@ def written(
         )
     batch = _batch_name(proto) if examples.is_dynamic else samples
     for name, symbol in results.items():
-        emitted.graph.node.append(onnx.helper.make_node("Identity", [symbol.name], [name], f"to {name}"))
+        with recorder.scoped("end"):
+            ends = onnx.helper.make_node("Identity", [symbol.name], [name], recorder.fresh(name))
+        emitted.graph.node.append(ends)
         emitted.graph.output.append(_value_info(name, symbol.value, samples, batch))
     for value in emitted.graph.input:
         _fix_sizes(value, {v.name: examples.shape(v, samples) for v in examples.inputs}.get(value.name))

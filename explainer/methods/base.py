@@ -3,64 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Protocol, TypeAlias
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from ..errors import InputError
+from ..composites import Composite
+from ..errors import CompositeError, InputError, TargetError
+from ..inputs.feeds import Batch
+from ..model.graph import Graph
+from ..plan import Plan, make_plan
+from ..rules import Stabilized, Zero
+from ..targets import Anchor, Target
 from ..tensor import Array, Value, total
+from ..walk.runs import Run
+from ..walk.walker import Walkers
 from .baselines import Baseline, is_baseline, origins_of
+from .question import Question, refuse_whole_numbers
+from .trace import Trace
 
 # Called with what is done and what there is to do, in model runs.
 Progress: TypeAlias = Callable[[int, int], None]
 
 
-class Problem(Protocol):
-    """One batch, and what is explained of it; asked at the batch itself or elsewhere.
-
-    Attributes
-    ----------
-    feeds : dict of input name -> array (N, ...)
-        The inputs that are explained, in the type that attributions are computed in.
-    samples : int
-        N.
-    layout : str
-        "NCHW" or "NHWC".
-    """
-
-    feeds: dict[str, Array]
-    samples: int
-    layout: str
-
-    def at(self, feeds: dict[str, Array]) -> Problem:
-        """The same question about another batch of as many samples."""
-
-    def score(self, feeds: Mapping[str, Array], rows: Array) -> Array:
-        """What is explained, (M,), at M points; `rows` (M,) says for which sample each is asked."""
-
-    def attribute(
-        self,
-        feeds: Mapping[str, Array],
-        rows: Array,
-        *,
-        references: Mapping[str, Array] | None = None,
-        points: int = 0,
-    ) -> dict[str, Array]:
-        """What one walk from each of M points hands to the inputs: the gradient, as a rule.
-
-        `references` are M points that rules compare with. `points` says how many there will be in
-        all, if more than these.
-        """
-
-    def inner(self, tensor: str) -> tuple[Array, Array]:
-        """An inner tensor's values for the batch itself, and what the walk hands to it."""
-
-
 @dataclass(frozen=True)
 class Method:
-    """A way of explaining, its options as fields: ``method(problem, progress) -> {input: array}``.
+    """A way of explaining, its options as fields: ``method(question, progress) -> {input: array}``.
+
+    A subclass says all that concerns it alone: what it asks (`__call__`), by which plan it walks
+    (`plan`), what it makes of a compiled file (`emit`), and what its maps are (`repeats`, `conserves`).
 
     Attributes
     ----------
@@ -70,25 +42,113 @@ class Method:
         Whether it is one walk from the input itself, and `read` all that it makes of it.
     elsewhere : bool
         Whether it asks at other points than the input.
+    keeps : bool
+        Whether inner tensors have a relevance too, and conditions can be put on them.
     """
 
     composite: ClassVar[str] = "gradient"
     single: ClassVar[bool] = False
     elsewhere: ClassVar[bool] = False
+    keeps: ClassVar[bool] = False
 
-    def __call__(self, problem: Problem, progress: Progress | None = None) -> dict[str, Array]:
-        answers = problem.attribute(problem.feeds, np.arange(problem.samples))
-        return {name: self.read(x, answers[name]) for name, x in problem.feeds.items()}
-
-    @property
-    def core(self) -> Method:
-        """The method itself, without what is put around it."""
-        return self
+    def __call__(self, question: Question, progress: Progress | None = None) -> dict[str, Array]:
+        raise NotImplementedError
 
     @property
     def walks(self) -> bool:
         """Whether it walks at all, or only asks for scores: then any model will do."""
         return True
+
+    def plan(
+        self,
+        graph: Graph,
+        composite: Composite,
+        anchor: Anchor,
+        keep: Collection[str] | str = (),
+        conditioned: Collection[str] = (),
+    ) -> Plan:
+        """The plan of its walks.
+
+        Raises
+        ------
+        UnsupportedError, CompositeError, TargetError, InputError
+            See `make_plan`; or rules of relevance where a gradient is needed.
+        """
+        plan = make_plan(graph, composite, anchor, keep, conditioned)
+        if self.walks:
+            require_gradients(plan)
+        return plan
+
+    def answer(
+        self, walkers: Walkers, given: Batch, targets: Sequence[Target], progress: Progress | None = None
+    ) -> list[Run]:
+        """What it makes of one batch, for targets that have an anchor in common.
+
+        Raises
+        ------
+        InputError, TargetError, ModelError, NumericalError
+        """
+        runs = []
+        for target in targets:
+            if not self.walks and target.start in ("clrp", "sglrp"):
+                raise TargetError(
+                    f"start: {target.start!r} contrasts walks, and this method has none; take 'probability' "
+                    "or 'margin'"
+                )
+            question, run = Question.of(walkers, given, target)
+            if self.elsewhere:
+                refuse_whole_numbers(question.feeds)
+            found = self(question, progress)
+            runs.append(replace(run, relevance=found, delta=self.delta(question, found)))
+        return runs
+
+    def require_keeping(self, what: str) -> None:
+        """Refuse to look at inner tensors where the method hands them nothing.
+
+        Raises
+        ------
+        InputError
+        """
+        if not self.keeps:
+            raise InputError(
+                f"{what}: {type(self).__name__} hands nothing to inner tensors; use a method of one walk"
+            )
+
+    def require_compilable(self) -> None:
+        """Refuse what has no place in a model file.
+
+        Raises
+        ------
+        InputError
+        """
+        if not self.walks:
+            raise self.not_compilable("asks for scores alone: there is no walk to put into a file")
+
+    def emit(self, trace: Trace) -> dict[str, Value]:
+        """The same in primitives, on the values of a file that is being written.
+
+        Returns
+        -------
+        dict of tensor name -> Value
+            The attributions of inputs, and the relevance of kept tensors if the method `keeps` them.
+
+        Raises
+        ------
+        InputError
+        """
+        raise self.not_compilable("does not say what it puts into a file")
+
+    def not_compilable(self, reason: str) -> InputError:
+        """Why it has no place in a file."""
+        return InputError(f"compile: {type(self).__name__} {reason}")
+
+    def briefly(self) -> Method:
+        """The same with little to do, to try out what is made of it; itself where nothing repeats."""
+        return self
+
+    def conserves(self, plan: Plan) -> bool:
+        """Whether what arrives at the inputs is to be compared with what started."""
+        return False
 
     def read(self, x: Value, answer: Value) -> Value:
         """The attribution that one walk is, in primitives."""
@@ -98,7 +158,7 @@ class Method:
         """Whether every channel of the map of an input holds the whole amount of its place."""
         return False
 
-    def delta(self, problem: Problem, found: Mapping[str, Array]) -> Array | None:
+    def delta(self, question: Question, found: Mapping[str, Array]) -> Array | None:
         """What the attributions miss of the sum that they should have, (N,); None where they need none."""
         return None
 
@@ -129,37 +189,34 @@ class Method:
         )
 
 
-@dataclass(frozen=True)
-class Walk(Method):
-    """One walk by a composite: LRP, or whatever the composite's rules make of it."""
+def require_gradients(plan: Plan) -> None:
+    """Refuse rules of relevance where a method multiplies what comes back, as only a gradient may be.
 
-    composite: ClassVar[str] = ""
-    single: ClassVar[bool] = True
-
-
-@dataclass(frozen=True)
-class InputXGradient(Method):
-    """x · ∂f/∂x. Shrikumar et al. 2016."""
-
-    single: ClassVar[bool] = True
-
-    def read(self, x: Value, answer: Value) -> Value:
-        return x * answer
+    Raises
+    ------
+    CompositeError
+    """
+    for step in plan.steps:
+        if isinstance(step.rule, Zero | Stabilized):
+            raise CompositeError(
+                f"{step.rule} at {step.node} hands on relevance, and this method needs gradients: rules and "
+                "composites of relevance belong to method 'lrp', or to noise around it"
+            )
 
 
-def missed(problem: Problem, baseline: Baseline, found: Mapping[str, Array]) -> Array:
+def missed(question: Question, baseline: Baseline, found: Mapping[str, Array]) -> Array:
     """Σ attributions − (f(x) − f(x')), (N,): 0 where a method is complete."""
-    rows = np.arange(problem.samples)
+    rows = np.arange(question.samples)
     origins = {
-        name: np.broadcast_to(origin, problem.feeds[name].shape)
-        for name, origin in origins_of(baseline, problem.feeds, problem.layout).items()
+        name: np.broadcast_to(origin, question.feeds[name].shape)
+        for name, origin in origins_of(baseline, question.feeds, question.layout).items()
     }
-    sums = np.sum([total(value, problem.samples) for value in found.values()], axis=0)
-    return np.asarray(sums - (problem.score(problem.feeds, rows) - problem.score(origins, rows)))
+    sums = np.sum([total(value, question.samples) for value in found.values()], axis=0)
+    return np.asarray(sums - (question.score(question.feeds, rows) - question.score(origins, rows)))
 
 
-def per_step(values: Array, x: Array) -> Array:
-    """One number per step as they broadcast to points like `x`: (K, 1, ...)."""
+def per_point(values: Array, x: Array) -> Array:
+    """One number per point as they broadcast to points like `x`: (K, 1, ...)."""
     return np.asarray(values, dtype=x.dtype).reshape(-1, *[1] * (x.ndim - 1))
 
 

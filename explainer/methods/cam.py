@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from ..composites import Composite
 from ..errors import InputError
 from ..layers.kinds import CONVOLUTION
+from ..model.graph import Graph
+from ..plan import Plan, make_plan
+from ..targets import Anchor
 from ..tensor import Array, ReduceSum, Relu, Transpose, Value, stabilize
-from .base import Method, Problem, Progress
+from .base import Method, Progress
+from .question import Question
+from .trace import Trace
 
 if TYPE_CHECKING:
-    from ..plan import Plan
+    pass
 
 UPSAMPLING = ("bilinear", "nearest")
 
@@ -76,8 +82,26 @@ class GradCam(Method):
             for name, x in fitting.items()
         }
 
-    def __call__(self, problem: Problem, progress: Progress | None = None) -> dict[str, Array]:
-        return self.maps(*problem.inner(self.tensor), problem.feeds, problem.layout)
+    def __call__(self, question: Question, progress: Progress | None = None) -> dict[str, Array]:
+        return self.maps(*question.of_tensor(self.tensor), question.feeds, question.layout)
+
+    def plan(
+        self,
+        graph: Graph,
+        composite: Composite,
+        anchor: Anchor,
+        keep: Collection[str] | str = (),
+        conditioned: Collection[str] = (),
+    ) -> Plan:
+        """The plan that shows and keeps the tensor it looks at."""
+        name = self.tensor or tensor_for(make_plan(graph, composite, anchor))
+        plan = make_plan(graph, composite, anchor, [name])
+        tensor = plan.keep[name]
+        return replace(plan, keep={self.tensor: tensor}, shows=(tensor,))
+
+    def emit(self, trace: Trace) -> dict[str, Value]:
+        (tensor,) = trace.plan.shows
+        return self.maps(trace.value(tensor), trace.walk()[tensor], trace.inputs, trace.layout)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,10 @@ from typing import ClassVar
 import numpy as np
 
 from ..tensor import Array, Value
-from .base import Method, Problem, Progress, missed
+from .base import Method, Progress, missed
 from .baselines import Baseline, origins_of
+from .question import Question
+from .trace import Trace
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,20 @@ class DeepLift(Method):
         """The baseline x' of every input, (1 or N, ...)."""
         return origins_of(self.baseline, feeds, layout)
 
-    def __call__(self, problem: Problem, progress: Progress | None = None) -> dict[str, Array]:
-        origins = self.origins(problem.feeds, problem.layout)
-        references = {name: np.broadcast_to(origins[name], x.shape) for name, x in problem.feeds.items()}
-        answers = problem.attribute(problem.feeds, np.arange(problem.samples), references=references)
-        return {name: self.scaled(x, origins[name], answers[name]) for name, x in problem.feeds.items()}
+    def __call__(self, question: Question, progress: Progress | None = None) -> dict[str, Array]:
+        origins = self.origins(question.feeds, question.layout)
+        references = {name: np.broadcast_to(origins[name], x.shape) for name, x in question.feeds.items()}
+        answers = question.attribute(question.feeds, np.arange(question.samples), references=references)
+        return {name: self.scaled(x, origins[name], answers[name]) for name, x in question.feeds.items()}
 
-    def delta(self, problem: Problem, found: Mapping[str, Array]) -> Array | None:
-        return missed(problem, self.baseline, found)
+    def delta(self, question: Question, found: Mapping[str, Array]) -> Array | None:
+        return missed(question, self.baseline, found)
+
+    def emit(self, trace: Trace) -> dict[str, Value]:
+        inputs = trace.inputs
+        origins = trace.constants(self.origins(trace.examples, trace.layout))
+        answers = trace.walk(references={name: x * 0 + origins[name] for name, x in inputs.items()})
+        return {name: self.scaled(x, origins[name], answers[name]) for name, x in inputs.items()}
 
     def scaled(self, x: Value, origin: Value, multiplier: Value) -> Value:
         """The attribution, from what the walk handed to the input."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ..composites import Composite
+from ..model.graph import Graph
+from ..plan import Plan
+from ..targets import Anchor
 from ..tensor import Array, Value, largest, smallest
-from .base import Method, Problem, Progress, Walk, is_number
+from .base import Method, Progress, is_number
 from .paths import noise_for
+from .question import Question
 from .sampling import Moments, Sampling
+from .single import Walk
 
 # What is made of the maps a under noise.
 KINDS = {
@@ -61,12 +67,28 @@ class Noise(Sampling):
         self.require(is_number(size) and size >= 0, f"{option} must be 0 or more, not {size!r}")
 
     @property
-    def core(self) -> Method:
-        return self.around
-
-    @property
     def walks(self) -> bool:
         return self.around.walks
+
+    def plan(
+        self,
+        graph: Graph,
+        composite: Composite,
+        anchor: Anchor,
+        keep: Collection[str] | str = (),
+        conditioned: Collection[str] = (),
+    ) -> Plan:
+        return self.around.plan(graph, composite, anchor, keep, conditioned)
+
+    def repeats(self, x: Array) -> bool:
+        return self.around.repeats(x)
+
+    def require_compilable(self) -> None:
+        self.around.require_compilable()
+        if not self.around.single:
+            raise self.around.not_compilable(
+                "under noise asks again and again: a file holds one loop of walks"
+            )
 
     @property
     def squares(self) -> bool:
@@ -79,7 +101,7 @@ class Noise(Sampling):
     def briefly(self) -> Noise:
         return replace(self, n_samples=min(self.n_samples, 3))
 
-    def steps(self, name: str, x: Array, layout: str) -> dict[str, Array]:
+    def table(self, name: str, x: Array, layout: str) -> dict[str, Array]:
         return {"noise": noise_for(name, x, self.n_samples, self.seed).astype(x.dtype)}
 
     def point(self, x: Value, origin: Value, row: Mapping[str, Value]) -> Value:
@@ -95,17 +117,17 @@ class Noise(Sampling):
             return mean
         return square if self.kind == "smoothgrad_sq" else square - mean * mean
 
-    def __call__(self, problem: Problem, progress: Progress | None = None) -> dict[str, Array]:
+    def __call__(self, question: Question, progress: Progress | None = None) -> dict[str, Array]:
         if self.around.single:
-            return super().__call__(problem, progress)
-        feeds, rows = problem.feeds, np.arange(problem.samples)
-        tables = {name: self.steps(name, x, problem.layout)["noise"] for name, x in feeds.items()}
-        sums = Moments(problem.samples, self.n_samples, self.squares)
-        for step in range(self.n_samples):
-            points = {name: self.point(x, 0.0, {"noise": tables[name][step]}) for name, x in feeds.items()}
-            for name, value in self.around(problem.at(points)).items():
+            return super().__call__(question, progress)
+        feeds, rows = question.feeds, np.arange(question.samples)
+        tables = {name: self.table(name, x, question.layout)["noise"] for name, x in feeds.items()}
+        sums = Moments(question.samples, self.n_samples, self.squares)
+        for number in range(self.n_samples):
+            points = {name: self.point(x, 0.0, {"noise": tables[name][number]}) for name, x in feeds.items()}
+            for name, value in self.around(question.at(points)).items():
                 sums.add(name, value, rows)
             if progress is not None:
-                progress(step + 1, self.n_samples)
+                progress(number + 1, self.n_samples)
         found = {name: feeds[name] for name in sums.mean}  # a map may be of some inputs alone
         return self.finished(found, dict.fromkeys(found, np.zeros(1)), sums)

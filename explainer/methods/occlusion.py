@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Array
-from .base import Problem, Progress, is_whole
+from .base import Progress, is_whole
 from .perturbing import Perturbing
+from .question import Question
 
 WINDOWS_ACROSS = 8  # default windows side by side along each axis
 
@@ -64,12 +65,12 @@ class Occlusion(Perturbing):
         by_channel = isinstance(self.window, tuple) and len(self.window) == x.ndim - 1
         return not by_channel
 
-    def __call__(self, problem: Problem, progress: Progress | None = None) -> dict[str, Array]:
+    def __call__(self, question: Question, progress: Progress | None = None) -> dict[str, Array]:
         """Attribute the score to the inputs.
 
         Parameters
         ----------
-        problem : Problem
+        question : Question
             The batch and its score. Every input has a channel axis and at least one spatial axis.
         progress : callable, optional
             Called after each batch as ``progress(done, total)``, in changed samples.
@@ -85,27 +86,27 @@ class Occlusion(Perturbing):
         InputError
             Window, stride or baseline do not fit an input.
         """
-        feeds = problem.feeds
-        boxes = {name: self.boxes(problem, name) for name in feeds}
-        origins = self.origins(problem)
+        feeds = question.feeds
+        boxes = {name: self.boxes(question, name) for name in feeds}
+        origins = self.origins(question)
         lost = {name: np.zeros(x.shape) for name, x in feeds.items()}
         # The first change hides nothing: its score is what those of the others are compared with.
         nothing = (next(iter(feeds)), (slice(0),))
         changes = [nothing, *((name, box) for name in feeds for box in boxes[name])]
-        whole = np.zeros(problem.samples)
-        for rows, which in self.pairs(problem.samples, len(changes), progress):
+        whole = np.zeros(question.samples)
+        for rows, which in self.pairs(question.samples, len(changes), progress):
             batch = {name: x[rows] for name, x in feeds.items()}
             for sample, (row, change) in enumerate(zip(rows, which, strict=True)):
                 name, box = changes[change]
                 batch[name][sample][box] = origins[name][row][box]
-            for row, change, score in zip(rows, which, problem.score(batch, rows), strict=True):
+            for row, change, score in zip(rows, which, question.score(batch, rows), strict=True):
                 name, box = changes[change]
                 if change == 0:
                     whole[row] = score
                 lost[name][row][box] += whole[row] - score
         return {name: (lost[name] / _coverage(boxes[name], x)).astype(x.dtype) for name, x in feeds.items()}
 
-    def boxes(self, problem: Problem, name: str) -> list[Box]:
+    def boxes(self, question: Question, name: str) -> list[Box]:
         """The places of the window on one input's samples.
 
         Raises
@@ -113,8 +114,8 @@ class Occlusion(Perturbing):
         InputError
             Window and stride do not fit the input.
         """
-        channel = self.channel_axis(problem, name) - 1
-        shape = problem.feeds[name].shape[1:]
+        channel = self.channel_axis(question, name) - 1
+        shape = question.feeds[name].shape[1:]
         window: Any = self.window
         if window is None:
             window = tuple(-(-size // WINDOWS_ACROSS) for axis, size in enumerate(shape) if axis != channel)

@@ -9,8 +9,9 @@ import numpy as np
 
 from ..errors import InputError
 from ..tensor import Array, Value
-from .base import Problem, is_number, missed, per_step
+from .base import is_number, missed, per_point
 from .baselines import Baseline, check_names, origin_of, origins_of
+from .question import Question
 from .sampling import Sampling
 
 GAUSS_LEGENDRE = "gausslegendre"
@@ -58,8 +59,8 @@ class IntegratedGradients(Sampling):
     def briefly(self) -> IntegratedGradients:
         return replace(self, n_steps=min(self.n_steps, 3))
 
-    def delta(self, problem: Problem, found: Mapping[str, Array]) -> Array | None:
-        return missed(problem, self.baseline, found)
+    def delta(self, question: Question, found: Mapping[str, Array]) -> Array | None:
+        return missed(question, self.baseline, found)
 
     def nodes(self) -> tuple[Array, Array]:
         """Places on [0, 1] and their weights, (K,) each."""
@@ -75,9 +76,9 @@ class IntegratedGradients(Sampling):
         first = {"riemann_left": 0.0, "riemann_middle": 0.5, "riemann_right": 1.0}[self.quadrature]
         return (np.arange(n) + first) / n, np.full(n, 1 / n)
 
-    def steps(self, name: str, x: Array, layout: str) -> dict[str, Array]:
+    def table(self, name: str, x: Array, layout: str) -> dict[str, Array]:
         places, weights = self.nodes()
-        return {"alpha": per_step(places, x), "weight": per_step(weights * self.n_steps, x)}
+        return {"alpha": per_point(places, x), "weight": per_point(weights * self.n_steps, x)}
 
     def point(self, x: Value, origin: Value, row: Mapping[str, Value]) -> Value:
         return origin + row["alpha"] * (x - origin)
@@ -99,7 +100,7 @@ class GradientShap(Sampling):
     ----------
     n_samples : int
     baselines : float, tuple, array or dict
-        A number, one per channel, or an array of samples (B, ...) of which each step draws one; a dict
+        A number, one per channel, or an array of samples (B, ...) of which each point draws one; a dict
         has them for each input, and all inputs have the same one of as many drawn.
     stdev : float
         The noise's standard deviation, in the units of the input.
@@ -129,18 +130,18 @@ class GradientShap(Sampling):
 
     def origins(self, feeds: Mapping[str, Array], layout: str) -> dict[str, Array]:
         check_names(self.baselines, feeds)
-        return super().origins(feeds, layout)  # each step has its own
+        return super().origins(feeds, layout)  # each point has its own
 
     def briefly(self) -> GradientShap:
         return replace(self, n_samples=min(self.n_samples, 3))
 
-    def steps(self, name: str, x: Array, layout: str) -> dict[str, Array]:
+    def table(self, name: str, x: Array, layout: str) -> dict[str, Array]:
         # Drawn first, and so alike for all inputs.
         alpha, which = np.random.default_rng(self.seed).uniform(size=(2, self.n_samples))
         pool = self.pool(name, x, layout)
         noise = noise_for(name, x, self.n_samples, self.seed) * self.stdev
         return {
-            "alpha": per_step(alpha, x),
+            "alpha": per_point(alpha, x),
             "origin": pool[(which * len(pool)).astype(int)],
             "noise": noise.astype(x.dtype),
         }

@@ -9,8 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from ..tensor import Array
-from .base import Method, Problem, Progress
+from .base import Method, Progress
 from .baselines import Baseline, channel_axis, origins_of
+from .question import Question
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Perturbing(Method):
     def repeats(self, x: Array) -> bool:
         return True  # all channels of a place are hidden together
 
-    def channel_axis(self, problem: Problem, name: str) -> int:
+    def channel_axis(self, question: Question, name: str) -> int:
         """Where an input has its channels, the sample axis counted.
 
         Raises
@@ -61,9 +62,9 @@ class Perturbing(Method):
         InputError
             The input has no spatial axes.
         """
-        return channel_axis(name, problem.feeds[name], problem.layout)
+        return channel_axis(name, question.feeds[name], question.layout)
 
-    def origins(self, problem: Problem) -> dict[str, Array]:
+    def origins(self, question: Question) -> dict[str, Array]:
         """The baseline of every sample of every input, in the input's shape.
 
         Raises
@@ -71,8 +72,8 @@ class Perturbing(Method):
         InputError
             It does not fit an input, or its type.
         """
-        found = origins_of(self.baseline, problem.feeds, problem.layout)
-        return {name: np.broadcast_to(found[name], x.shape) for name, x in problem.feeds.items()}
+        found = origins_of(self.baseline, question.feeds, question.layout)
+        return {name: np.broadcast_to(found[name], x.shape) for name, x in question.feeds.items()}
 
     def pairs(self, samples: int, changes: int, progress: Progress | None) -> Iterator[tuple[Array, Array]]:
         """Every sample with every change to it, in batches: (rows, changes), sample after sample.

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..tensor import Array
-from .base import Problem, Progress, is_number
+from .base import Progress, is_number
 from .perturbing import Perturbing
+from .question import Question
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,12 @@ class Rise(Perturbing):
             "ends all masks are alike",
         )
 
-    def __call__(self, problem: Problem, progress: Progress | None = None) -> dict[str, Array]:
+    def __call__(self, question: Question, progress: Progress | None = None) -> dict[str, Array]:
         """Attribute the score to the inputs.
 
         Parameters
         ----------
-        problem : Problem
+        question : Question
             The batch and its score. Every input has a channel axis and at least one spatial axis. Several
             inputs are seen at the same time, each through masks of its own.
         progress : callable, optional
@@ -89,21 +90,21 @@ class Rise(Perturbing):
         InputError
             The cells or the baseline do not fit an input.
         """
-        feeds = problem.feeds
-        origins = self.origins(problem)
-        channel = {name: self.channel_axis(problem, name) for name in feeds}
+        feeds = question.feeds
+        origins = self.origins(question)
+        channel = {name: self.channel_axis(question, name) for name in feeds}
         masks = {name: self.masks(name, x.shape, channel[name]) for name, x in feeds.items()}
-        sums = {name: np.zeros((problem.samples, *masks[name].sizes)) for name in feeds}
+        sums = {name: np.zeros((question.samples, *masks[name].sizes)) for name in feeds}
         visible = {name: np.zeros(masks[name].sizes) for name in feeds}
-        mean = np.zeros(problem.samples)
-        for rows, which in self.pairs(problem.samples, self.n_masks, progress):
+        mean = np.zeros(question.samples)
+        for rows, which in self.pairs(question.samples, self.n_masks, progress):
             generators = [np.random.default_rng((self.seed, int(number))) for number in which]
             drawn = {name: np.stack([masks[name].draw(rng) for rng in generators]) for name in feeds}
             batch = {}
             for name, x in feeds.items():
                 M = np.expand_dims(drawn[name], channel[name])
                 batch[name] = (x[rows] * M + origins[name][rows] * (1 - M)).astype(x.dtype)
-            for sample, (row, score) in enumerate(zip(rows, problem.score(batch, rows), strict=True)):
+            for sample, (row, score) in enumerate(zip(rows, question.score(batch, rows), strict=True)):
                 mean[row] += float(score) / self.n_masks
                 for name in feeds:
                     sums[name][row] += float(score) * drawn[name][sample]

@@ -9,8 +9,10 @@ from typing import ClassVar
 import numpy as np
 
 from ..tensor import Array, Value
-from .base import Method, Problem, Progress
+from .base import Method, Progress
 from .baselines import origins_of
+from .question import Question
+from .trace import Ask, Trace, Values
 
 
 class Moments:
@@ -42,15 +44,15 @@ class Moments:
 
 @dataclass(frozen=True)
 class Sampling(Method):
-    """The mean over K steps of what `value` makes of the walk's answer at `point`.
+    """The mean over K points of what `value` makes of the walk's answer at `point`.
 
-    `steps` gives the constants of each step, in arrays with one row per step. The rest is written
+    `table` gives the constants of each point, in arrays with one row per point. The rest is written
     in primitives, so that the loop can also be compiled into a model file.
 
     Parameters
     ----------
     batch_size : int
-        How many points are asked at once: this bounds the memory, whatever the number of steps.
+        How many points are asked at once: this bounds the memory, whatever the number of points.
     """
 
     elsewhere: ClassVar[bool] = True
@@ -75,11 +77,11 @@ class Sampling(Method):
         raise NotImplementedError
 
     def briefly(self) -> Sampling:
-        """The same method with few steps, to try out what is made of it."""
+        """The same method with few points, to try out what is made of it."""
         raise NotImplementedError
 
-    def steps(self, name: str, x: Array, layout: str) -> dict[str, Array]:
-        """The constants of every step for input `name`, whose batch is `x`: arrays (K, ...)."""
+    def table(self, name: str, x: Array, layout: str) -> dict[str, Array]:
+        """The constants of every point for input `name`, whose batch is `x`: arrays (K, ...)."""
         raise NotImplementedError
 
     def point(self, x: Value, origin: Value, row: Mapping[str, Value]) -> Value:
@@ -87,31 +89,50 @@ class Sampling(Method):
         raise NotImplementedError
 
     def value(self, x: Value, origin: Value, row: Mapping[str, Value], point: Value, answer: Value) -> Value:
-        """What a step adds to the mean; `answer` is what the walk handed to the point."""
+        """What a point adds to the mean; `answer` is what the walk handed to the point."""
         return answer
 
     def finish(self, x: Value, origin: Value, mean: Value, square: Value) -> Value:
         """The attribution, from the mean of the values and, if there are `squares`, that of theirs."""
         return mean
 
-    def __call__(self, problem: Problem, progress: Progress | None = None) -> dict[str, Array]:
-        feeds = problem.feeds
-        tables = {name: self.steps(name, x, problem.layout) for name, x in feeds.items()}
-        origins = self.origins(feeds, problem.layout)
-        sums = Moments(problem.samples, self.count, self.squares)
-        total = problem.samples * self.count
+    def __call__(self, question: Question, progress: Progress | None = None) -> dict[str, Array]:
+        feeds = question.feeds
+        tables = {name: self.table(name, x, question.layout) for name, x in feeds.items()}
+        origins = self.origins(feeds, question.layout)
+        sums = Moments(question.samples, self.count, self.squares)
+        total = question.samples * self.count
         for begin in range(0, total, self.batch_size):
-            rows, steps = np.divmod(np.arange(begin, min(begin + self.batch_size, total)), self.count)
-            cut = {name: {key: values[steps] for key, values in tables[name].items()} for name in feeds}
+            rows, places = np.divmod(np.arange(begin, min(begin + self.batch_size, total)), self.count)
+            cut = {name: {key: values[places] for key, values in tables[name].items()} for name in feeds}
             ends = {name: origin[rows] if len(origin) > 1 else origin for name, origin in origins.items()}
             points = {name: self.point(x[rows], ends[name], cut[name]) for name, x in feeds.items()}
-            answers = problem.attribute(points, rows, points=total)
+            answers = question.attribute(points, rows, points=total)
             for name, x in feeds.items():
                 value = self.value(x[rows], ends[name], cut[name], points[name], answers[name])
                 sums.add(name, value, rows)
             if progress is not None:
                 progress(begin + len(rows), total)
         return self.finished(feeds, origins, sums)
+
+    def emit(self, trace: Trace) -> dict[str, Value]:
+        inputs = trace.inputs
+        tables = {name: self.table(name, x, trace.layout) for name, x in trace.examples.items()}
+        origins = trace.constants(self.origins(trace.examples, trace.layout))
+
+        def terms(rows: Mapping[str, Values], ask: Ask) -> dict[str, dict[str, Value]]:
+            points = {name: self.point(x, origins[name], rows[name]) for name, x in inputs.items()}
+            answers, found = ask(points), {}
+            for name, x in inputs.items():
+                value = self.value(x, origins[name], rows[name], points[name], answers[name])
+                found[name] = {"mean": value} | ({"square": value * value} if self.squares else {})
+            return found
+
+        means = trace.mean(self.count, tables, terms)
+        return {
+            name: self.finish(x, origins[name], means[name]["mean"], means[name].get("square"))
+            for name, x in inputs.items()
+        }
 
     def finished(
         self, feeds: Mapping[str, Array], origins: Mapping[str, Array], sums: Moments

@@ -89,56 +89,56 @@ class Region:
             The expression does not fit the shape, or names nothing.
         """
         batched = bool(shape) and shape[0] == samples
-        inner = shape[1:] if batched else shape
-        rows, places = self._rows_and_places(inner, batched, samples, name)
+        sizes = shape[1:] if batched else shape
+        rows, places = self._rows_and_places(sizes, batched, samples, name)
         if not (places.any() and (rows is None or rows.any())):
-            raise TargetError(f"target: {self} names no element of {name!r}, {_size(inner)}")
-        mask = places.reshape(-1, int(np.prod(inner)))
+            raise TargetError(f"target: {self} names no element of {name!r}, {_size(sizes)}")
+        mask = places.reshape(-1, int(np.prod(sizes)))
         if rows is not None:
             mask = mask & rows.reshape(-1, 1)
         whole = len(mask) == 1 or self.take is None
         return mask if whole else mask[self.take]
 
     def _rows_and_places(
-        self, inner: tuple[int, ...], batched: bool, samples: int, name: str
+        self, sizes: tuple[int, ...], batched: bool, samples: int, name: str
     ) -> tuple[Array | None, Array]:
         """The chosen samples, None for all; and the mask, with a batch axis where it is given so."""
         total = samples if self.samples is None else self.samples
         if isinstance(self.entries, np.ndarray):
-            if self.entries.shape not in (inner, (total, *inner)):
-                raise self._misfit(name, inner, f"the mask is {list(self.entries.shape)}")
+            if self.entries.shape not in (sizes, (total, *sizes)):
+                raise self._misfit(name, sizes, f"the mask is {list(self.entries.shape)}")
             return None, self.entries
-        entries = self._spelled_out(name, inner, batched)
+        entries = self._spelled_out(name, sizes, batched)
         rows = None
-        if len(entries) > len(inner):
+        if len(entries) > len(sizes):
             first, *entries = entries
             if first != slice(None):
                 rows = np.zeros(total, dtype=bool)
-                rows[self._checked(first, total, name, inner)] = True
-        places = np.zeros(inner, dtype=bool)
-        places[tuple(self._checked(e, n, name, inner) for e, n in zip(entries, inner, strict=True))] = True
+                rows[self._checked(first, total, name, sizes)] = True
+        places = np.zeros(sizes, dtype=bool)
+        places[tuple(self._checked(e, n, name, sizes) for e, n in zip(entries, sizes, strict=True))] = True
         return rows, places
 
-    def _spelled_out(self, name: str, inner: tuple[int, ...], batched: bool) -> list[Entry]:
+    def _spelled_out(self, name: str, sizes: tuple[int, ...], batched: bool) -> list[Entry]:
         """The entries with ``...`` replaced, one per axis, with or without the batch."""
         entries = list(self.entries)
-        rank = len(inner) + batched
+        rank = len(sizes) + batched
         if dots := [place for place, entry in enumerate(entries) if entry is Ellipsis]:
             missing = rank - (len(entries) - 1)
             if len(dots) > 1 or missing < 0:
-                raise self._misfit(name, inner, "'...' stands once for all axes that are left")
+                raise self._misfit(name, sizes, "'...' stands once for all axes that are left")
             entries[dots[0] : dots[0] + 1] = [slice(None)] * missing
-        if len(entries) not in {len(inner), rank}:
-            raise self._misfit(name, inner, f"write {len(inner)} entries, or one more for the batch")
+        if len(entries) not in {len(sizes), rank}:
+            raise self._misfit(name, sizes, f"write {len(sizes)} entries, or one more for the batch")
         return entries
 
-    def _checked(self, entry: Entry, size: int, name: str, inner: tuple[int, ...]) -> Entry:
+    def _checked(self, entry: Entry, size: int, name: str, sizes: tuple[int, ...]) -> Entry:
         if isinstance(entry, int) and not -size <= entry < size:
-            raise self._misfit(name, inner, f"{entry} is out of range on an axis of {size}")
+            raise self._misfit(name, sizes, f"{entry} is out of range on an axis of {size}")
         return entry
 
-    def _misfit(self, name: str, inner: tuple[int, ...], reason: str) -> TargetError:
-        return TargetError(f"target: {self} does not fit {name!r}, {_size(inner)}: {reason}")
+    def _misfit(self, name: str, sizes: tuple[int, ...], reason: str) -> TargetError:
+        return TargetError(f"target: {self} does not fit {name!r}, {_size(sizes)}: {reason}")
 
 
 def parse_region(text: str) -> tuple[str, str] | None:
@@ -197,5 +197,5 @@ def _written(entry: Entry) -> str:
     return ":".join("" if bound is None else str(bound) for bound in bounds)
 
 
-def _size(inner: Sequence[int]) -> str:
-    return f"which is {list(inner)} per sample"
+def _size(sizes: Sequence[int]) -> str:
+    return f"which is {list(sizes)} per sample"

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,6 +19,31 @@ Array = np.ndarray[Any, Any]
 # An array or a Symbol: arithmetic between the two has no static type worth spelling out.
 Value = Any
 Body = TypeVar("Body", bound=Callable[..., Any])
+
+
+class Names:
+    """The names that one file was given, its loops included; none is given twice.
+
+    Attributes
+    ----------
+    scope : str
+        What is being recorded: a rule and a node, say.
+    """
+
+    def __init__(self) -> None:
+        self.scope = ""
+        self._given: set[str] = set()
+        self._counts: dict[str, int] = {}
+
+    def fresh(self, prefix: str, stem: str) -> str:
+        """``prefix/scope/stem``, numbered from the second of that name on."""
+        name = "/".join(filter(None, (prefix, self.scope, stem)))
+        count = self._counts.get(name, 0)
+        while (numbered := f"{name}_{count}" if count else name) in self._given:
+            count += 1
+        self._given.add(numbered)
+        self._counts[name] = count + 1
+        return numbered
 
 
 class Recorder:
@@ -30,6 +56,7 @@ class Recorder:
     depth : int
         How many loops this graph lies inside; its nodes see the values of shallower ones.
     constants : dict of name -> array, the new initializers
+    names : Names
     """
 
     def __init__(self, prefix: str, depth: int = 0) -> None:
@@ -37,17 +64,33 @@ class Recorder:
         self.depth = depth
         self.nodes: list[Any] = []
         self.constants: dict[str, Array] = {}
+        self.names = Names()
         self._known: dict[int, Symbol] = {}
 
     def within(self, name: str) -> Recorder:
-        """A recorder of names of its own for the same graph."""
-        inner = Recorder(f"{self.prefix}/{name}", self.depth)
-        inner.nodes, inner.constants = self.nodes, self.constants
-        return inner
+        """A recorder for the same graph, its names under one of its own."""
+        other = Recorder(f"{self.prefix}/{name}", self.depth)
+        other.nodes, other.constants, other.names = self.nodes, self.constants, self.names
+        return other
+
+    def loop(self, name: str) -> Recorder:
+        """A recorder for the body of a loop; its constants are this graph's."""
+        body = Recorder(f"{self.prefix}/{name}", self.depth + 1)
+        body.constants, body.names = self.constants, self.names
+        return body
+
+    @contextmanager
+    def scoped(self, scope: str) -> Iterator[None]:
+        """Name what is recorded meanwhile by what it is for; in loops and around them alike."""
+        before, self.names.scope = self.names.scope, scope
+        try:
+            yield
+        finally:
+            self.names.scope = before
 
     def fresh(self, stem: str) -> str:
-        """A name that no other value of this recorder has."""
-        return f"{self.prefix}/{stem}_{len(self.nodes) + len(self.constants)}"
+        """A name that nothing else in the file has, in the scope of what is being recorded."""
+        return self.names.fresh(self.prefix, stem)
 
     def constant(self, value: Value, like: Symbol | None = None) -> Symbol:
         """`value` as a Symbol; a plain number takes the type of `like`, as NumPy has it."""

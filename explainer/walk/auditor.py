@@ -123,6 +123,17 @@ class Auditor:
         return Audit(self.steps)
 
 
+def check_whole(relevance: Mapping[str, Array]) -> None:
+    """Refuse NaN and infinity in what an unaudited walk handed back.
+
+    Raises
+    ------
+    NumericalError
+    """
+    if not all(np.isfinite(np.sum(value)) for value in relevance.values()):
+        raise NumericalError("the relevance is not finite; with audit=True the message names the node")
+
+
 def check_finite(values: dict[str, Array], producers: Mapping[str, str]) -> None:
     """Refuse a forward pass with NaN or infinity in it, naming the first node that shows it.
 

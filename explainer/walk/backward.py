@@ -25,6 +25,7 @@ def backward(
     watch: Watch | None = None,
     gates: Mapping[str, Gate] | None = None,
     references: dict[str, Value] | None = None,
+    enter: Callable[[Step], None] | None = None,
 ) -> dict[str, Value]:
     """Hand relevance from each node's output to its inputs.
 
@@ -46,6 +47,8 @@ def backward(
         Called once a tensor's relevance is complete, before it is handed on.
     references : dict of str -> Value, optional
         Another forward pass, which rules compare this one with; let go of likewise.
+    enter : callable, optional
+        Called before each step.
 
     Returns
     -------
@@ -56,6 +59,8 @@ def backward(
     relevance = {plan.anchor.tensor: Relevance(None, R)}
     wanted, kept = set(plan.keep.values()), dict[str, Value]()
     for step in plan.steps:
+        if enter is not None:
+            enter(step)
         output = step.layer.output
         if output in gates:
             relevance = gates[output](relevance)

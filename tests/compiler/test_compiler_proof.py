@@ -10,9 +10,9 @@ from residual import picture, residual_net
 
 import explainer
 from explainer import Explainer, InputError, ModelError, UnsupportedError
-from explainer.compiler import emitting, walks
 from explainer.compiler.writing import names_of
-from explainer.walk.runner import Runner
+from explainer.methods import DeepLift, Sampling, Single
+from explainer.walk.walker import NumpyWalker
 
 
 @pytest.mark.parametrize(
@@ -109,13 +109,13 @@ def test_the_file_says_what_was_compiled():
 def test_the_proof_of_many_steps_costs_few(monkeypatch):
     """Whatever the steps, a few of them are run; the file in hand has them all."""
     points = []
-    real = Runner.run
+    real = NumpyWalker.__call__
 
     def counted(self, feeds, targets, *rest, **named):
         points.append(len(next(iter(feeds.values()))))
         return real(self, feeds, targets, *rest, **named)
 
-    monkeypatch.setattr(Runner, "run", counted)
+    monkeypatch.setattr(NumpyWalker, "__call__", counted)
     costs = []
     for n_steps in (3, 60):
         points.clear()
@@ -130,10 +130,10 @@ def test_the_proof_of_many_steps_costs_few(monkeypatch):
 
 
 BROKEN = {
-    "the sum of a loop": ("_sampled", "integrated_gradients", lambda R: {k: -v for k, v in R.items()}),
-    "a walk beside a reference": ("emitted", "deeplift", lambda R: {k: v * 0 for k, v in R.items()}),
+    "the sum of a loop": (Sampling, "integrated_gradients", lambda R: {k: -v for k, v in R.items()}),
+    "a walk beside a reference": (DeepLift, "deeplift", lambda R: {k: v * 0 for k, v in R.items()}),
     "numbers that are none": (
-        "emitted",
+        Single,
         "gradient",
         lambda R: {k: v * np.float32(np.nan) for k, v in R.items()},
     ),
@@ -142,10 +142,9 @@ BROKEN = {
 
 @pytest.mark.parametrize("what", BROKEN)
 def test_the_proof_sees_what_is_broken(what, monkeypatch):
-    name, method, change = BROKEN[what]
-    module = emitting if name == "emitted" else walks
-    real = getattr(module, name)
-    monkeypatch.setattr(module, name, lambda *given: change(real(*given)))
+    kind, method, change = BROKEN[what]
+    real = kind.emit
+    monkeypatch.setattr(kind, "emit", lambda *given: change(real(*given)))
     with pytest.raises(ModelError, match="differs from NumPy's"):
         explainer.compile(residual_net(), target=2, **options(method))
 
@@ -168,7 +167,7 @@ def test_names_that_are_taken_already(method):
     model = residual_net()
     plain = explainer.compile(model, target=1, **how)
     taken = sorted(
-        name for name in names_of(plain.graph) if name.startswith(("lrp/step/", "lrp/reference/"))
+        name for name in names_of(plain.graph) if name.startswith(("lrp/loop/", "lrp/reference/"))
     )[0]
     for node in model.graph.node:
         node.input[:] = [taken if name == "c1" else name for name in node.input]

@@ -12,15 +12,15 @@ from residual import residual_net
 from twins import picture, twin, two_feeds, two_inputs
 
 from explainer import Explainer, InputError, ModelError, NumericalError
-from explainer.compiler import engine
-from explainer.walk.runner import MANY
+from explainer.compiler import walker
+from explainer.prepared import MANY
 
 CLOSE = 1e-5
 MANY_POINTS = {
     "integrated_gradients": {"n_steps": 11},
-    "gradient_shap": {"n_samples": 7, "stdev": 0.1},
-    "smoothgrad": {"n_samples": 6},
-    "vargrad": {"n_samples": 6},
+    "gradient_shap": {"n_samples": 7, "stdev": 0.1, "batch_size": 3},
+    "smoothgrad": {"n_samples": 6, "batch_size": 3},
+    "vargrad": {"n_samples": 6, "batch_size": 3},
 }
 
 
@@ -29,7 +29,7 @@ def traced(monkeypatch):
     """The walks that were traced, and how often each ran."""
     ran, numbers = [], itertools.count()
 
-    class Counted(engine.TracedWalk):
+    class Counted(walker.TracedWalk):
         def __init__(self, *given):
             super().__init__(*given)
             self.number = next(numbers)
@@ -38,7 +38,7 @@ def traced(monkeypatch):
             ran.append((self.number, len(R)))
             return super().__call__(activations, R)
 
-    monkeypatch.setattr(engine, "TracedWalk", Counted)
+    monkeypatch.setattr(walker, "TracedWalk", Counted)
     return ran
 
 
@@ -118,7 +118,7 @@ def test_half_precision_and_whole_numbers_on_the_way():
 
 
 def test_large_weights_are_fed(monkeypatch):
-    monkeypatch.setattr(engine, "LARGEST", 16)
+    monkeypatch.setattr(walker, "LARGEST", 16)
     numpy, onnxruntime = both(twin("chain").model, picture(2), 1, method="integrated_gradients", n_steps=5)
     assert relative(onnxruntime, numpy) < CLOSE
 
@@ -148,7 +148,7 @@ def test_who_walks(traced):
 
 @pytest.mark.parametrize(("kept", "walks"), [(4, 2), (1, 3)])
 def test_traced_once_for_every_shape_as_long_as_it_is_kept(kept, walks, traced, monkeypatch):
-    monkeypatch.setattr(engine, "KEPT", kept)
+    monkeypatch.setattr(walker, "KEPT", kept)
     text = """g (float[N,2,H,W] x) => (float[N,3] y) {
         c = Conv (x, w) r = Relu (c) m = GlobalAveragePool (r) f = Flatten (m) y = Gemm (f, u) }"""
     model = parse(text, w=rng(1).standard_normal((4, 2, 2, 2)), u=rng(2).standard_normal((4, 3)))
@@ -179,7 +179,7 @@ def test_where_it_cannot_be_numpy_walks(monkeypatch):
 
     x, how = picture(2), {"method": "integrated_gradients", "n_steps": MANY}
     wanted = Explainer(twin("relus").model, engine="numpy", **how).explain(x, 1).relevance
-    monkeypatch.setattr(engine, "backward", refuse)
+    monkeypatch.setattr(walker, "backward", refuse)
     found = Explainer(twin("relus").model, **how).explain(x, 1).relevance
     np.testing.assert_array_equal(found, wanted)
     with pytest.raises(ModelError, match="its walk cannot be run by onnxruntime: no such node"):
@@ -188,14 +188,14 @@ def test_where_it_cannot_be_numpy_walks(monkeypatch):
 
 def test_a_wrong_walk_is_seen(monkeypatch):
     """Traced with a sign flipped: the first answer is compared, and NumPy's taken."""
-    real = engine.backward
+    real = walker.backward
     x, how = picture(2), {"method": "integrated_gradients", "n_steps": MANY}
     wanted = Explainer(twin("relus").model, engine="numpy", **how).explain(x, 1).relevance
 
     def flipped(*args, **named):
         return {name: -value for name, value in real(*args, **named).items()}
 
-    monkeypatch.setattr(engine, "backward", flipped)
+    monkeypatch.setattr(walker, "backward", flipped)
     found = Explainer(twin("relus").model, **how).explain(x, 1).relevance
     np.testing.assert_array_equal(found, wanted)
     with pytest.raises(ModelError, match="onnxruntime's walk is not NumPy's"):

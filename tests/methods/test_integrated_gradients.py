@@ -12,6 +12,7 @@ from twins import CLASSES, EXACT, SHAPE, picture, twin, two_feeds, two_inputs
 import explainer
 from explainer import InputError
 from explainer.methods import IntegratedGradients
+from explainer.walk.forward import SessionForward
 
 NETS = ["chain", "residual"]
 QUADRATURES = ["gausslegendre", "riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid"]
@@ -134,13 +135,13 @@ def test_the_sum_is_the_difference_of_the_scores():
 def test_the_batch_size_bounds_what_is_asked_at_once_and_changes_no_number(engine, monkeypatch):
     net, x = twin("residual"), picture(3)
     sizes = []
-    real = explainer.walk.runner.Runner.run
+    real = SessionForward.__call__
 
-    def counted(self, feeds, targets, *rest, **named):
+    def counted(self, feeds):
         sizes.append(len(next(iter(feeds.values()))))
-        return real(self, feeds, targets, *rest, **named)
+        return real(self, feeds)
 
-    monkeypatch.setattr("explainer.walk.runner.Runner.run", counted)
+    monkeypatch.setattr(SessionForward, "__call__", counted)
     wanted = net.explain(x, "integrated_gradients", 2, n_steps=11).relevance
     for batch_size in (1, 3, 16, 1000):
         sizes.clear()

@@ -109,7 +109,7 @@ def test_the_noise_is_as_strong_as_zennits():
     theirs = np.stack([point - x for point in asked])
     theirs = theirs[[np.abs(noise).max() > 0 for noise in theirs]].std((0, 2, 3, 4))
     method = Noise(n_samples=60, noise_level=0.3)
-    rows = method.steps("x", x, "NCHW")["noise"]
+    rows = method.table("x", x, "NCHW")["noise"]
     ours = np.stack([method.point(x, 0.0, {"noise": row}) - x for row in rows]).std((0, 2, 3, 4))
     np.testing.assert_allclose(ours, theirs, rtol=0.03)
     assert 2.5 < ours[1] / ours[0] < 3.5

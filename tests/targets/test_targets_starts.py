@@ -8,7 +8,7 @@ from building import parse, relative, rng
 
 from explainer import Explainer, TargetError
 from explainer.targets import Target, choose, resolve_target, score, seed
-from explainer.walk.runner import Runner
+from explainer.walk.forward import LayersForward
 
 EPS = 1e-2
 W, B = rng(1).standard_normal((6, 3)), rng(2).standard_normal(6)
@@ -214,7 +214,7 @@ def test_the_seed_is_the_gradient_of_the_score(case, start):
     target = resolve_target(explainer.graph, asked, start=start, **options)
     inner = explainer.graph.inputs[0].shape[1:]
     x = rng(6).standard_normal((3, *inner)).astype(np.float32)
-    values, _ = Runner(explainer.plan_for(asked), explainer.dtype).forward({"x": x})
+    values = LayersForward(explainer.plan_for(asked), explainer.dtype)({"x": x}).seen
     chosen = choose(target, values, 3)
     found = seed(target, chosen, values, 3)
     z = values[target.anchor.tensor]

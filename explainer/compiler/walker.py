@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
@@ -12,17 +12,18 @@ from onnx import numpy_helper
 
 from ..errors import ModelError
 from ..model.session import Session
+from ..plan import Plan
 from ..targets import Target
 from ..tensor import Array, Recorder, Symbol
+from ..walk.audit import Audit
 from ..walk.backward import backward
-from ..walk.batches import Run
+from ..walk.chunks import Chunk
+from ..walk.runs import Run
+from ..walk.walker import NumpyWalker, begin
 from .proof import alike
 from .symbols import Symbols
+from .tracing import scoping
 from .writing import node_of
-
-if TYPE_CHECKING:
-    from ..plan import Plan
-    from ..walk.runner import HandBack, Runner
 
 # Of the model that is made here. It holds no node of the file, whose own opset so does not matter.
 OPSET, IR_VERSION = 17, 8
@@ -73,6 +74,7 @@ class TracedWalk:
                 symbols,
                 given,
                 lambda step: dict(fixed[id(step)]) if id(step) in fixed else step.layer.prepare(symbols),
+                enter=scoping(recorder),
             )
             self.outputs = {name: relevance[name].name for name in plan.sources}
             proto = self._model(plan, recorder, activations, R)
@@ -129,62 +131,87 @@ def _declared(name: str, dtype: np.dtype[Any]) -> onnx.ValueInfoProto:
     return onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(dtype), None)
 
 
-class Engine:
-    """Runs like a `Runner`, but walks in onnxruntime; no audit. Thread-safe.
+class OnnxWalker:
+    """The walk as a model that onnxruntime runs: for many points, so no audit. Thread-safe.
 
-    The forward pass is the runner's, onnxruntime on the file as it is. The walk is traced once for
-    all batches of samples of one shape. For every size of batch the first answer is compared with
-    the walk on arrays, which takes over where that fails, or where tracing does.
+    The forward pass is that of `one`. The walk is traced once for all batches of samples of one
+    shape. For every size of batch the first answer is compared with the walk on arrays, which takes
+    over where that fails, or where tracing does.
 
     Parameters
     ----------
-    runner : Runner
+    one : NumpyWalker
+        The same on arrays.
     must : bool
         Whether to complain instead.
     """
 
-    def __init__(self, runner: Runner, must: bool = False) -> None:
-        self.runner, self.must = runner, must
+    def __init__(self, one: NumpyWalker, must: bool = False) -> None:
+        self.one, self.must = one, must
+        self.plan = one.plan
         self._walks: dict[tuple[Shapes, bool], TracedWalk | Unwalkable] = {}
         self._trusted: dict[Shapes, bool] = {}
         self._lock = threading.Lock()
 
-    def run(self, feeds: Mapping[str, Array], targets: Sequence[Target]) -> list[Run]:
-        """See `Runner.run`.
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The number type of the walk."""
+        return self.one.dtype
+
+    def __call__(
+        self,
+        feeds: Mapping[str, Array],
+        targets: Sequence[Target],
+        references: Mapping[str, Array] | None = None,
+    ) -> list[Run]:
+        """See `Walker`; references and conditions are for the walk on arrays.
 
         Raises
         ------
         ModelError
             As there; or the walk fails in onnxruntime, and must not.
         """
-        shapes = tuple(x.shape for x in feeds.values())
-        reason = Unwalkable("it failed before")
-        if self._trusted.get(shapes, True):
-            try:
-                runs = self.runner.run(feeds, targets, walk=self._walk(feeds, targets))
-                if shapes not in self._trusted:
-                    self._compare(feeds, targets, runs)
-                self._trusted[shapes] = True
-                return runs
-            except Unwalkable as error:
-                reason = error
-                self._trusted[shapes] = False
-        runs = self.runner.run(feeds, targets)  # where the numbers are at fault, this says which
-        if self.must:
-            raise reason
-        return runs
+        if references is not None or any(target.conditions for target in targets):
+            return self.one(feeds, targets, references)
+        chunks = self.one.batches.cut(feeds, targets)
+        for chunk in chunks:
+            with chunk, np.errstate(all="ignore"):  # what is not finite is walked on arrays, and reported
+                shapes = tuple(x.shape for x in chunk.feeds.values())
+                reason = Unwalkable("it failed before")
+                if self._trusted.get(shapes, True):
+                    try:
+                        walk = self._walk(chunk)
+                        chunk.runs = self._runs(chunk.feeds, chunk.targets, walk)
+                        if shapes not in self._trusted:
+                            self._compare(chunk)
+                        self._trusted[shapes] = True
+                        continue
+                    except Unwalkable as error:
+                        reason = error
+                        self._trusted[shapes] = False
+                # Where the numbers are at fault, this says which.
+                chunk.runs = self.one(chunk.feeds, chunk.targets)
+                if self.must:
+                    raise reason
+        return chunks.runs()
 
-    def _walk(self, feeds: Mapping[str, Array], targets: Sequence[Target]) -> TracedWalk:
-        shapes, alone = tuple(x.shape[1:] for x in feeds.values()), _samples(feeds) == 1
+    def _walk(self, chunk: Chunk) -> TracedWalk:
+        """The walk for samples of this shape, traced where there is none yet."""
+        shapes, alone = tuple(x.shape[1:] for x in chunk.feeds.values()), chunk.samples == 1
         with self._lock:
             # A walk that was traced on one sample may take its batch for an axis to spread.
             if (shapes, False) in self._walks:
                 alone = False
             if (shapes, alone) not in self._walks:
+                feeds, target = self._few(chunk, np.arange(2))
+                passed = self.one.forward(feeds)
+                _, R = begin(self.plan, target, passed)
                 try:
-                    self._walks[shapes, alone] = self._traced(feeds, targets)
+                    made: TracedWalk | Unwalkable
+                    made = TracedWalk(self.plan, passed.activations, R, self.one.forward.fixed)
                 except Unwalkable as error:
-                    self._walks[shapes, alone] = error
+                    made = error
+                self._walks[shapes, alone] = made
             found = self._walks[shapes, alone]
             while len(self._walks) > KEPT:
                 del self._walks[next(iter(self._walks))]
@@ -192,39 +219,26 @@ class Engine:
             raise found
         return found
 
-    def _traced(self, feeds: Mapping[str, Array], targets: Sequence[Target]) -> TracedWalk:
-        made: list[TracedWalk] = []
+    def _runs(self, feeds: Mapping[str, Array], targets: Sequence[Target], walk: TracedWalk) -> list[Run]:
+        passed = self.one.forward(feeds)
+        begun = [begin(self.plan, target, passed) for target in targets]
+        return [
+            run.walked(target, walk(passed.activations, R), Audit())
+            for target, (run, R) in zip(targets, begun, strict=True)
+        ]
 
-        def trace(activations: dict[str, Array], R: Array) -> dict[str, Array]:
-            made.append(TracedWalk(self.runner.plan, activations, R, self.runner.fixed))
-            return made[0](activations, R)
-
-        self._run_few(feeds, targets, np.arange(2), trace)
-        return made[0]
-
-    def _compare(self, feeds: Mapping[str, Array], targets: Sequence[Target], runs: Sequence[Run]) -> None:
+    def _compare(self, chunk: Chunk) -> None:
         """Compare the last sample with the walk on arrays."""
-        last = _samples(feeds) - 1
-        wanted = self._run_few(feeds, targets, np.array([last]))
-        for name, value in wanted.relevance.items():
-            got = runs[0].relevance[name]
+        last = chunk.samples - 1
+        feeds, target = self._few(chunk, np.array([last]))
+        for name, value in self.one(feeds, [target])[0].relevance.items():
+            got = chunk.runs[0].relevance[name]
             if not alike(got[last:].ravel(), value[-1:].ravel()):
-                raise Unwalkable(f"{self.runner.plan.graph.title}: onnxruntime's walk is not NumPy's")
+                raise Unwalkable(f"{self.plan.graph.title}: onnxruntime's walk is not NumPy's")
 
-    def _run_few(
-        self,
-        feeds: Mapping[str, Array],
-        targets: Sequence[Target],
-        take: Array,
-        walk: HandBack | None = None,
-    ) -> Run:
-        """Some samples for the first target, or all of them where the model takes no other number."""
-        samples = _samples(feeds)
-        fixed = any(value.shape and value.shape[0] is not None for value in self.runner.plan.graph.inputs)
-        take = np.arange(samples) if fixed else take[take < samples]
-        few = {name: x[take] for name, x in feeds.items()}
-        return self.runner.run(few, [targets[0].taking(take, samples)], walk=walk)[0]
-
-
-def _samples(feeds: Mapping[str, Array]) -> int:
-    return len(next(iter(feeds.values())))
+    def _few(self, chunk: Chunk, take: Array) -> tuple[dict[str, Array], Target]:
+        """Some samples and the first target, or all of them where the model takes no other number."""
+        fixed = any(value.shape and value.shape[0] is not None for value in self.plan.graph.inputs)
+        take = np.arange(chunk.samples) if fixed else take[take < chunk.samples]
+        few = {name: x[take] for name, x in chunk.feeds.items()}
+        return few, chunk.targets[0].taking(take, chunk.samples)

@@ -1,0 +1,62 @@
+"""From what a batch gave to the explanation that the user gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..inputs.feeds import Batch
+from ..plan import Plan
+from ..results.explanation import Explanation
+from ..targets import Target
+from ..tensor import total
+from ..walk.runs import Run
+from .base import Method
+
+
+def explanation_of(
+    run: Run, target: Target, given: Batch, plan: Plan | None, method: Method, labels: Mapping[int, str]
+) -> Explanation:
+    """The explanation of one batch for one target.
+
+    Parameters
+    ----------
+    run : Run
+    target : Target
+    given : Batch
+    plan : Plan or None
+        None where the method does not walk.
+    method : Method
+        Says whether inner tensors have a relevance, and whether the map's sum means something.
+    labels : dict of int -> str
+    """
+    samples = len(run.start)
+    sources = given.feeds if plan is None else plan.sources
+    # The map of an inner tensor is that of the inputs which have its axes.
+    relevance = {name: run.relevance[name] for name in sources if name in run.relevance}
+    arrived = np.sum([total(R, samples) for R in relevance.values()], axis=0)
+    conserves = plan is not None and method.conserves(plan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        conserved = np.where((run.start == 0) | (not conserves), np.nan, arrived / run.start)
+    keep = plan.keep if plan is not None and method.keeps else {}
+    return Explanation(
+        relevance=next(iter(relevance.values())) if len(given.feeds) == 1 else relevance,
+        relevances={name: run.relevance[tensor] for name, tensor in keep.items()},
+        outputs=run.outputs,
+        target=run.target,
+        target_name=target.anchor.output,
+        start=run.start,
+        conserved=conserved,
+        audit=run.audit,
+        kind=target.start,
+        score=run.score,
+        delta=run.delta,
+        against=run.against,
+        region=str(target) if run.is_region else "",
+        conditions=tuple(map(str, target.conditions)),
+        labels=labels,
+        photos=given.photos * samples,
+        layout=given.layout,
+        repeats=method.repeats(next(iter(given.feeds.values()))),
+    )

@@ -1,0 +1,194 @@
+"""Methods by name: which there are, whose options they take, and the composite that goes with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any, TypeAlias, TypeVar
+
+from .. import composites, plugins
+from ..composites import Composite, CompositeLike
+from ..errors import InputError
+from ..inputs.preprocess import Preprocess
+from .base import Method
+from .cam import GradCam, GradCamPlusPlus
+from .deeplift import DeepLift
+from .noise import KINDS, Noise
+from .occlusion import Occlusion
+from .paths import GradientShap, IntegratedGradients
+from .rise import Rise
+from .single import InputXGradient, Walk
+
+NoiseLike: TypeAlias = "str | tuple[str, Mapping[str, Any]] | None"
+
+MethodType = TypeVar("MethodType", bound="type[Method]")
+METHODS: dict[str, type[Method]] = {
+    "lrp": Walk,
+    "input_x_gradient": InputXGradient,
+    "integrated_gradients": IntegratedGradients,
+    "gradient_shap": GradientShap,
+    "deeplift": DeepLift,
+    "grad_cam": GradCam,
+    "grad_cam_plus_plus": GradCamPlusPlus,
+    "occlusion": Occlusion,
+    "rise": Rise,
+}
+# Methods that are a composite: another name for `lrp` with it.
+COMPOSITES = ("gradient", "guided_backprop", "deconvnet", "excitation_backprop", "beta_smooth")
+
+
+def names() -> tuple[str, ...]:
+    """Every name of a method."""
+    return (*METHODS, *KINDS, *COMPOSITES)
+
+
+def register(name: str, *, replace: bool = False) -> Callable[[MethodType], MethodType]:
+    """Make a method known by a name: a decorator of its class.
+
+    Parameters
+    ----------
+    name : str
+    replace : bool
+        Whether it takes the place of another of that name.
+
+    Raises
+    ------
+    InputError
+        Another method has that name.
+    """
+
+    def declare(method: MethodType) -> MethodType:
+        if name in names() and (name not in METHODS or not replace):
+            raise InputError(f"there is a method {name!r} already: give yours another name, or replace=True")
+        METHODS[name] = method
+        return method
+
+    return declare
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What a method's name and options come down to.
+
+    Attributes
+    ----------
+    method : Method
+    composite : str
+        The composite that the method asks for; "" where the caller's is used.
+    parameters : dict
+        Options that are the composite's.
+    """
+
+    method: Method
+    composite: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def composed(
+        self,
+        composite: CompositeLike | None,
+        preprocess: Callable[[], Preprocess | None],
+        **settings: Any,
+    ) -> Composite:
+        """The composite of the method's walks: the caller's, else the method's own, else ε.
+
+        Parameters
+        ----------
+        composite : CompositeLike, optional
+        preprocess : callable
+            Returns how an image becomes the input, or None; resolved where bounds of the input are needed.
+        **settings
+            rules, dialect and eps, as `composites.get` takes them.
+
+        Raises
+        ------
+        CompositeError, PreprocessError
+        """
+
+        def bound(index: int) -> float | tuple[float, ...] | None:
+            how = preprocess()
+            if how is None:
+                return None
+            values = how.bounds()[index]
+            # One number also fits an input whose channels have been flattened.
+            return values[0] if len(set(values)) == 1 else values
+
+        bounds = {"low": lambda: bound(0), "high": lambda: bound(1)}
+        name = composite or self.composite or "epsilon"
+        return composites.get(name, defaults=bounds, **settings, **self.parameters)
+
+
+def get(name: str = "lrp", noise: NoiseLike = None, options: Mapping[str, Any] | None = None) -> Resolved:
+    """A method by name, with its options.
+
+    Parameters
+    ----------
+    name : str
+        One of `names()`.
+    noise : str or (str, dict), optional
+        "smoothgrad", "smoothgrad_sq" or "vargrad": around the method; with options of its own, or
+        with those of `options` that the method does not take.
+    options : dict
+        The method's options; of a method that is a composite, the composite's parameters.
+
+    Raises
+    ------
+    InputError
+        No such method, or options that it does not take.
+    """
+    plugins.load()
+    given = dict(options or {})
+    if name not in names():
+        near = get_close_matches(str(name), names())
+        raise InputError(f"no method {name!r}; there is: {', '.join(near or names())}")
+    if name in KINDS and noise is None:
+        name, noise, given = "gradient", (name, given), {}
+    if name in KINDS:
+        raise InputError(f"method {name!r} is itself noise={name!r} around the gradient; give one of both")
+    kind, around = _noise(noise)
+    if kind:
+        own = _takes(METHODS[name]) if name in METHODS else []
+        shared = [key for key in given if key in _takes(Noise) and key not in own]
+        around = {**{key: given.pop(key) for key in shared}, **around}
+    if name == "lrp" or name in COMPOSITES:
+        resolved = Resolved(Walk(), "" if name == "lrp" else name, given)
+    else:
+        method = build(METHODS[name], name, given)
+        resolved = Resolved(method, method.composite)
+    if not kind:
+        return resolved
+    noisy = build(Noise, kind, around, kind=kind, around=resolved.method)
+    return Resolved(noisy, resolved.composite, resolved.parameters)
+
+
+def _noise(noise: NoiseLike) -> tuple[str, dict[str, Any]]:
+    """The kind of noise, "" for none, and its options."""
+    if noise is None:
+        return "", {}
+    kind, options = (noise, {}) if isinstance(noise, str) else noise
+    if kind not in KINDS:
+        raise InputError(f"noise: {kind!r} is not one of {', '.join(KINDS)}")
+    return kind, dict(options)
+
+
+def _takes(method: type[Method]) -> list[str]:
+    """The options that a caller may give."""
+    return [key for key in method.options() if key not in ("kind", "around")]
+
+
+def build(method: type[Method], name: str, options: Mapping[str, Any], **fixed: Any) -> Method:
+    """A method with its options, and what is not the caller's to give.
+
+    Raises
+    ------
+    InputError
+        Options that it does not take.
+    """
+    known = _takes(method)
+    if wrong := [key for key in options if key not in known]:
+        takes = ", ".join(known) or "no options"
+        raise InputError(f"method {name!r} takes no {', '.join(wrong)}; it takes {takes}")
+    try:
+        return method(**options, **fixed)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"method {name!r}: {error}") from error

@@ -1,0 +1,193 @@
+"""A batch as an iterator of chunks, each what the model takes at once."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType, TracebackType
+
+import numpy as np
+
+from ..errors import ExplainerError, ModelError, TargetError
+from ..model.graph import Graph
+from ..targets import Target
+from ..tensor import Array
+from .runs import Run
+
+
+class Chunk:
+    """A part of a batch that a model takes at once; a context in which it is run.
+
+    Parameters
+    ----------
+    feeds : dict of input name -> array
+    targets : list of Target
+    references : dict of input name -> array, or None
+        Another batch, which rules compare this one with.
+    count : int
+        How many of its samples are asked for; those behind them only fill it up.
+    can_be_cut : bool
+        Whether a failure of the model inside the context is kept in `error` instead of raised: the
+        same samples then come again, one by one.
+
+    Attributes
+    ----------
+    runs : list of Run
+        One per target: whoever runs the chunk puts them here.
+    """
+
+    def __init__(
+        self,
+        feeds: dict[str, Array],
+        targets: list[Target],
+        references: dict[str, Array] | None,
+        count: int,
+        can_be_cut: bool = False,
+    ) -> None:
+        self.feeds, self.targets, self.references = feeds, targets, references
+        self.count, self.can_be_cut = count, can_be_cut
+        self.runs: list[Run] = []
+        self.error: ExplainerError | None = None
+
+    @property
+    def samples(self) -> int:
+        """How many it holds."""
+        return samples_of(self.feeds)
+
+    def __enter__(self) -> Chunk:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> bool:
+        if self.can_be_cut and isinstance(error, ModelError | TargetError):
+            self.error = error
+        return self.error is not None
+
+
+class Chunks:
+    """One batch and its targets, cut; `runs` are its answers, when all chunks have theirs.
+
+    Several indices of one sample count as a batch: one walk each, behind one forward pass. Walks one
+    after the other hold one sample's values at a time, and are faster than one walk on copies of
+    them: eight targets on ResNet-18 in 460 ms instead of 550 (measured).
+
+    Parameters
+    ----------
+    batches : Batches
+    feeds : dict of input name -> array
+    targets : sequence of Target
+    references : dict of input name -> array, optional
+        Another batch of as many samples, cut alike.
+    """
+
+    def __init__(
+        self,
+        batches: Batches,
+        feeds: Mapping[str, Array],
+        targets: Sequence[Target],
+        references: Mapping[str, Array] | None = None,
+    ) -> None:
+        self.batches, self.feeds, self.references = batches, feeds, references
+        self.samples = samples_of(feeds)
+        self.groups = [target.each(self.samples) for target in targets]
+        self._done: list[Chunk] = []
+
+    def __iter__(self) -> Iterator[Chunk]:
+        size = self.batches.size(self.samples)
+        whole = self._chunk(0, size, can_be_cut=self.batches.fixed is None and size > 1)
+        yield whole
+        if whole.error is None:
+            yield from (self._chunk(begin, size) for begin in range(size, self.samples, size))
+            return
+        # Some files declare a dynamic batch that they do not have: does one sample pass?
+        self._done.clear()
+        yield from (self._chunk(begin, 1) for begin in range(self.samples))
+        self.batches.one_by_one = True
+        warnings.warn(
+            f"{self.batches.graph.title} declares a dynamic batch but fails on {self.samples} samples "
+            f"({whole.error}); they are fed one by one",
+            stacklevel=_callers_level(),
+        )
+
+    def _chunk(self, begin: int, size: int, can_be_cut: bool = False) -> Chunk:
+        """So many samples; the last chunk is filled up with its last sample."""
+        count = min(size, self.samples - begin)
+        targets = [single for group in self.groups for single in group]
+        if size == self.samples:
+            parts = [None if feeds is None else dict(feeds) for feeds in (self.feeds, self.references)]
+        else:
+            take = np.minimum(np.arange(begin, begin + size), self.samples - 1)
+            parts = [
+                None if feeds is None else {name: x[take] for name, x in feeds.items()}
+                for feeds in (self.feeds, self.references)
+            ]
+            targets = [target.taking(take, self.samples) for target in targets]
+        assert parts[0] is not None
+        self._done.append(Chunk(parts[0], targets, parts[1], count, can_be_cut))
+        return self._done[-1]
+
+    def runs(self) -> list[Run]:
+        """What the whole batch gave, for each target."""
+        parts = [[run.first(chunk.count) for run in chunk.runs] for chunk in self._done]
+        singles = iter([Run.join(runs) for runs in zip(*parts, strict=True)])
+        return [Run.join([next(singles) for _ in group]) for group in self.groups]
+
+
+class Batches:
+    """What one model takes at once, which some files only tell by failing.
+
+    Parameters
+    ----------
+    graph : Graph
+
+    Attributes
+    ----------
+    fixed : int or None
+        The only size that the file takes.
+    one_by_one : bool
+        Whether it was seen to fail on more than one sample.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        sizes = {value.shape[0] for value in graph.inputs if value.shape and value.shape[0] is not None}
+        self.fixed = sizes.pop() if len(sizes) == 1 else None
+        self.one_by_one = False
+
+    def size(self, samples: int) -> int:
+        """How many of so many samples are fed at once."""
+        if self.fixed is not None:
+            return self.fixed
+        return 1 if self.one_by_one else samples
+
+    def cut(
+        self,
+        feeds: Mapping[str, Array],
+        targets: Sequence[Target],
+        references: Mapping[str, Array] | None = None,
+    ) -> Chunks:
+        """A batch as chunks.
+
+        Raises
+        ------
+        TargetError
+            As many indices as neither samples nor one sample can use.
+        """
+        return Chunks(self, feeds, targets, references)
+
+
+def samples_of(feeds: Mapping[str, Array]) -> int:
+    """The size of a batch."""
+    return len(next(iter(feeds.values())))
+
+
+def _callers_level() -> int:
+    """How far up the stack whoever called this package is: a warning is about their line."""
+    package, level = str(Path(__file__).parents[1]), 0
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(package):
+        frame, level = frame.f_back, level + 1
+    return level + 1

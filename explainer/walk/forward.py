@@ -1,0 +1,239 @@
+"""Forward passes: by onnxruntime on the file as it is, or by the layers' own NumPy bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..errors import NumericalError
+from ..model.graph import Graph
+from ..plan import Plan, Step
+from ..targets import Anchor, Chosen, Target, choose
+from ..tensor import Array
+from .auditor import check_finite
+from .chunks import samples_of
+
+# How far the layers' own forward pass may be from onnxruntime's, relative to the largest value:
+# rounding in the file's own type, through some hundred layers.
+AGREEMENT = {2: 5e-2, 4: 1e-3, 8: 1e-9}
+
+
+@dataclass(frozen=True, eq=False)
+class ForwardPass:
+    """One forward pass, and what walks need of it.
+
+    Attributes
+    ----------
+    activations : dict of tensor name -> array
+        In the number type of the walk, which takes out what it no longer needs.
+    outputs : dict of output name -> array
+        The model's own.
+    seen : dict of tensor name -> array
+        What onnxruntime itself computed: a target's index is chosen on it.
+    samples : int
+    parameters : dict of Step -> dict of letter -> array
+    """
+
+    activations: dict[str, Array]
+    outputs: dict[str, Any]
+    seen: Mapping[str, Array]
+    samples: int
+    parameters: Mapping[Step, dict[str, Array]] = field(default_factory=dict)
+
+    def choose(self, target: Target) -> Chosen:
+        """The values of the target tensor that are explained.
+
+        Raises
+        ------
+        TargetError
+        """
+        return choose(target, self.seen, self.samples)
+
+
+class Forward(Protocol):
+    """A forward backend: one batch that the model takes at once -> its activations.
+
+    Attributes
+    ----------
+    dtype : numpy dtype or None
+        The number type that they are in; None is whatever the file has.
+    """
+
+    @property
+    def dtype(self) -> np.dtype[Any] | None: ...
+
+    def __call__(self, feeds: Mapping[str, Array]) -> ForwardPass:
+        """Run it.
+
+        Raises
+        ------
+        ModelError, NumericalError
+        """
+
+
+class OutputForward:
+    """onnxruntime on the file, for the values of a target alone: no layer is needed, and nothing cast.
+
+    Parameters
+    ----------
+    graph : Graph
+    anchor : Anchor
+    """
+
+    def __init__(self, graph: Graph, anchor: Anchor) -> None:
+        given = {value.name for value in graph.inputs}
+        names = dict.fromkeys([anchor.tensor, anchor.output, *anchor.moved, *graph.outputs])
+        self.graph = graph
+        self.dtype: np.dtype[Any] | None = None
+        self.session = graph.session([name for name in names if name not in given])
+
+    def __call__(self, feeds: Mapping[str, Array]) -> ForwardPass:
+        """See `Forward`.
+
+        Raises
+        ------
+        ModelError
+        """
+        values = {**self.session.run(self.graph.typed(feeds)), **feeds}
+        return ForwardPass(
+            values, {name: values[name] for name in self.graph.outputs}, values, samples_of(feeds)
+        )
+
+
+class SessionForward:
+    """onnxruntime on the file, its inner values cast to the number type of the walk.
+
+    Parameters
+    ----------
+    plan : Plan
+    dtype : numpy dtype
+
+    Attributes
+    ----------
+    session : Session
+        Returns what the walk reads, and the model's outputs.
+    fixed : dict of step id -> parameters
+        Those that do not depend on the activations, made once.
+    """
+
+    def __init__(self, plan: Plan, dtype: np.dtype[Any]) -> None:
+        self.plan = plan
+        self.dtype: np.dtype[Any] = dtype
+        graph = plan.graph
+        given = {value.name for value in graph.inputs}
+        self.wanted = [name for name in dict.fromkeys(self._reads()) if name not in given]
+        self.session = graph.session(list(dict.fromkeys([*self.wanted, *graph.outputs])))
+        self.producers = {name: str(node) for name, node in graph.producers.items()}
+        with np.errstate(all="ignore"):  # what comes of it is reported below
+            self.fixed = {
+                id(step): step.layer.prepare(self._constants(step))
+                for step in plan.steps
+                if not plan.unfixed(step)
+            }
+        for step in plan.steps:
+            for letter, value in self.fixed.get(id(step), {}).items():
+                if value.dtype.kind == "f" and not np.isfinite(value).all():
+                    raise NumericalError(
+                        f"{graph.title}: the parameter {letter!r} of {step.node} has NaN or infinity in it"
+                    )
+
+    @property
+    def precision(self) -> int:
+        """The bytes of the coarsest number that activations are computed in."""
+        return min(self.plan.graph.precision, self.dtype.itemsize)
+
+    def _reads(self) -> list[str]:
+        """The tensors that onnxruntime is asked for."""
+        return self.plan.reads
+
+    def __call__(self, feeds: Mapping[str, Array]) -> ForwardPass:
+        """See `Forward`.
+
+        Raises
+        ------
+        ModelError, NumericalError
+        """
+        values = self.session.run(self.plan.graph.typed(feeds))
+        outputs = {name: values[name] for name in self.plan.graph.outputs}
+        activations = {name: self.cast(values[name]) for name in self.wanted}
+        # Pixels of an integer type become numbers.
+        activations.update({name: value.astype(self.dtype, copy=False) for name, value in feeds.items()})
+        check_finite({**activations, **_arrays(outputs)}, self.producers)
+        with np.errstate(all="ignore"):
+            parameters = self.parameters(activations)
+        anchor = self.plan.anchor
+        seen = {name: activations[name] for name in (anchor.tensor, anchor.output, *anchor.moved)}
+        return ForwardPass(activations, outputs, seen, samples_of(feeds), parameters)
+
+    def parameters(self, activations: Mapping[str, Array]) -> dict[Step, dict[str, Array]]:
+        """The parameters of every step; of some they depend on the shapes of this call."""
+        return {
+            step: self.fixed[id(step)]
+            if id(step) in self.fixed
+            else step.layer.prepare({**self._constants(step), **activations})
+            for step in self.plan.steps
+        }
+
+    def cast(self, value: Array) -> Array:
+        """A value in the number type of the walk; axes and sizes as they are."""
+        return value.astype(self.dtype, copy=False) if value.dtype.kind == "f" else value
+
+    def _constants(self, step: Step) -> dict[str, Array]:
+        constants = filter(self.plan.graph.is_constant, step.layer.operands.values())
+        return {name: self.cast(self.plan.graph.constant(name)) for name in constants}
+
+
+class LayersForward(SessionForward):
+    """The layers' own NumPy bodies, in the number type of the walk; checked against onnxruntime.
+
+    onnxruntime is asked for the target tensor alone, and for what only it computes: shapes.
+    """
+
+    @property
+    def precision(self) -> int:
+        """See `SessionForward`."""
+        return self.dtype.itemsize
+
+    def _reads(self) -> list[str]:
+        anchor, plan = self.plan.anchor, self.plan
+        unfixed = [name for step in plan.steps for name in plan.unfixed(step)]
+        return [anchor.tensor, anchor.output, *anchor.moved, *unfixed]
+
+    def __call__(self, feeds: Mapping[str, Array]) -> ForwardPass:
+        """See `Forward`.
+
+        Raises
+        ------
+        ModelError, NumericalError
+            As there; or the two disagree.
+        """
+        passed = super().__call__(feeds)
+        with np.errstate(all="ignore"):
+            self._recompute(passed)
+        return passed
+
+    def _recompute(self, passed: ForwardPass) -> None:
+        activations, name = passed.activations, self.plan.anchor.tensor
+        for step in reversed(self.plan.steps):
+            layer = step.layer.bind(step.layer.read(activations), None, passed.parameters[step])
+            activations[step.layer.output] = layer(layer.x)
+        if self.plan.steps:
+            self._compare(name, activations[name], passed.seen[name])
+
+    def _compare(self, name: str, ours: Array, theirs: Array) -> None:
+        allowed = AGREEMENT[min(self.plan.graph.precision, self.dtype.itemsize)]
+        largest = float(np.max(np.abs(theirs), initial=0)) or 1.0
+        error = float(np.max(np.abs(ours - theirs), initial=0)) / largest
+        if not error <= allowed:
+            raise NumericalError(
+                f"{self.dtype} forward pass: {name!r} differs from onnxruntime's by {error:.2g} of its "
+                f"largest value (allowed: {allowed:g}); please report this model"
+            )
+
+
+def _arrays(outputs: Mapping[str, Any]) -> dict[str, Array]:
+    """The outputs that are tensors; a classifier of ai.onnx.ml may return lists."""
+    return {name: value for name, value in outputs.items() if isinstance(value, np.ndarray)}

@@ -1,0 +1,215 @@
+"""Walkers: a batch and targets in, relevance out, by whatever library and in whatever number type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..plan import Plan
+from ..targets import Target, is_balanced, put_relevance, seed
+from ..tensor import Array, total
+from .audit import Audit
+from .auditor import Auditor, check_whole
+from .backward import backward
+from .chunks import Batches
+from .forward import Forward, ForwardPass, SessionForward
+from .gates import gates_of
+from .runs import Run
+
+
+class Walker(Protocol):
+    """Explains a whole batch: a forward pass for every chunk of it, and a walk back for each target.
+
+    Attributes
+    ----------
+    plan : Plan
+    dtype : numpy dtype
+        The number type of the walk.
+    """
+
+    plan: Plan
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def __call__(
+        self,
+        feeds: Mapping[str, Array],
+        targets: Sequence[Target],
+        references: Mapping[str, Array] | None = None,
+    ) -> list[Run]:
+        """Walk.
+
+        Parameters
+        ----------
+        feeds : dict of input name -> array
+        targets : sequence of Target
+            All at the plan's own anchor.
+        references : dict of input name -> array, optional
+            Another batch, which rules compare this one with.
+
+        Returns
+        -------
+        list of Run, one per target
+
+        Raises
+        ------
+        ModelError, NumericalError, TargetError
+        """
+
+
+class NumpyWalker:
+    """The walk on arrays, audited step by step; the one that knows conditions and references.
+
+    Parameters
+    ----------
+    plan : Plan
+    forward : SessionForward
+        Runs the model, in whatever way, and decides the number type.
+    batches : Batches
+    audit : bool
+        Whether every step is checked, and its shares are noted.
+    """
+
+    def __init__(self, plan: Plan, forward: SessionForward, batches: Batches, audit: bool = True) -> None:
+        self.plan, self.forward, self.batches, self.audit = plan, forward, batches, audit
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The number type of the walk."""
+        return self.forward.dtype
+
+    def __call__(
+        self,
+        feeds: Mapping[str, Array],
+        targets: Sequence[Target],
+        references: Mapping[str, Array] | None = None,
+    ) -> list[Run]:
+        """See `Walker`."""
+        chunks = self.batches.cut(feeds, targets, references)
+        for chunk in chunks:
+            with chunk, np.errstate(all="ignore"):  # the auditor says which node, NumPy only that
+                passed = self.forward(chunk.feeds)
+                beside = None if chunk.references is None else self.forward(chunk.references).activations
+                begun = [begin(self.plan, target, passed) for target in chunk.targets]
+                for place, (target, (run, R)) in enumerate(zip(chunk.targets, begun, strict=True), start=1):
+                    auditor = self._auditor(passed.samples)
+                    last = place == len(begun)  # the last walk may let go of what it has read
+                    relevance = backward(
+                        self.plan,
+                        passed.activations if last else dict(passed.activations),
+                        R,
+                        passed.parameters.__getitem__,
+                        watch=auditor,
+                        gates=gates_of(self.plan, target.conditions, passed.samples, auditor),
+                        references=beside if last or beside is None else dict(beside),
+                    )
+                    if auditor is None:
+                        check_whole(relevance)
+                    audit = Audit() if auditor is None else auditor.result()
+                    chunk.runs.append(run.walked(target, relevance, audit))
+        return chunks.runs()
+
+    def _auditor(self, samples: int) -> Auditor | None:
+        return Auditor(samples, not self.plan.gradient, self.forward.precision) if self.audit else None
+
+
+def begin(plan: Plan, target: Target, passed: ForwardPass) -> tuple[Run, Array]:
+    """What is asked of a forward pass, relevance still missing, and what a walk starts from.
+
+    Raises
+    ------
+    TargetError
+    """
+    chosen, values, samples = passed.choose(target), passed.activations, passed.samples
+    put = seed if plan.gradient else put_relevance
+    R = put(target, chosen, values, samples)
+    run = Run.scored(target, chosen, values, passed.outputs, samples)
+    # A sum that is 0 by definition is not left to rounding: it would be divided by.
+    start = np.zeros(samples) if is_balanced(target) else total(R, samples)
+    return replace(run, start=start, values={name: values[name] for name in plan.shows}), R
+
+
+class Scorer:
+    """What a model says of a target, without a walk.
+
+    Parameters
+    ----------
+    forward : Forward
+    batches : Batches
+    """
+
+    def __init__(self, forward: Forward, batches: Batches) -> None:
+        self.forward, self.batches = forward, batches
+
+    def __call__(self, feeds: Mapping[str, Array], targets: Sequence[Target]) -> list[Run]:
+        """The outputs, the chosen index and the score of a whole batch; no relevance.
+
+        Raises
+        ------
+        ModelError, NumericalError, TargetError
+        """
+        chunks = self.batches.cut(feeds, targets)
+        for chunk in chunks:
+            with chunk:
+                passed = self.forward(chunk.feeds)
+                chunk.runs = [
+                    Run.scored(
+                        target, passed.choose(target), passed.activations, passed.outputs, passed.samples
+                    )
+                    for target in chunk.targets
+                ]
+        return chunks.runs()
+
+
+class Walkers:
+    """All that answers questions about a model from one anchor; a method takes what it needs.
+
+    Parameters
+    ----------
+    score : callable
+        Makes the `Scorer`, when it is first asked for.
+    one : Walker, optional
+        Knows conditions and references, and is audited. None where the method does not walk.
+    many : callable, optional
+        Makes the walker for many points, likewise; `one` by default.
+    least : float
+        How many points are many.
+    """
+
+    def __init__(
+        self,
+        score: Callable[[], Scorer],
+        one: Walker | None = None,
+        many: Callable[[], Walker] | None = None,
+        least: float = np.inf,
+    ) -> None:
+        self._make_scorer, self._one, self._make_many, self._least = score, one, many, least
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan of the walks; None where there are none."""
+        return None if self._one is None else self._one.plan
+
+    @property
+    def one(self) -> Walker:
+        """The walker that knows conditions and references."""
+        assert self._one is not None, "this method does not walk"
+        return self._one
+
+    @cached_property
+    def score(self) -> Scorer:
+        """What is asked for scores alone."""
+        return self._make_scorer()
+
+    @cached_property
+    def _many(self) -> Walker:
+        return self.one if self._make_many is None else self._make_many()
+
+    def many(self, points: int) -> Walker:
+        """The walker for so many points."""
+        return self._many if points >= self._least else self.one

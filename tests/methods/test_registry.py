@@ -1,0 +1,123 @@
+"""Somebody else's method: known by a name, with a plan, a map and a file of its own."""
+
+import ast
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from building import relative
+from residual import picture, residual_net
+
+import explainer
+from explainer import Explainer, InputError, methods
+from explainer.methods import Method, Progress, Single, Walk
+from explainer.plan import make_plan
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    monkeypatch.setattr(methods.registry, "METHODS", dict(methods.METHODS))
+    return methods.registry.METHODS
+
+
+@dataclass(frozen=True)
+class Squared(Single):
+    """g², by a plan that stops short of keeping anything."""
+
+    power: int = 2
+
+    def read(self, x, answer):
+        found = answer
+        for _ in range(self.power - 1):
+            found = found * answer
+        return found
+
+
+@dataclass(frozen=True)
+class Halved(Method):
+    """Half of a tensor's relevance and half of the input's: says its plan, what it keeps and emits."""
+
+    composite: ClassVar[str] = ""
+    keeps: ClassVar[bool] = True
+
+    def plan(self, graph, composite, anchor, keep=(), conditioned=()):
+        return replace(make_plan(graph, composite, anchor, keep, conditioned), shows=())
+
+    def answer(self, walkers, given, targets, progress: Progress | None = None):
+        runs = walkers.one(given.feeds, targets)
+        return [
+            replace(run, relevance={name: value / 2 for name, value in run.relevance.items()}) for run in runs
+        ]
+
+    def conserves(self, plan):
+        return True
+
+    def emit(self, trace):
+        return {name: value * 0.5 for name, value in trace.walk().items()}
+
+
+@dataclass(frozen=True)
+class Silent(Method):
+    """Asks, but says nothing of files."""
+
+    def __call__(self, question, progress=None):
+        return question.attribute(question.feeds, np.arange(question.samples))
+
+
+def test_a_method_of_somebody_else(registry):
+    methods.register("squared")(Squared)
+    assert "squared" in methods.NAMES and "squared" in methods.names()
+    model, x = residual_net(), picture(2)
+    gradient = Explainer(model, method="gradient").explain(x, 1).relevance
+    assert relative(Explainer(model, method="squared").explain(x, 1).relevance, gradient**2) < 1e-6
+    assert relative(Explainer(model, method="squared", power=3).explain(x, 1).relevance, gradient**3) < 1e-6
+    noisy = Explainer(model, method="squared", noise="smoothgrad", n_samples=3).explain(x, 1)
+    assert noisy.relevance.shape == x.shape
+    explainer.compile(model, method="squared", target=1)  # proved against NumPy
+    explainer.compile(model, method="squared", noise="smoothgrad", n_samples=3, target=1)
+    with pytest.raises(InputError, match="Squared hands nothing to inner tensors"):
+        Explainer(model, method="squared", keep="all")
+    with pytest.raises(InputError, match="method 'squared' takes no steps; it takes power"):
+        Explainer(model, method="squared", steps=3)
+
+
+def test_it_says_its_plan_what_it_keeps_and_what_it_emits(registry):
+    methods.register("halved")(Halved)
+    model, x = residual_net(), picture(2)
+    whole = Explainer(model, keep=["c1"]).explain(x, 1)
+    half = Explainer(model, method="halved", keep=["c1"]).explain(x, 1)
+    np.testing.assert_allclose(half.relevance, whole.relevance / 2)
+    np.testing.assert_allclose(half.relevances["c1"], whole.relevances["c1"] / 2)
+    np.testing.assert_allclose(half.conserved, whole.conserved / 2)
+    names = [out.name for out in explainer.compile(model, method="halved", keep=["c1"]).graph.output]
+    assert names[-2:] == ["relevance", "relevance/c1"]
+
+
+def test_a_method_that_emits_nothing_has_no_file(registry):
+    methods.register("silent")(Silent)
+    assert Explainer(residual_net(), method="silent").explain(picture(1), 1).relevance.any()
+    with pytest.raises(InputError, match="compile: Silent does not say what it puts into a file"):
+        explainer.compile(residual_net(), method="silent", target=1)
+
+
+def test_no_name_is_taken_twice(registry):
+    methods.register("squared")(Squared)
+    for name in ("squared", "lrp", "smoothgrad", "gradient"):
+        with pytest.raises(InputError, match=f"there is a method '{name}' already"):
+            methods.register(name)(Silent)
+    methods.register("squared", replace=True)(Silent)
+    assert methods.METHODS is not registry and registry["squared"] is Silent
+    with pytest.raises(InputError, match="there is a method 'vargrad' already"):  # noise goes around methods
+        methods.register("vargrad", replace=True)(Silent)
+
+
+def test_nobody_asks_what_kind_of_method_it_is():
+    """What depends on the method stands on its class."""
+    kinds = {kind.__name__ for kind in (*methods.METHODS.values(), methods.Sampling, Single, Walk)}
+    for file in Path(explainer.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("isinstance", "issubclass"):
+                asked = {getattr(entry, "id", "") for entry in ast.walk(node.args[1])}
+                assert not asked & kinds, f"{file.name}:{node.lineno}"

@@ -1,0 +1,98 @@
+"""A batch as chunks: whole, of a fixed size, filled up, or one by one where the model fails."""
+
+import numpy as np
+import pytest
+from building import parse, rng
+
+from explainer import ModelError, TargetError
+from explainer.model.graph import Graph
+from explainer.targets import resolve_target
+from explainer.walk.audit import Audit
+from explainer.walk.chunks import Batches
+from explainer.walk.runs import Run
+
+
+def graph(batch):
+    text = f"g (float[{batch},3] x) => (float[{batch},2] y) {{ y = Gemm (x, w) }}"
+    return Graph.load(parse(text, w=rng(0).standard_normal((3, 2))))
+
+
+def answer(chunk):
+    """Every sample's own number, once for each target."""
+    x = chunk.feeds["x"][:, 0]
+    return [Run({"x": chunk.feeds["x"]}, {"y": x}, None, None, x, x, Audit()) for _ in chunk.targets]
+
+
+def chunks_of(batches, samples, target=1, references=None):
+    feeds = {"x": np.arange(samples * 3.0).reshape(samples, 3)}
+    return batches.cut(feeds, [resolve_target(batches.graph, target)], references)
+
+
+@pytest.mark.parametrize(
+    ("batch", "samples", "sizes"), [("N", 5, [5]), (2, 5, [2, 2, 2]), (4, 3, [4]), (1, 2, [1, 1])]
+)
+def test_sizes(batch, samples, sizes):
+    chunks, seen = chunks_of(Batches(graph(batch)), samples), []
+    for chunk in chunks:
+        with chunk:
+            seen.append(chunk.samples)
+            chunk.runs = answer(chunk)
+    assert seen == sizes
+    (run,) = chunks.runs()
+    np.testing.assert_array_equal(run.score, np.arange(samples) * 3.0)
+
+
+def test_references_are_cut_alike():
+    references = {"x": -np.arange(9.0).reshape(3, 3)}
+    for chunk in chunks_of(Batches(graph(2)), 3, references=references):
+        np.testing.assert_array_equal(chunk.references["x"], -chunk.feeds["x"])
+
+
+def test_several_indices_of_one_sample_are_a_batch():
+    chunks = chunks_of(Batches(graph("N")), 1, target=[0, 1, 0])
+    for chunk in chunks:
+        assert len(chunk.targets) == 3
+        chunk.runs = answer(chunk)
+    (run,) = chunks.runs()
+    assert len(run.score) == 3
+
+
+@pytest.mark.parametrize("error", [ModelError, TargetError])
+def test_one_by_one_where_the_model_fails(error):
+    batches = Batches(graph("N"))
+
+    def fed(samples):
+        chunks, seen = chunks_of(batches, samples), []
+        for chunk in chunks:
+            with chunk:
+                seen.append(chunk.samples)
+                if chunk.samples > 1:
+                    raise error("no batch")
+                chunk.runs = answer(chunk)
+        return seen, chunks.runs()[0].score
+
+    with pytest.warns(
+        UserWarning, match=r"fails on 3 samples \(no batch\); they are fed one by one"
+    ) as caught:
+        seen, score = fed(3)
+    assert caught[0].filename == __file__
+    assert seen == [3, 1, 1, 1]
+    np.testing.assert_array_equal(score, [0, 3, 6])
+    assert fed(2)[0] == [1, 1]
+
+
+def test_what_fails_on_one_sample_too_is_raised():
+    batches = Batches(graph("N"))
+    with pytest.raises(TargetError, match="of one's own"):
+        for chunk in chunks_of(batches, 3):
+            with chunk:
+                raise TargetError("of one's own")
+    assert not batches.one_by_one
+
+
+@pytest.mark.parametrize("batch", ["N", 2])
+def test_other_errors_are_the_callers(batch):
+    with pytest.raises(ZeroDivisionError):
+        for chunk in chunks_of(Batches(graph(batch)), 2):
+            with chunk:
+                raise ZeroDivisionError
