@@ -79,6 +79,21 @@ def test_the_command_line_lists_what_it_brings_and_whose_it_is(installed):
     assert sum("[lrp-myscale" in line for line in presets) == 1
 
 
+def test_its_method_is_listed_run_and_compiled(installed, folder):
+    listed = said(command("methods"), installed).splitlines()
+    (line,) = (line for line in listed if line.startswith("squared_gradient"))
+    assert line.endswith("whichever way.  [lrp-myscale 1.2]")
+    code = """
+import explainer, numpy as np
+x = np.load("x.npy")
+squared = explainer.explain("scaled.onnx", x, method="squared_gradient")
+plain = explainer.explain("scaled.onnx", x, method="gradient")
+np.testing.assert_allclose(squared.relevance, plain.relevance ** 2, rtol=1e-5)
+explainer.compile("scaled.onnx", method="squared_gradient")
+"""
+    said(code, installed, cwd=folder)
+
+
 def test_the_command_line_explains_and_compiles_with_it(installed, folder):
     listed = said(command("check", "scaled.onnx", "--rule", "Conv=magnitude"), installed, cwd=folder)
     assert "com.example.MyScale" in listed and "magnitude" in listed

@@ -1,4 +1,4 @@
-"""A plugin for onnx-lrp: importing it registers a layer, a rule and a composite."""
+"""A plugin for onnx-lrp: importing it registers a layer, a rule, a composite and a method."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from explainer.composites import Composite, get, preset
 from explainer.layers import Layer, register
 from explainer.layers.base import attribute
 from explainer.layers.kinds import SCALE
+from explainer.methods import Single
+from explainer.methods import register as register_method
 from explainer.rules import Division, Handed, Stabilized
 from explainer.rules import register as register_rule
 from explainer.tensor import negative, positive
@@ -52,3 +54,12 @@ def by_magnitude(dialect, eps: float = 1e-6) -> Composite:
     """Relevance by the size of each contribution, at every layer with weights."""
     weighted = ("convolution", "dense", "scale")
     return get("epsilon", dialect=dialect, rules=dict.fromkeys(weighted, Magnitude(eps=eps)))
+
+
+@register_method("squared_gradient")
+@dataclass(frozen=True)
+class SquaredGradient(Single):
+    """(∂f/∂x)²: how much the score moves with each value, whichever way."""
+
+    def read(self, x, answer):
+        return answer * answer
