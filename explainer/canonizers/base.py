@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
-from ..errors import CompositeError
+from ..errors import CompositeError, RegistrationError
 from ..model.graph import Graph
 
 
@@ -52,14 +52,14 @@ def register(name: str, *, replace: bool = False) -> Callable[[CanonizerType], C
 
     Raises
     ------
-    CompositeError
+    RegistrationError
         Another one has the name already, and `replace` does not say that it is to go.
     """
 
     def declare(canonizer: CanonizerType) -> CanonizerType:
         known = CANONIZERS.get(name)
         if known is not None and known is not canonizer and not replace:
-            raise CompositeError(
+            raise RegistrationError(
                 f"canonizer {name!r} is {known.__module__}.{known.__qualname__} already; "
                 "register(..., replace=True) puts another in its place"
             )

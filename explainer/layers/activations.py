@@ -12,7 +12,7 @@ from typing import Any
 
 from ..model.graph import Graph, Node
 from ..model.operators import NOTHING_KNOWN, Facts, Signs, never_negative
-from ..tensor import Erf, Exp, Log, Max, Min, Sigmoid, Tanh, Value, Where, step
+from ..tensor import Erf, Exp, Log, Max, Min, Sigmoid, Tanh, Value, Where, above
 from ..tensor import Relu as relu
 from .base import Bound, Layer, Parameters, attribute, register
 from .kinds import ACTIVATION
@@ -37,7 +37,7 @@ class Activation(Layer):
 
 def inside(x: Value, low: Value, high: Value) -> Value:
     """1 where low < x < high, else 0."""
-    return step(x, low) * step(-x, -high)
+    return above(x, low) * above(-x, -high)
 
 
 @register("Relu")
@@ -53,10 +53,10 @@ class Relu(Activation):
     transpose_reads = frozenset({"z"})
 
     def derivative(self, x: Value, p: Parameters) -> Value:
-        return step(x, 0)
+        return above(x, 0)
 
     def transpose(self, s: Value, at: Bound) -> Value:
-        return s * step(at(at.x), 0)
+        return s * above(at(at.x), 0)
 
 
 @register("LeakyRelu")
@@ -71,7 +71,7 @@ class LeakyRelu(Activation):
         return Where(x < 0, x * self.slope(p), x)
 
     def derivative(self, x: Value, p: Parameters) -> Value:
-        positive = step(x, 0)
+        positive = above(x, 0)
         return positive + (1 - positive) * self.slope(p)
 
 
@@ -126,7 +126,7 @@ class Elu(Activation):
         return Where(x < 0, (Exp(Min(x, 0)) - 1) * self.get("alpha"), x)
 
     def derivative(self, x: Value, p: Parameters) -> Value:
-        positive = step(x, 0)
+        positive = above(x, 0)
         return positive + (1 - positive) * Exp(Min(x, 0)) * self.get("alpha")
 
 
@@ -161,7 +161,7 @@ class ThresholdedRelu(Activation):
         return Where(x > self.get("alpha"), x, x * 0)
 
     def derivative(self, x: Value, p: Parameters) -> Value:
-        return step(x, self.get("alpha"))
+        return above(x, self.get("alpha"))
 
 
 @register("Sigmoid")

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from .. import composites, plugins
 from ..composites import Composite, CompositeLike
-from ..errors import InputError
+from ..errors import InputError, RegistrationError
 from ..inputs.preprocess import Preprocess
 from .base import Method
 from .cam import GradCam, GradCamPlusPlus
@@ -54,13 +54,15 @@ def register(name: str, *, replace: bool = False) -> Callable[[MethodType], Meth
 
     Raises
     ------
-    InputError
+    RegistrationError
         Another method has that name.
     """
 
     def declare(method: MethodType) -> MethodType:
         if name in names() and (name not in METHODS or not replace):
-            raise InputError(f"there is a method {name!r} already: give yours another name, or replace=True")
+            raise RegistrationError(
+                f"there is a method {name!r} already: give yours another name, or replace=True"
+            )
         METHODS[name] = method
         return method
 

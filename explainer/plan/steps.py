@@ -41,7 +41,7 @@ class Step:
     @property
     def reads(self) -> frozenset[str]:
         """The inner tensors that the forward pass must hand to this step."""
-        reads = self.layer.transpose_reads if self.rule.reads is None else self.rule.reads
+        reads = self.rule.reads_at(self.layer)
         names = set(self.layer.inputs) if "x" in reads else set()
         return frozenset(names | ({self.record} if "z" in reads else set()))
 

@@ -13,7 +13,7 @@ from ..tensor import Value, by_sign, negative, positive
 from .relevance import Handed, Relevance, Stabilizer, Stable
 
 if TYPE_CHECKING:
-    from ..layers import Bound, Kind
+    from ..layers import Bound, Kind, Layer
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,10 @@ class Rule:
     def fits(cls, kind: Kind) -> bool:
         """Whether the rule can be put on layers of a kind."""
         return cls.kinds is None or not cls.kinds.isdisjoint(kind.words)
+
+    def reads_at(self, layer: Layer) -> frozenset[str]:
+        """What of a layer's values the rule looks at."""
+        return layer.transpose_reads if self.reads is None else self.reads
 
     @property
     def takes_relu(self) -> bool:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from ..tensor import Min, Relu, Value, negative, positive, step
+from ..tensor import Min, Relu, Value, above, negative, positive
 from .base import Rule, Stabilized, Terms
 from .relevance import Division, Exact, Handed, Kept, Relevance, Stabilizer, Stable
 
@@ -182,10 +182,10 @@ class Gamma(Stabilized):
 
     def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
         z, counted = layer(x), self.counted(layer)
-        part = self._part(Terms(counted, x, self.more, self.less), R * step(z, 0))
+        part = self._part(Terms(counted, x, self.more, self.less), R * above(z, 0))
         if not layer.signed:  # a Relu is all that reads z, and R is 0 where it is closed
             return part
-        both = part + self._part(Terms(counted, x, self.less, self.more), R * step(-z, 0))
+        both = part + self._part(Terms(counted, x, self.less, self.more), R * above(-z, 0))
         return Handed(x, both.factor, (*both.account, Kept(R, z)))  # z = 0 has no side to be on
 
     def _part(self, terms: Terms, R: Relevance) -> Handed:

@@ -6,24 +6,33 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from ..errors import CompositeError
-from ..tensor import Relu, Sigmoid, Value
+from ..tensor import Relu, Sigmoid, Value, sum_to
 from .base import Rule
 from .linear import Norm
 from .relevance import Handed, Moved, Relevance
 
 if TYPE_CHECKING:
-    from ..layers import Bound
+    from ..layers import Bound, Layer
 
 
 @dataclass(frozen=True)
 class Pass(Rule):
-    """R_in = R: an activation passes its relevance unchanged. Montavon et al. 2019, sec. 10.3."""
+    """R_in = R: an activation passes its relevance unchanged. Montavon et al. 2019, sec. 10.3.
+
+    Where a layer spread its input, an input gets the sum over all places it was spread to.
+    """
 
     kinds: ClassVar[frozenset[str] | None] = frozenset({"one_to_one"})
     reads: ClassVar[frozenset[str] | None] = frozenset()
 
+    def reads_at(self, layer: Layer) -> frozenset[str]:
+        # A product with a constant may have spread its input, whose shape then says so.
+        return frozenset() if layer.kind == "activation" else frozenset({"x"})
+
     def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
-        return Handed(R.value, R.factor)
+        if x is None or x.shape == R.factor.shape:
+            return Handed(R.value, R.factor)
+        return Handed(None, sum_to(R.whole, x.shape))
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from ..tensor import (
     Equal,
     Value,
     Where,
+    above,
     dot,
     root_mean_square,
     share,
     signed_epsilon,
     stabilize,
-    step,
     summed,
     total,
     total_of_products,
@@ -216,7 +216,7 @@ class Kept:
 
     def shares(self) -> tuple[Value, Value]:
         """See `Division`."""
-        return None, dot(self.R.whole, 1 - step(Abs(self.z), 0))
+        return None, dot(self.R.whole, 1 - above(Abs(self.z), 0))
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from building import parse, rng
 from click.testing import CliRunner
 
 import explainer
-from explainer import CompositeError, Explainer, composites
+from explainer import CompositeError, Explainer, RegistrationError, composites
 from explainer.canonizers import CANONIZERS, BatchNorm, Canonizer, canonize, get, register
 from explainer.cli import main
 from explainer.model.graph import Graph, Note
@@ -128,7 +128,7 @@ def test_a_name_is_registered_once(names):
     assert get("silent") == Silent()
     assert register("silent")(Silent) is Silent  # a module that is read twice
     assert operators("silent") == ["Relu", "BatchNormalization", "Gemm"]
-    with pytest.raises(CompositeError, match=r"'batchnorm' is explainer\..*BatchNorm already.*replace=True"):
+    with pytest.raises(RegistrationError, match=r"'batchnorm' is explainer.*BatchNorm already.*replace=True"):
         register("batchnorm")(Silent)
     assert get("batchnorm") == BatchNorm()
     register("batchnorm", replace=True)(Silent)

@@ -87,7 +87,8 @@ FORMULAS: list[tuple[Rule, Callable[[Problem], Any]]] = [
     (Winner(), lambda p: oracle.route(p.W, p.R)),
     (Average(EPS), lambda p: p.epsilon()),
     (Gradient(), lambda p: p.W.T @ p.R),
-    (Pass(), lambda p: p.R),
+    # What was spread gets the sum over all places.
+    (Pass(), lambda p: p.R if p.R.size == p.x.size else (p.W != 0).T @ p.R),
     (GuidedBackprop(), lambda p: p.W.T @ oracle.plus(p.R)),
     (Deconvnet(), lambda p: oracle.plus(p.R)),
     (BetaSmooth(3), lambda p: p.R / (1 + np.exp(-3 * p.x))),

@@ -11,7 +11,7 @@ from building import relative
 from residual import picture, residual_net
 
 import explainer
-from explainer import Explainer, InputError, methods
+from explainer import Explainer, InputError, RegistrationError, methods
 from explainer.methods import Method, Progress, Single, Walk
 from explainer.plan import make_plan
 
@@ -105,11 +105,11 @@ def test_a_method_that_emits_nothing_has_no_file(registry):
 def test_no_name_is_taken_twice(registry):
     methods.register("squared")(Squared)
     for name in ("squared", "lrp", "smoothgrad", "gradient"):
-        with pytest.raises(InputError, match=f"there is a method '{name}' already"):
+        with pytest.raises(RegistrationError, match=f"there is a method '{name}' already"):
             methods.register(name)(Silent)
     methods.register("squared", replace=True)(Silent)
     assert methods.METHODS is not registry and registry["squared"] is Silent
-    with pytest.raises(InputError, match="there is a method 'vargrad' already"):  # noise goes around methods
+    with pytest.raises(RegistrationError, match="there is a method 'vargrad' already"):
         methods.register("vargrad", replace=True)(Silent)
 
 

@@ -106,7 +106,7 @@ def test_a_sigmoid_keeps_its_digits_where_it_is_small_and_never_overflows():
     np.testing.assert_allclose(tensor.Sigmoid(x), [0, np.exp(-700), np.exp(-30), 0.5, 1, 1], rtol=1e-12)
 
 
-@pytest.mark.parametrize("body", [tensor.Sigmoid, tensor.Erf, lambda x: tensor.step(x, 0)])
+@pytest.mark.parametrize("body", [tensor.Sigmoid, tensor.Erf, lambda x: tensor.above(x, 0)])
 def test_a_single_number_stays_an_array_of_its_type(body):
     for kind in (np.float32, np.float64):
         out = body(np.array(0.5, dtype=kind))
@@ -117,9 +117,9 @@ def test_a_single_number_stays_an_array_of_its_type(body):
 
 def test_a_step_is_the_same_eager_and_recorded():
     x = np.float32([-1, -0.0, 0, 1e-30, 2])
-    check([x], lambda x: tensor.step(x, 0), nodes=2)
-    check([x, np.float32([0, 0, 0, 0, 2])], tensor.step, nodes=2)
-    assert tensor.step(x, 0).tolist() == [0, 0, 0, 1, 1]
+    check([x], lambda x: tensor.above(x, 0), nodes=2)
+    check([x, np.float32([0, 0, 0, 0, 2])], tensor.above, nodes=2)
+    assert tensor.above(x, 0).tolist() == [0, 0, 0, 1, 1]
 
 
 @pytest.mark.parametrize("signed", [True, False])

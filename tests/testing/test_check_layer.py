@@ -9,7 +9,7 @@ from explainer.layers import REGISTRY, Layer, register
 from explainer.layers.activations import Activation
 from explainer.layers.affine import Gemm
 from explainer.layers.kinds import SUM
-from explainer.tensor import Abs, Relu, Where, step
+from explainer.tensor import Abs, Relu, Where, above
 from explainer.testing import check_layer
 
 # onnx counts a last window of ceil_mode that starts beyond the input; onnxruntime does not.
@@ -49,7 +49,7 @@ class Shrink(Activation):
         return shrunk * self.derivative(x, p)
 
     def derivative(self, x, p):
-        return step(Abs(x), self.get("lambd"))
+        return above(Abs(x), self.get("lambd"))
 
 
 def fails(message: str, layer, *examples, **how):
