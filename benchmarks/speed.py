@@ -55,7 +55,8 @@ def child(*arguments: str) -> dict[str, Any]:
     done = subprocess.run(command, capture_output=True, text=True, cwd=HERE)
     if done.returncode:
         return {"error": done.stderr.strip().splitlines()[-1][:60] if done.stderr else "killed"}
-    return json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def export(folder: Path, net: str) -> dict[str, Any]:
@@ -126,9 +127,9 @@ def cold_start(folder: Path, runs: int = 5) -> None:
 def main() -> None:
     """The command."""
     if sys.argv[1:2] == ["--child"]:
-        method, folder, net, *numbers = sys.argv[2:]
+        method, place, net, *numbers = sys.argv[2:]
         job = export if method == "export" else functools.partial(measure, method)
-        print(json.dumps(job(Path(folder), net, *map(int, numbers))))
+        print(json.dumps(job(Path(place), net, *map(int, numbers))))
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nets", default="resnet18,resnet50,vgg16")

@@ -1,12 +1,70 @@
-"""Fixtures that every test may use."""
+"""Fixtures that every test may use, which tests run, and what a run costs."""
 
 import os
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
+import costs
+import marks
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+# torch and the tools that results are compared with: without one of them, no module that needs torch runs.
+MISSING = [name for name in sorted(marks.TORCH) if find_spec(name) is None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("onnx-lrp")
+    group.addoption("--all", action="store_true", help="also run what is marked long")
+    group.addoption(
+        "--check-marks", action="store_true", help="list tests that are not marked slow, and are slow"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(costs.Costs(config.option.check_marks))
+
+
+def pytest_report_header() -> str | None:
+    return f"no {', '.join(MISSING)} here: modules that need torch are left out" if MISSING else None
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what needs torch where it cannot run or is not asked for: its import would load torch."""
+    file = collection_path / "conftest.py" if collection_path.is_dir() else collection_path
+    if file.suffix != ".py" or not marks.needs_torch(file):
+        return None
+    if MISSING or "not slow" in config.option.markexpr:
+        return True
+    import exporter._torchvision  # noqa: F401  # zennit imports torchvision, which needs this to load
+
+    return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what needs torch, and skip what takes minutes."""
+    for item in items:
+        if marks.needs_torch(item.path):
+            item.add_marker("slow")
+        if item.get_closest_marker("long") and not config.option.all:
+            item.add_marker(pytest.mark.skip(reason="takes minutes: --all runs it"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> Iterator[None]:
+    """Networks this small run no faster on more threads of torch, and slower where cores are shared."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

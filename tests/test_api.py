@@ -91,6 +91,7 @@ def test_an_error_of_the_callers_own_is_no_missing_batch():
         Explainer(residual_net()).explain(picture(3), 99)
 
 
+@pytest.mark.slow
 def test_threads_share_an_explainer():
     shared, x = Explainer(residual_net()), [picture(2, seed) for seed in range(4)]
     targets = ["top", 1, ("c1", 7), [0, 3]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,11 @@ import exporter
 SIZE = 64
 
 
-@pytest.fixture(autouse=True, scope="session")
-def one_thread() -> Iterator[None]:
-    """Networks this small run no faster on more threads, and slower where cores are shared."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+@pytest.fixture(autouse=True)
+def tidy() -> Iterator[None]:
+    """The peers' networks and their hooks hold each other: uncollected, they come to gigabytes."""
     yield
-    torch.set_num_threads(threads)
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

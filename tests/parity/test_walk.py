@@ -16,7 +16,7 @@ SMALL = 1e-5
 
 
 def started(plan, activations, samples):
-    target = Target(plan.start, "top")
+    target = Target(plan.anchor, "top")
     return put_relevance(target, choose(target, activations, samples), activations, samples)
 
 
