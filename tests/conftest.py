@@ -76,6 +76,16 @@ def shared() -> Path:
 
 
 @pytest.fixture
+def links(tmp_path: Path) -> None:
+    """A system, and a user, that may make symbolic links."""
+    try:
+        os.symlink("nowhere", tmp_path / "link that is tried")
+    except OSError:
+        pytest.skip("no symbolic link can be made here")
+    os.unlink(tmp_path / "link that is tried")
+
+
+@pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The batch size of every forward pass."""
     from explainer.model.session import Session

@@ -222,7 +222,7 @@ def test_an_explanation_saves_itself(tmp_path):
         np.testing.assert_array_equal(stored["relevance of c1"], found.relevances["c1"])
         np.testing.assert_array_equal(stored["target"], found.target)
     found.save(tmp_path / "r.json")
-    facts = json.loads((tmp_path / "r.json").read_text())
+    facts = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     assert facts["label"] == [found.labels[int(i)] for i in found.target] == [found.label(0), found.label(1)]
     assert len(facts["audit"]) == len(found.audit)
     found.save(tmp_path / "r.png")

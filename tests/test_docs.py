@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 import pages
 import pytest
+from memory import give_back
 
 import explainer
 from explainer.layers import REGISTRY
@@ -28,6 +29,7 @@ def folder(tmp_path, monkeypatch):
     yield tmp_path
     REGISTRY.clear()
     REGISTRY.update(before)
+    give_back()
 
 
 def compiled(path, x):

@@ -279,7 +279,7 @@ class Explanation:
                 np.save(file, self._first(), allow_pickle=False)
         elif suffix == ".npz":
             with write_whole(path) as file:
-                np.savez_compressed(file, allow_pickle=False, **self._arrays())
+                np.savez_compressed(file, **self._arrays())
         elif suffix == ".json":
             with write_whole(path) as file:
                 file.write(json.dumps(self.to_dict(), indent=1).encode())

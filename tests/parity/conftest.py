@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import nets
 import pytest
 import torch
+from memory import give_back
 
 import explainer
 import exporter
@@ -19,10 +19,11 @@ SIZE = 64
 
 
 @pytest.fixture(autouse=True)
-def tidy() -> Iterator[None]:
-    """The peers' networks and their hooks hold each other: uncollected, they come to gigabytes."""
+def tidy(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The peers' copies of the large networks hold themselves by their hooks."""
     yield
-    gc.collect()
+    if "network" in request.fixturenames:
+        give_back()
 
 
 @pytest.fixture(scope="session")
