@@ -221,6 +221,8 @@ def test_an_explanation_saves_itself(tmp_path):
     with np.load(tmp_path / "r.npz") as stored:
         np.testing.assert_array_equal(stored["relevance of c1"], found.relevances["c1"])
         np.testing.assert_array_equal(stored["target"], found.target)
+        kept = {"relevance", "start", "conserved", "score", "target", "relevance of c1"}
+        assert set(stored.files) == kept
     found.save(tmp_path / "r.json")
     facts = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     assert facts["label"] == [found.labels[int(i)] for i in found.target] == [found.label(0), found.label(1)]

@@ -288,7 +288,7 @@ class Explanation:
                 f"{path}: save as .png, .npy, .npz or .json, not {suffix or 'without a suffix'}"
             )
 
-    def _arrays(self) -> dict[str, Array]:
+    def _arrays(self) -> dict[str, Any]:
         relevance = self.relevance if isinstance(self.relevance, dict) else {"relevance": self.relevance}
         arrays = {**relevance, "start": self.start, "conserved": self.conserved, "score": self.score}
         if self.target is not None:
