@@ -4,7 +4,8 @@
     python benchmarks/speed.py --nets resnet50 --batches 1 --runs 20
 
 Every method runs in a process of its own, so that its peak memory is its own; the networks are
-torchvision's with seeded weights, exported with BatchNormalization kept. Needs the `test` extra.
+torchvision's with seeded weights, exported with BatchNormalization kept. Needs the `test` extra, and a
+system that counts a process's memory (not Windows).
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def measure(method: str, folder: Path, net: str, batch: int, runs: int) -> dict[
             times.append(time.perf_counter() - begin)
     except Exception as error:  # a peer that cannot is a result too
         return {"error": f"{type(error).__name__}: {error}".splitlines()[0][:60]}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes on Linux
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     low, median, high = np.percentile(times, [10, 50, 90])
     return {"median": median, "low": low, "high": high, "peak": peak, "runs": len(times)}
 

@@ -28,8 +28,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(costs.Costs(config.option.check_marks))
 
 
-def pytest_report_header() -> str | None:
-    return f"no {', '.join(MISSING)} here: modules that need torch are left out" if MISSING else None
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if MISSING:
+        terminalreporter.write_line(f"modules that need torch were left out: no {', '.join(MISSING)} here")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -46,12 +47,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what needs torch, and skip what takes minutes."""
-    for item in items:
-        if marks.needs_torch(item.path):
-            item.add_marker("slow")
-        if item.get_closest_marker("long") and not config.option.all:
-            item.add_marker(pytest.mark.skip(reason="takes minutes: --all runs it"))
+    marks.mark(items, config.option.all)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,13 +1,25 @@
-"""Which test modules need torch, read from their source: nothing is imported to find out."""
+"""Which tests need torch, read from their source, and are slow by that; which run on request alone."""
 
 from __future__ import annotations
 
 import ast
 import functools
+from collections.abc import Iterable
 from pathlib import Path
+
+import pytest
 
 TESTS = Path(__file__).resolve().parent
 TORCH = {"torch", "torchvision", "captum", "zennit"}
+
+
+def mark(items: Iterable[pytest.Item], everything: bool) -> None:
+    """Mark what needs torch as slow, and skip what is marked long unless everything is asked for."""
+    for item in items:
+        if needs_torch(item.path):
+            item.add_marker("slow")
+        if item.get_closest_marker("long") and not everything:
+            item.add_marker(pytest.mark.skip(reason="takes minutes: --all runs it"))
 
 
 @functools.cache

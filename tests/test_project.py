@@ -100,6 +100,28 @@ def test_modules_that_need_torch_are_known_by_their_source(source, needs, tmp_pa
     assert marks.needs_torch(file) == needs
 
 
+class Item:
+    """As much of a pytest.Item as marking it takes."""
+
+    def __init__(self, path, *markers):
+        self.path, self.markers = path, list(markers)
+
+    def get_closest_marker(self, name):
+        return name in self.markers
+
+    def add_marker(self, marker):
+        self.markers.append(marker if isinstance(marker, str) else marker.name)
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_what_takes_minutes_runs_on_request_alone(everything):
+    plain, long = (Item(marks.TESTS / "rules" / "test_rules.py", *names) for names in ((), ("long",)))
+    torch = Item(marks.TESTS / "parity" / "test_table.py")
+    marks.mark([plain, long, torch], everything)
+    assert (plain.markers, torch.markers) == ([], ["slow"])
+    assert long.markers == (["long"] if everything else ["long", "skip"])
+
+
 def test_a_folder_whose_conftest_needs_torch_needs_it_too():
     assert marks.needs_torch(marks.TESTS / "parity" / "test_table.py")
     assert not marks.needs_torch(marks.TESTS / "rules" / "test_rules.py")
