@@ -1,5 +1,7 @@
 """Fixtures that every test may use, which tests run, and what a run costs."""
 
+from __future__ import annotations
+
 import os
 import sys
 from collections.abc import Iterator
