@@ -87,8 +87,9 @@ class Classifier:
         values = np.concatenate(parts).astype(np.float64)
         if values.min() >= 0 and np.allclose(values.sum(1), 1, atol=1e-3):
             return values
-        powers = np.exp(values - values.max(1, keepdims=True))
-        return powers / powers.sum(1, keepdims=True)
+        powers: np.ndarray = np.exp(values - values.max(1, keepdims=True))
+        powers /= powers.sum(1, keepdims=True)
+        return powers
 
 
 def mean_colour(x: np.ndarray) -> np.ndarray:
@@ -102,7 +103,8 @@ def blurred(x: np.ndarray) -> np.ndarray:
     distance = np.arange(side)[:, None] - np.arange(side)
     weights = np.exp(-0.5 * (distance / (side / 10)) ** 2)
     weights /= weights.sum(1, keepdims=True)
-    return (weights @ x @ weights.T).astype(x.dtype)
+    blurry: np.ndarray = (weights @ x @ weights.T).astype(x.dtype)
+    return blurry
 
 
 FILLS = {"mean colour": mean_colour, "blur": blurred}
@@ -181,7 +183,8 @@ def chance(task: Task, seed: int) -> np.ndarray:
 def likeness(task: Task, maps: np.ndarray, others: np.ndarray) -> np.ndarray:
     """The cosine of two maps of every picture, in sums over patches: (N,)."""
     a, b = (patched(values, task.patch) for values in (maps, others))
-    return (a * b).sum(1) / np.maximum(np.sqrt((a * a).sum(1) * (b * b).sum(1)), 1e-300)
+    cosines: np.ndarray = (a * b).sum(1) / np.maximum(np.sqrt((a * a).sum(1) * (b * b).sum(1)), 1e-300)
+    return cosines
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,7 @@ def measured(ways: Sequence[Way], task: Task) -> dict[str, Result]:
     classify = Classifier(task.path)
     second, first = classify(task.x).argsort(1)[:, -2:].T
     found = {}
+    others: np.ndarray | None
     for way in [None, *ways]:
         if way is None:
             maps, others = chance(task, 0), chance(task, 1)

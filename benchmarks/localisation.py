@@ -31,7 +31,8 @@ def mass_accuracy(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """Σ R⁺ inside / Σ R⁺, one number per map (N, H, W); 0 where nothing is positive."""
     positive = np.maximum(maps, 0)
     whole = positive.sum((1, 2))
-    return (positive * masks).sum((1, 2)) / np.where(whole > 0, whole, 1)
+    shares: np.ndarray = (positive * masks).sum((1, 2)) / np.where(whole > 0, whole, 1)
+    return shares
 
 
 def rank_accuracy(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
@@ -39,7 +40,7 @@ def rank_accuracy(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
     shares = []
     for values, mask in zip(maps, masks, strict=True):
         top = np.argsort(-values, axis=None, kind="stable")[: mask.sum()]
-        shares.append(mask.reshape(-1)[top].mean())
+        shares.append(float(mask.reshape(-1)[top].mean()))
     return np.array(shares)
 
 
@@ -69,7 +70,8 @@ def scenes(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     images, labels, masks = scenes.render_many(HELD_OUT, count)
     explainer = Explainer(MODELS / "shapes.onnx", method="gradient")
-    how = explainer.inputs.preprocess
+    how = explainer.preprocess
+    assert how is not None  # the shipped file says how its pictures are made
     mean, std = (np.array(values, np.float32).reshape(-1, 1, 1) for values in (how.mean, how.std))
     x = (images.transpose(0, 3, 1, 2).astype(np.float32) * how.scale - mean) / std
     right = explainer.explain(x).target == labels

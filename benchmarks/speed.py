@@ -4,7 +4,8 @@
     python benchmarks/speed.py --nets resnet50 --batches 1 --runs 20
 
 Every method runs in a process of its own, so that its peak memory is its own; the networks are
-torchvision's with seeded weights, exported with BatchNormalization kept. Needs the `test` extra.
+torchvision's with seeded weights, exported with BatchNormalization kept. Needs the `test` extra, and a
+system that counts a process's memory (not Windows).
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def measure(method: str, folder: Path, net: str, batch: int, runs: int) -> dict[
             times.append(time.perf_counter() - begin)
     except Exception as error:  # a peer that cannot is a result too
         return {"error": f"{type(error).__name__}: {error}".splitlines()[0][:60]}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes on Linux
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     low, median, high = np.percentile(times, [10, 50, 90])
     return {"median": median, "low": low, "high": high, "peak": peak, "runs": len(times)}
 
@@ -55,7 +57,8 @@ def child(*arguments: str) -> dict[str, Any]:
     done = subprocess.run(command, capture_output=True, text=True, cwd=HERE)
     if done.returncode:
         return {"error": done.stderr.strip().splitlines()[-1][:60] if done.stderr else "killed"}
-    return json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def export(folder: Path, net: str) -> dict[str, Any]:
@@ -126,9 +129,9 @@ def cold_start(folder: Path, runs: int = 5) -> None:
 def main() -> None:
     """The command."""
     if sys.argv[1:2] == ["--child"]:
-        method, folder, net, *numbers = sys.argv[2:]
+        method, place, net, *numbers = sys.argv[2:]
         job = export if method == "export" else functools.partial(measure, method)
-        print(json.dumps(job(Path(folder), net, *map(int, numbers))))
+        print(json.dumps(job(Path(place), net, *map(int, numbers))))
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nets", default="resnet18,resnet50,vgg16")

@@ -54,7 +54,7 @@ def feeds_of(graph: Any) -> dict[str, np.ndarray]:
 
 def found(file: Path, how: str) -> dict[str, np.ndarray]:
     """What an explanation gives, by tensor; the reason alone where there is none."""
-    keep = {"keep": "all"} if how in WALKS else {}
+    keep: dict[str, Any] = {"keep": "all"} if how in WALKS else {}
     try:
         ex = explainer.Explainer(str(file), dtype="float64", **HOWS[how], **keep)
         made = ex.explain(feeds_of(ex.graph))
@@ -87,16 +87,19 @@ def error(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.max(np.abs(a - b), initial=0) / (np.max(np.abs(b), initial=0) or 1.0))
 
 
-def record(path: str) -> None:
-    """Write what this revision finds."""
+def record(path: str) -> int:
+    """Write what this revision finds; the exit code."""
     begun = time.perf_counter()
-    arrays = {f"{key}|{name}": value for key, entries in everything() for name, value in entries.items()}
+    arrays: dict[str, Any] = {
+        f"{key}|{name}": value for key, entries in everything() for name, value in entries.items()
+    }
     np.savez_compressed(path, **arrays)
     print(f"{len(arrays)} tensors in {time.perf_counter() - begun:.0f} s: {path}")
+    return 0
 
 
 def compare(path: str) -> int:
-    """Print how far this revision is from what was recorded, the exit code."""
+    """Print how far this revision is from what was recorded; the exit code."""
     before = np.load(path, allow_pickle=False)
     names: dict[str, list[str]] = {}
     for entry in before.files:

@@ -40,12 +40,13 @@ def write_whole(path: str | Path) -> Iterator[BinaryIO]:
     folder = os.path.dirname(target)
     if os.path.isdir(target):
         raise OutputError(f"{path} is a folder: give the name of a file in it")
-    if not os.path.isdir(folder):
-        raise OutputError(f"{path} cannot be written: there is no folder {folder}; create it first")
     existing = os.path.exists(target)
+    # A device of Windows lies in no folder.
+    direct = existing and not os.path.isfile(target)
+    if not direct and not os.path.isdir(folder):
+        raise OutputError(f"{path} cannot be written: there is no folder {folder}; create it first")
     if existing and not os.access(target, os.W_OK):
         raise OutputError(f"{path} cannot be written: it is read-only; choose another name")
-    direct = existing and not os.path.isfile(target)
     # Short, because the target's own name may already be as long as names can be.
     working = target if direct else os.path.join(folder, f".{uuid4().hex}.part")
     try:

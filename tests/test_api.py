@@ -91,6 +91,7 @@ def test_an_error_of_the_callers_own_is_no_missing_batch():
         Explainer(residual_net()).explain(picture(3), 99)
 
 
+@pytest.mark.slow
 def test_threads_share_an_explainer():
     shared, x = Explainer(residual_net()), [picture(2, seed) for seed in range(4)]
     targets = ["top", 1, ("c1", 7), [0, 3]]
@@ -220,8 +221,10 @@ def test_an_explanation_saves_itself(tmp_path):
     with np.load(tmp_path / "r.npz") as stored:
         np.testing.assert_array_equal(stored["relevance of c1"], found.relevances["c1"])
         np.testing.assert_array_equal(stored["target"], found.target)
+        kept = {"relevance", "start", "conserved", "score", "target", "relevance of c1"}
+        assert set(stored.files) == kept
     found.save(tmp_path / "r.json")
-    facts = json.loads((tmp_path / "r.json").read_text())
+    facts = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     assert facts["label"] == [found.labels[int(i)] for i in found.target] == [found.label(0), found.label(1)]
     assert len(facts["audit"]) == len(found.audit)
     found.save(tmp_path / "r.png")

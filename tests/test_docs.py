@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 import pages
 import pytest
+from memory import give_back
 
 import explainer
 from explainer.canonizers import CANONIZERS
@@ -16,7 +17,6 @@ from explainer.layers import KINDS, REGISTRY
 from explainer.methods import METHODS, NAMES, Noise
 from explainer.rules.text import FOLDED, RULES
 from explainer.targets.ask import ALIASES, STARTS
-from exporter._torchvision import torchvision  # noqa: F401  (pages find one that fits this torch)
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = {page.stem: page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md"))}
@@ -34,6 +34,7 @@ def folder(tmp_path, monkeypatch):
     for registry, entries in before:
         registry.clear()
         registry.update(entries)
+    give_back()
 
 
 def compiled(path, x):
@@ -161,8 +162,10 @@ PROMISED = {
 }
 
 
+@pytest.mark.slow
 @each_page
 def test_the_page_runs(name):
+    pytest.importorskip("exporter._torchvision")  # pages find one that fits this torch
     names = {}
     for piece in pages.pieces(DOCS[name]):
         pages.run(piece, names, f"docs/{name}.md")

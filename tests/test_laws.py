@@ -243,6 +243,7 @@ assert not {blocked!r} & set(sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_a_whole_explanation_needs_no_torch():
     from building import parse, rng
 

@@ -40,7 +40,7 @@ def message(error: Exception) -> str:
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.version_option(package_name="onnx-lrp", message="%(prog)s %(version)s")
+@click.version_option(explainer.__version__, message="%(prog)s %(version)s")
 def main() -> None:
     """Explain what an ONNX model sees: layer-wise relevance propagation on the file as it is."""
     # A name in another script must not end a command whose terminal cannot show it.

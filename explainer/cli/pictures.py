@@ -47,7 +47,7 @@ def list_jobs(
     """
     pictures = [picture for image in images for picture in pictures_of(image)]
     to_folder = (
-        len(images) > 1 or os.path.isdir(images[0]) or output.endswith(os.sep) or os.path.isdir(output)
+        len(images) > 1 or os.path.isdir(images[0]) or output.endswith(("/", os.sep)) or os.path.isdir(output)
     )
     if to_folder:
         if os.path.exists(output) and not os.path.isdir(output):

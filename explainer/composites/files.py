@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import CompositeError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 ENDINGS = (".toml", ".json")
 LARGEST = 1 << 20  # bytes; a composite of a thousand rules has a tenth of it

@@ -316,7 +316,7 @@ class Explanation:
                 np.save(file, self._first(), allow_pickle=False)
         elif suffix == ".npz":
             with write_whole(path) as file:
-                np.savez_compressed(file, allow_pickle=False, **self._arrays())
+                np.savez_compressed(file, **self._arrays())
         elif suffix == ".json":
             with write_whole(path) as file:
                 file.write(json.dumps(self.to_dict(), indent=1).encode())
@@ -325,7 +325,7 @@ class Explanation:
                 f"{path}: save as .png, .npy, .npz or .json, not {suffix or 'without a suffix'}"
             )
 
-    def _arrays(self) -> dict[str, Array]:
+    def _arrays(self) -> dict[str, Any]:
         relevance = self.relevance if isinstance(self.relevance, dict) else {"relevance": self.relevance}
         arrays = {**relevance, "start": self.start, "conserved": self.conserved, "score": self.score}
         if self.target is not None:

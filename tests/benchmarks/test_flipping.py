@@ -72,6 +72,7 @@ def test_likeness_is_one_of_a_map_with_itself_and_minus_one_upside_down(pictures
     assert np.allclose(flipping.likeness(task(pictures), values, -values), -1)
 
 
+@pytest.mark.slow
 def test_real_digits_twice(shared):
     digits = next(task for task in flipping.tasks(shared, 6) if task.name == "mnist-8")
     found, again = (flipping.measured(maps.named(["epsilon"]), digits) for _ in range(2))

@@ -20,6 +20,7 @@ def test_every_method_is_asked_for():
     assert compiled | set(KINDS) <= set(ASKED)
 
 
+@pytest.mark.slow
 @every_method
 def test_batches_of_all_sizes_and_targets_when_it_runs(method):
     model = residual_net()
@@ -42,6 +43,7 @@ def test_batches_of_all_sizes_and_targets_when_it_runs(method):
     assert relative(run(compiled, x, target=given)["relevance"], numpy.explain(x, mixed).relevance) < CLOSE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["one", "probability", "margin", "sglrp"])
 @every_method
 def test_starts(method, start):
@@ -53,6 +55,7 @@ def test_starts(method, start):
     assert relative(run(compiled, x, **given)["relevance"], wanted.relevance) < CLOSE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [("c3", np.s_[1, 0:2, 1]), ("c3", (2, 1, 1)), "c3", ("c3", 5)])
 @every_method
 def test_regions_and_inner_tensors(method, target):
@@ -70,6 +73,7 @@ def test_another_region_of_the_same_name(method):
         explainer.compile(residual_net(), target="c3[1, 0, 0:2, 1]", **options(method))
 
 
+@pytest.mark.slow
 @every_method
 @pytest.mark.parametrize("batch", [1, 2])
 def test_a_fixed_batch(method, batch):

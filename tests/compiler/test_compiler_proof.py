@@ -106,6 +106,7 @@ def test_the_file_says_what_was_compiled():
     assert facts["target"] == "2" and facts["inputs"] == {"target": 2}
 
 
+@pytest.mark.slow
 def test_the_proof_of_many_steps_costs_few(monkeypatch):
     """Whatever the steps, a few of them are run; the file in hand has them all."""
     points = []
@@ -161,6 +162,7 @@ def test_the_proof_sees_a_loop_that_changes_with_its_steps(monkeypatch):
         explainer.compile(residual_net(), method="integrated_gradients", n_steps=9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["integrated_gradients", "vargrad", "deeplift"])
 def test_names_that_are_taken_already(method):
     how = options(method)

@@ -38,6 +38,7 @@ def relevance(model: onnx.ModelProto, x: np.ndarray, **indices) -> np.ndarray:
     return session.run(["relevance"], {"x": x, **feeds})[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["Identity", "Softmax", "Sigmoid"])
 @pytest.mark.parametrize("start", STARTS)
 def test_every_start_is_emitted_and_takes_its_target_when_it_runs(start, end):
@@ -67,6 +68,7 @@ def test_what_was_compiled_is_what_holds_where_the_input_is_left_out():
     assert facts["target"] == "3" and facts["inputs"] == {"target": 3}
 
 
+@pytest.mark.slow
 def test_a_margin_takes_both_its_sides():
     x, numpy = picture(3), Explainer(residual_net(), eps=EPS)
     compiled = explainer.compile(residual_net(), target=3, start="margin", eps=EPS)

@@ -267,7 +267,7 @@ def test_explain_explainer_and_compile_take_the_same(composite, tmp_path):
 
 def test_a_path_is_a_file(tmp_path):
     path = Path(tmp_path / "own.json")
-    path.write_text('{"base": "epsilon_plus", "rules": {"first": "flat"}}')
+    path.write_text('{"base": "epsilon_plus", "rules": {"first": "flat"}}', encoding="utf-8")
     for form in (path, str(path), (path, {"eps": 0.5})):
         found = rules_of(net(), composite=form)
         assert found["c0"] == "flat"

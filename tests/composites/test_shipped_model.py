@@ -26,6 +26,7 @@ def photos() -> np.ndarray:
     return np.concatenate([x, x[:, :, ::-1]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_gives_finite_numbers_and_compiles_to_the_same(name):
     x = photos()
@@ -46,6 +47,7 @@ CONSERVING = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONSERVING)
 def test_what_is_not_conserved_is_accounted_for(name):
     explanation = Explainer(MODEL, composite=composite(name), dtype="float64").explain(PHOTO)
@@ -55,12 +57,14 @@ def test_what_is_not_conserved_is_accounted_for(name):
     assert max(abs(step.residual[0]) for step in explanation.audit) < 1e-9 * abs(explanation.start[0])
 
 
+@pytest.mark.slow
 def test_the_recommended_rules_conserve_where_nothing_is_added():
     bare, tight = zero_biases(onnx.load(MODEL)), {"eps": 1e-9, "stabilizer": 1e-9}
     explanation = explainer.explain(bare, PHOTO, composite=("recommended", tight), dtype="float64")
     assert explanation.conserved == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_presets_differ_where_they_should():
     x = photos()
     maps = {name: Explainer(MODEL, composite=composite(name)).explain(x).relevance for name in PRESETS}

@@ -198,6 +198,7 @@ def test_nothing_is_drawn_that_the_colour_bar_does_not_say():
         assert with_bar.width > without.width
 
 
+@pytest.mark.slow
 def test_extreme_shapes_and_values_are_drawn():
     for relevance in (
         np.ones((1, 1)),

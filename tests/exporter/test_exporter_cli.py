@@ -65,7 +65,7 @@ def test_weights_from_a_file_and_labels(command, answer, tmp_path):
     ['["cat", "dog"]', '{"0": "cat", "1": "dog"}', '{"id2label": {"0": "cat", "1": "dog"}}', "cat\ndog"],
 )
 def test_labels_as_people_have_them(command, tmp_path, text):
-    (tmp_path / "labels").write_text(text)
+    (tmp_path / "labels").write_text(text, encoding="utf-8")
     result = command(*SMALL, "--num-classes", "2", "--labels", "labels")
     assert result.exit_code == 0, result.output
     (stored,) = (json.loads(e.value) for e in onnx.load("net.onnx").metadata_props if e.key == "id2label")

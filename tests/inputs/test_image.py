@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 from PIL import Image
+from versions import before
 
 from explainer.errors import InputError
 from explainer.inputs.image import check_fits, open_image, prepare
@@ -29,6 +30,7 @@ def saved(tmp_path, image: Image.Image, name: str = "picture.png", **options):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(640, 427), (427, 640), (300, 300), (257, 1000), (31, 17), (1, 1), (1, 9)])
 @pytest.mark.parametrize(
     ("resize", "crop", "resample"),
@@ -51,6 +53,7 @@ def test_it_equals_torchvisions_transforms(size, resize, crop, resample):
     np.testing.assert_allclose(array, theirs, rtol=0, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_a_gray_model_equals_torchvisions_grayscale():
     pytest.importorskip("torch")
     transforms = pytest.importorskip("exporter._torchvision").torchvision.transforms
@@ -111,6 +114,8 @@ def test_transparency_is_laid_over_white(tmp_path):
 
 @pytest.mark.parametrize("mode", ["L", "P", "1", "CMYK", "YCbCr"])
 def test_other_modes_become_rgb(tmp_path, mode):
+    if mode == "YCbCr" and before("pillow", "13"):
+        pytest.skip("Pillow before 13 writes such a file without its last pixels")
     image = noise(9, 7).convert(mode)
     path = saved(tmp_path, image, "picture.tif" if mode in ("CMYK", "YCbCr") else "picture.png")
     opened = open_image(path)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from building import relative, run
 from examples import EXAMPLES, Example, W
+from versions import before
 
 from explainer.layers import KINDS, kinds_of, supported
 from explainer.testing import check_adjoint
@@ -30,6 +31,8 @@ def test_the_registry_lists_operators_by_name_with_known_kinds():
 
 @each_example
 def test_forward_is_onnxruntimes(example: Example):
+    if example.attributes.get("count_include_pad") and before("onnxruntime", "1.25"):
+        pytest.skip("onnxruntime before 1.25 leaves the pad out of AveragePool's count since opset 19")
     wanted = run(example.model(), example.feeds())
     for layer, theirs in zip(example.layers(np.float32), wanted, strict=True):
         ours = layer.forward(layer.x)

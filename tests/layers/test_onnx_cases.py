@@ -65,6 +65,7 @@ def _outputs(case, activations: int):
             yield layer, layer.forward(layer.x)
 
 
+@pytest.mark.slow
 def test_the_layers_pass_onnx_own_cases(cases):
     ran: Counter[str] = Counter()
     refused, wrong = [], []

@@ -167,6 +167,7 @@ def test_external_data_outside_the_folder_is_refused(tmp_path, location):
         Graph.load(path)
 
 
+@pytest.mark.usefixtures("links")
 def test_a_link_out_of_the_folder_is_refused(tmp_path):
     folder = tmp_path / "inside"
     folder.mkdir()

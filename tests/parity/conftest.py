@@ -10,6 +10,7 @@ from typing import Any
 import nets
 import pytest
 import torch
+from memory import give_back
 
 import explainer
 import exporter
@@ -17,13 +18,12 @@ import exporter
 SIZE = 64
 
 
-@pytest.fixture(autouse=True, scope="session")
-def one_thread() -> Iterator[None]:
-    """Networks this small run no faster on more threads, and slower where cores are shared."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+@pytest.fixture(autouse=True)
+def tidy(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The peers' copies of the large networks hold themselves by their hooks."""
     yield
-    torch.set_num_threads(threads)
+    if "network" in request.fixturenames:
+        give_back()
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,9 @@ CLASSIFIERS = [
 
 def entry(shared: Path, name: str) -> dict[str, Any]:
     """What the manifest says of a model."""
-    return next(e for e in json.loads((shared / "manifest.json").read_text()) if e["file"] == name)
+    return next(
+        e for e in json.loads((shared / "manifest.json").read_text(encoding="utf-8")) if e["file"] == name
+    )
 
 
 def preprocess(shared: Path, name: str) -> Preprocess:

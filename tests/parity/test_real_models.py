@@ -14,7 +14,7 @@ SMALL = [name for name in real_models.CLASSIFIERS if name not in PHOTOS]
 
 @pytest.mark.parametrize("name", PHOTOS)
 def test_photos(name, shared):
-    labels = (shared / "data" / "imagenet_classes.txt").read_text().splitlines()
+    labels = (shared / "data" / "imagenet_classes.txt").read_text(encoding="utf-8").splitlines()
     model = explainer.Explainer(shared / name, preprocess=real_models.preprocess(shared, name), labels=labels)
     for photo, answer in real_models.entry(shared, name)["top1"].items():
         explanation = model.explain(shared / "images" / photo)

@@ -45,6 +45,7 @@ def paths(nodes, value: int) -> list[list[int]]:
     return [[value, *rest] for read in set(nodes[value - 1][1]) for rest in paths(nodes, read)]
 
 
+@pytest.mark.slow
 @settings(max_examples=150, derandomize=True, deadline=None, database=None)
 @given(graphs())
 def test_first_last_and_ancestors_are_what_the_paths_say(nodes):
@@ -64,6 +65,7 @@ def test_first_last_and_ancestors_are_what_the_paths_say(nodes):
         assert place.ancestors("nowhere") == frozenset()
 
 
+@pytest.mark.slow
 @settings(max_examples=150, derandomize=True, deadline=None, database=None)
 @given(graphs())
 def test_who_reads_the_input_itself(nodes):

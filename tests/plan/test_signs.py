@@ -77,6 +77,7 @@ def chained(nodes) -> onnx.ModelProto:
     return model_of(helper.make_graph(built, "g", [x], outputs, constants), NEWEST)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, derandomize=True, deadline=None, database=None)
 @given(chains(), st.integers(0, 1000), st.sampled_from([1e-3, 1.0, 5.0]))
 def test_no_tensor_is_called_nonnegative_that_is_not(nodes, seed, scale):

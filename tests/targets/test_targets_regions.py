@@ -300,6 +300,7 @@ entries = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(
     shape=hnp.array_shapes(min_dims=2, max_dims=4, min_side=3, max_side=5),
     data=st.data(),

@@ -23,6 +23,7 @@ def same(found, wanted, places=slice(None)) -> None:
             np.testing.assert_array_equal(getattr(mine, what)[places], getattr(theirs, what))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("start", ["output", "sglrp", "clrp", "margin"])
 def test_indices_of_one_sample_are_a_batch_from_one_forward_pass(runs, dtype, start):
