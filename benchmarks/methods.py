@@ -118,6 +118,7 @@ FLAT = "epsilon_plus_flat"
 METHODS: dict[str, Callable[[Path, str, np.ndarray], Callable[[], Any]]] = {
     "onnxruntime forward": forward,
     "onnx-lrp epsilon": ours,
+    "onnx-lrp epsilon, no audit": functools.partial(ours, audit=False),
     "onnx-lrp epsilon, compiled": compiled,
     "zennit epsilon": zennit,
     f"onnx-lrp {FLAT}": functools.partial(ours, composite=FLAT),

@@ -1,8 +1,9 @@
 """What each operator does, one class each; the registry knows them by operator name."""
 
 from . import activations, affine, elementwise, kinds, movement, normalize, pooling, product
-from .base import REGISTRY, Bound, Layer, Parameters, facts_of, kinds_of, register, supported
+from .base import Bound, Layer, Parameters
 from .kinds import KINDS, Kind
+from .registry import REGISTRY, facts_of, kinds_of, register, supported
 
 __all__ = [
     "KINDS",

@@ -14,8 +14,9 @@ from ..model.graph import Graph, Node
 from ..model.operators import NOTHING_KNOWN, Facts, Signs, never_negative
 from ..tensor import Erf, Exp, Log, Max, Min, Sigmoid, Tanh, Value, Where, above
 from ..tensor import Relu as relu
-from .base import Bound, Layer, Parameters, attribute, register
+from .base import Bound, Layer, Parameters, attribute
 from .kinds import ACTIVATION
+from .registry import register
 
 
 class Activation(Layer):

@@ -10,10 +10,11 @@ from .. import tensor
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..tensor import Reshape, Slice, Transpose, Value
-from .base import Bound, Layer, Parameters, attribute, register
+from .base import Bound, Layer, Parameters, attribute
 from .kinds import CONVOLUTION, DENSE
 from .normalize import STATISTICS, Biased, normalization
 from .product import MatrixProduct
+from .registry import register
 from .windows import Windows, unreached
 
 

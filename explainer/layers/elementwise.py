@@ -10,9 +10,10 @@ from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..model.operators import NOTHING_KNOWN, Facts, as_all
 from ..tensor import Bundle, Value, sum_to
-from .base import Bound, Layer, Parameters, register
+from .base import Bound, Layer, Parameters
 from .kinds import SCALE, SUM
 from .product import ElementwiseProduct
+from .registry import register
 
 
 @register("Add", "Sum")

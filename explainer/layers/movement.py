@@ -11,8 +11,9 @@ from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..model.operators import Facts, Signs, as_all, as_first
 from ..tensor import Bundle, Reshape, Shape, Value
-from .base import Bound, Layer, Parameters, attribute, register
+from .base import Bound, Layer, Parameters, attribute
 from .kinds import MOVEMENT
+from .registry import register
 
 
 class Movement(Layer):

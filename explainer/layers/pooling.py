@@ -11,8 +11,9 @@ from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..model.operators import Facts, as_first
 from ..tensor import ConstantOfShape, Expand, ReduceSum, Reshape, ScatterElements, Shape, Unsqueeze, Value
-from .base import Bound, Layer, Parameters, attribute, register
+from .base import Bound, Layer, Parameters, attribute
 from .kinds import SUM, WINNER
+from .registry import register
 from .windows import Windows, unreached
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..drawing.options import Drawing
-from ..errors import InputError, OutputError
+from ..errors import InputError
 from ..plain.keywords import check_known, named
 from ..plain.tables import html_table, text_table
 from ..tensor import Array
 from ..walk.audit import SUMS, Audit
+from .formats import write
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -214,11 +214,12 @@ class Explanation:
     def drawn(self) -> Array:
         """The relevance of the first input as it is drawn: its sum over channels is a place's amount."""
         if not self.repeats:
-            return self._first()
-        channels = self._first().shape[1 if self.layout == "NCHW" else -1]
-        return np.asarray(self._first() / channels)
+            return self.first()
+        channels = self.first().shape[1 if self.layout == "NCHW" else -1]
+        return np.asarray(self.first() / channels)
 
-    def _first(self) -> Array:
+    def first(self) -> Array:
+        """The relevance of the first input."""
         relevance = self.relevance
         return next(iter(relevance.values())) if isinstance(relevance, dict) else relevance
 
@@ -303,29 +304,11 @@ class Explanation:
         InputError
             As `heatmap`.
         """
-        from ..files import write_whole
-
         check_known("save", options, Drawing, "sample")
-        suffix = Path(path).suffix.lower()
-        if suffix == ".png":
-            picture = self.heatmap(sample, **options)
-            with write_whole(path) as file:
-                picture.save(file, "PNG", compress_level=3)  # a third of the time for a tenth more bytes
-        elif suffix == ".npy":
-            with write_whole(path) as file:
-                np.save(file, self._first(), allow_pickle=False)
-        elif suffix == ".npz":
-            with write_whole(path) as file:
-                np.savez_compressed(file, **self._arrays())
-        elif suffix == ".json":
-            with write_whole(path) as file:
-                file.write(json.dumps(self.to_dict(), indent=1).encode())
-        else:
-            raise OutputError(
-                f"{path}: save as .png, .npy, .npz or .json, not {suffix or 'without a suffix'}"
-            )
+        write(self, path, sample=sample, **options)
 
-    def _arrays(self) -> dict[str, Any]:
+    def arrays(self) -> dict[str, Any]:
+        """Name -> array, as an `.npz` holds them."""
         relevance = self.relevance if isinstance(self.relevance, dict) else {"relevance": self.relevance}
         arrays = {**relevance, "start": self.start, "conserved": self.conserved, "score": self.score}
         if self.target is not None:

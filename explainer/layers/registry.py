@@ -1,0 +1,75 @@
+"""Which layer an operator has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from .. import plugins
+from ..errors import RegistrationError
+from ..model.operators import NOTHING_KNOWN, Facts, checked, known
+from .base import Layer
+from .kinds import KINDS, Kind
+
+LayerType = TypeVar("LayerType", bound="type[Layer]")
+REGISTRY: dict[str, type[Layer]] = {}
+
+
+def register(*operators: str, replace: bool = False) -> Callable[[LayerType], LayerType]:
+    """Declare a class as the layer of one or more ONNX operators.
+
+    Parameters
+    ----------
+    *operators : str
+        ``Relu``; of another domain than ONNX's own ``com.example.MyScale`` or ``com.example::MyScale``.
+    replace : bool
+        Take the place of the layer that an operator has already.
+
+    Raises
+    ------
+    RegistrationError
+        A name that no node can have, an operator that has a layer already, or a layer whose kind is
+        no `Kind` or has the name of another.
+    """
+    names = [checked(name) for name in operators]
+
+    def declare(layer: LayerType) -> LayerType:
+        for name in names:
+            if name in REGISTRY and not replace:
+                holder = f"{REGISTRY[name].__module__}.{REGISTRY[name].__qualname__}"
+                raise RegistrationError(
+                    f"{name} has a layer already, {holder}: register({name!r}, replace=True) takes its place"
+                )
+        for kind in kinds_of(layer):
+            if not isinstance(kind, Kind) or KINDS.setdefault(kind.name, kind) != kind:
+                what = (
+                    f"{kind}, a name that another Kind has"
+                    if isinstance(kind, Kind)
+                    else f"{kind!r}, no Kind"
+                )
+                raise RegistrationError(
+                    f"{layer.__qualname__}: its kind is {what}; take one from explainer.layers.kinds, "
+                    "such as SUM, or declare one of your own"
+                )
+        REGISTRY.update(dict.fromkeys(names, layer))
+        return layer
+
+    return declare
+
+
+def kinds_of(layer: type[Layer]) -> tuple[Kind, ...]:
+    """The kinds that an operator's layer can have: another where several operands are activations."""
+    own: Kind = getattr(layer, "kind", None)  # type: ignore[assignment]  # `register` refuses a layer without
+    return (own,) if layer.of_several is None else (own, *kinds_of(layer.of_several))
+
+
+def facts_of(operator: str) -> Facts:
+    """What is known of an operator: by its layer's class, or where that is silent or absent by ourselves."""
+    facts = REGISTRY[operator].facts if operator in REGISTRY else NOTHING_KNOWN
+    return known(operator) if facts == NOTHING_KNOWN else facts
+
+
+def supported() -> dict[str, type[Layer]]:
+    """Operator name -> layer, sorted by name; those of installed plugins too."""
+    plugins.load()
+    return dict(sorted(REGISTRY.items()))
