@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from building import parse, rng
 from PIL import Image
-from test_heatmap import BLUE, RED, WHITE
 
 import explainer
 from explainer.drawing import paper, render
 from explainer.errors import InputError
 from explainer.results.grids import grid
 
+BLUE, WHITE, RED = (0, 0, 255), (255, 255, 255), (255, 0, 0)
 ROOT = Path(__file__).resolve().parent.parent.parent
 SIDE = 40
 GENERATOR = np.random.default_rng(5)
