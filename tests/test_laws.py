@@ -193,6 +193,7 @@ def test_law_4_walk_and_targets_do_not_know_their_mode():
         assert "onnxruntime" not in roots(found)
 
 
+@pytest.mark.slow
 def test_law_5_only_the_cli_imports_click_prints_or_exits():
     for name, tree in EXPLAINER.items():
         if name.split(".")[0] == "cli":

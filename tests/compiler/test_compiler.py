@@ -9,6 +9,7 @@ from building import one_node, parse, relative, rng, run
 from examples import EXAMPLES, Example
 from onnx import helper
 from residual import picture, residual_net
+from versions import before
 
 import explainer
 from explainer import (
@@ -43,6 +44,8 @@ def is_misinferred(example: Example) -> bool:
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
 def test_every_layer_compiles_and_agrees_with_numpy(example: Example):
     target = f"y{example.outputs - 1}"
+    if example.attributes.get("count_include_pad") and before("onnxruntime", "1.25"):
+        pytest.skip("onnxruntime before 1.25 leaves the pad out of AveragePool's count: the walk says so")
     if is_misinferred(example):
         with pytest.raises(ModelError, match="is not valid"):
             explainer.compile(example.model(), target=target)
