@@ -66,6 +66,7 @@ def test_channels_are_summed_and_the_sizes_of_gradients():
     assert np.array_equal(maps.pooled(values, magnitudes=True), [[[4.0, 5.0]]])
 
 
+@pytest.mark.slow
 def test_a_batch_in_parts_is_the_batch_with_each_sample_its_own_target():
     x = np.random.default_rng(0).standard_normal((maps.BATCH + 1, 3, 64, 64)).astype(np.float32)
     targets = np.arange(len(x)) % 8
