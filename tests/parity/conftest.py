@@ -28,8 +28,9 @@ def tidy(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def network() -> Callable[[str], Any]:
-    """``network("resnet18")``, in float32."""
-    return functools.cache(lambda name: (nets.vgg if "vgg" in name else nets.resnet)(name, size=SIZE))
+    """``network("resnet18")``, in float32; no more are kept than a module takes turns with."""
+    make = functools.lru_cache(maxsize=3)
+    return make(lambda name: (nets.vgg if "vgg" in name else nets.resnet)(name, size=SIZE))
 
 
 @pytest.fixture(scope="session")
