@@ -62,7 +62,7 @@ def choices_of(target: Target, chosen: Chosen, taken: Collection[str]) -> tuple[
     return tuple(choices)
 
 
-def given(target: Target, choices: Sequence[Choice], recorder: Recorder) -> Target:
+def fed(target: Target, choices: Sequence[Choice], recorder: Recorder) -> Target:
     """The target whose sides are the inputs of the file."""
     for choice in choices:
         symbol = Symbol(recorder, choice.name, np.array([choice.default], dtype=np.int64))

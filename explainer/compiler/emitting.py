@@ -19,7 +19,7 @@ from ..tensor import Array, Recorder
 from ..walk.chunks import Batches, samples_of
 from ..walk.forward import OutputForward, SessionForward
 from ..walk.walker import NumpyWalker, Scorer, Walkers
-from .choices import Choice, choices_of, given, names_samples
+from .choices import Choice, choices_of, fed, names_samples
 from .proof import Examples, loaded, prove
 from .symbols import Symbols
 from .tracing import ModelTrace
@@ -98,7 +98,7 @@ class Emitter:
         if self.examples.is_dynamic and names_samples(found):
             raise InputError(f"compile: {self.target} names samples, and the file's batch is free")
         choices = choices_of(self.target, found, self.names)
-        target = given(self.target, choices, recorder)
+        target = fed(self.target, choices, recorder)
         with recorder.scoped("map"):
             trace = ModelTrace(self.proto, self.plan, target, symbols, self._run, feeds, self.layout)
             relevance = method.emit(trace)

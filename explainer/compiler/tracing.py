@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from ..errors import InputError
-from ..methods.trace import Ask, Values
+from ..methods.trace import Asked, Values
 from ..plan import Plan, Step
 from ..targets import Fed, Target, choose, finish, put_relevance, seed
 from ..tensor import Array, Gather, Recorder, Symbol, Value
@@ -83,7 +83,7 @@ class ModelTrace:
         self,
         count: int,
         tables: Mapping[str, Mapping[str, Array]],
-        terms: Callable[[Mapping[str, Values], Ask], Mapping[str, Values]],
+        terms: Callable[[Mapping[str, Values], Asked], Mapping[str, Values]],
     ) -> dict[str, dict[str, Value]]:
         """See `Trace`: a Loop whose body is the model and the walk at the points of one round."""
         body = self.recorder.loop("loop")

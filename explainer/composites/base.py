@@ -81,6 +81,12 @@ class Composite:
                 continue
             if not given.fits(layer.kind):
                 raise CompositeError(f"{given}: {misfit(layer, given)}")
+            if layer.degree > 1 and given.conserving and not given.divides_by_degree:
+                raise CompositeError(
+                    f"{given}: {layer.node} is a product of {layer.degree} activations, and hands on "
+                    f"{layer.degree} times what it is unless a rule divides by that: epsilon, norm and zero "
+                    "do; a rule of your own that does says divides_by_degree = True"
+                )
             if given is self.box and not layer.place.at_input:
                 raise CompositeError(
                     f"low and high are those of the model's input, but {layer.node} reads "

@@ -11,8 +11,9 @@ import numpy as np
 
 from ..composites import Composite
 from ..errors import CompositeError, InputError, TargetError
-from ..inputs.feeds import Batch
+from ..inputs.feeds import Batch, as_text
 from ..model.graph import Graph
+from ..plain.tables import html_table, text_table
 from ..plan import Plan, make_plan
 from ..rules import Stabilized, Zero
 from ..targets import Anchor, Target
@@ -161,6 +162,16 @@ class Method:
     def delta(self, question: Question, found: Mapping[str, Array]) -> Array | None:
         """What the attributions miss of the sum that they should have, (N,); None where they need none."""
         return None
+
+    def __str__(self) -> str:
+        return text_table((type(self).__name__, "value"), self._told())
+
+    def _repr_html_(self) -> str:
+        return html_table(("option", "value"), self._told(), type(self).__name__)
+
+    def _told(self) -> list[tuple[str, Any]]:
+        """Every option with its value, in one line each."""
+        return [(name, as_text(getattr(self, name))) for name in self.options()]
 
     @classmethod
     def options(cls) -> list[str]:

@@ -12,7 +12,7 @@ from ..tensor import Array, Value
 from .base import Method, Progress
 from .baselines import origins_of
 from .question import Question
-from .trace import Ask, Trace, Values
+from .trace import Asked, Trace, Values
 
 
 class Moments:
@@ -120,7 +120,7 @@ class Sampling(Method):
         tables = {name: self.table(name, x, trace.layout) for name, x in trace.examples.items()}
         origins = trace.constants(self.origins(trace.examples, trace.layout))
 
-        def terms(rows: Mapping[str, Values], ask: Ask) -> dict[str, dict[str, Value]]:
+        def terms(rows: Mapping[str, Values], ask: Asked) -> dict[str, dict[str, Value]]:
             points = {name: self.point(x, origins[name], rows[name]) for name, x in inputs.items()}
             answers, found = ask(points), {}
             for name, x in inputs.items():

@@ -11,7 +11,7 @@ from ..tensor import Array, Value
 # Of every input.
 Values: TypeAlias = Mapping[str, Value]
 # What one walk from other points hands to the inputs.
-Ask: TypeAlias = "Callable[[Values], dict[str, Value]]"
+Asked: TypeAlias = "Callable[[Values], dict[str, Value]]"
 
 
 class Trace(Protocol):
@@ -55,7 +55,7 @@ class Trace(Protocol):
         self,
         count: int,
         tables: Mapping[str, Mapping[str, Array]],
-        terms: Callable[[Mapping[str, Values], Ask], Mapping[str, Values]],
+        terms: Callable[[Mapping[str, Values], Asked], Mapping[str, Values]],
     ) -> dict[str, dict[str, Value]]:
         """Means over a loop, of what `terms` makes in each of its rounds.
 

@@ -31,12 +31,15 @@ class Rule:
         Whether R_in is x times something: an input of 0 gets no relevance.
     conserving : bool
         Whether what comes in goes out, to inputs, constants and ε; not so for a gradient.
+    divides_by_degree : bool
+        Whether it divides by n·z where z is a product of n activations, which hands on n·z.
     """
 
     kinds: ClassVar[frozenset[str] | None] = None
     reads: ClassVar[frozenset[str] | None] = None
     proportional: ClassVar[bool] = False
     conserving: ClassVar[bool] = True
+    divides_by_degree: ClassVar[bool] = False
 
     def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
         """What the layer's inputs get.

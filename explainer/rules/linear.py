@@ -25,6 +25,7 @@ class Zero(Rule):
     kinds: ClassVar[frozenset[str] | None] = frozenset({"shares"})
     reads: ClassVar[frozenset[str] | None] = frozenset({"x", "z"})
     proportional: ClassVar[bool] = True
+    divides_by_degree: ClassVar[bool] = True
 
     def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
         z = Exact(layer(x), layer.degree)
@@ -59,6 +60,7 @@ class Epsilon(Stabilized):
     signed: bool = field(default=True, kw_only=True)
     kinds: ClassVar[frozenset[str] | None] = frozenset({"shares"})
     reads: ClassVar[frozenset[str] | None] = frozenset({"x", "z"})
+    divides_by_degree: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

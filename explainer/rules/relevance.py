@@ -58,8 +58,8 @@ class Relevance:
 
     def __truediv__(self, denominator: Denominator) -> Value:
         """s = R / st(z)."""
-        if self.value is None:
-            return self.factor / denominator.beneath(self.factor)
+        if self.value is None or not denominator.is_share_of(self.value):
+            return self.whole / denominator.beneath(self.whole)
         return self.factor * denominator.share(self.value)
 
     def __mul__(self, mask: Value) -> Relevance:
@@ -77,6 +77,9 @@ class Denominator(Protocol):
 
     def beneath(self, R: Value) -> Value:
         """The number under R."""
+
+    def is_share_of(self, x: Value) -> bool:
+        """Whether x divided by it is a finite number wherever x is."""
 
     def share(self, x: Value) -> Value:
         """x divided by it."""
@@ -136,6 +139,9 @@ class Stable:
         size = z * sign
         return sign * Where(size < eps, eps, size)
 
+    def is_share_of(self, x: Value) -> bool:
+        return True
+
     def share(self, x: Value) -> Value:
         st = self.stabilizer
         if x is not self.z or st.norm_scale or st.clip:
@@ -160,6 +166,9 @@ class Exact:
     def beneath(self, R: Value) -> Value:
         z = self.z if self.degree == 1 else self.z * self.degree
         return Where(Equal(R, 0), z.dtype.type(1), z)
+
+    def is_share_of(self, x: Value) -> bool:
+        return x is self.z  # of any other, R may be 0 where x is not and z is
 
     def share(self, x: Value) -> Value:
         return x / self.beneath(x)

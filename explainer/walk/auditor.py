@@ -99,7 +99,8 @@ class Auditor:
         )
         amount = sum(float(np.sum(np.abs(part.whole), dtype=np.float64)) for part in (R, *parts))
         missing = came - went - bias - kept
-        if abs(missing) > self.allowed * amount:
+        # One sample of many must not hide among the others.
+        if abs(missing) > self.allowed * amount / np.sqrt(self.samples):
             raise NumericalError(
                 f"{step.node}: of a relevance of {came:.6g}, {went:.6g} goes to the inputs, {bias:.6g} to "
                 f"constants and {kept:.6g} to ε; {missing:.6g} is unaccounted for (rule {step.rule}, layer "

@@ -1,13 +1,17 @@
 """Products of two activations: conserved by their degree, refused where a rule cannot divide by it."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 import onnx
 import pytest
 from building import parse, relative, rng, run
 
 import explainer
-from explainer import CompositeError, Explainer, UnsupportedError, composites
+from explainer import CompositeError, Explainer, NumericalError, UnsupportedError, composites
 from explainer.composites import DIALECTS, OF_METHODS
+from explainer.rules import Division, Handed, Stabilized
 
 GATE = """
     c = Conv <pads = [1, 1, 1, 1]> (x, w) r = Relu (c)
@@ -171,6 +175,33 @@ def test_a_rule_that_changes_weights_is_refused_on_it(rule):
             "the rule is for layers of kind convolution, dense, scale, sum; Mul 'z' is of kind product"
             in str(caught.value)
         )
+
+
+@dataclass(frozen=True)
+class Plain(Stabilized):
+    """ε without a thought of products: it fits whatever shares."""
+
+    kinds: ClassVar = frozenset({"shares"})
+
+    def __call__(self, layer, x, R):
+        z = self.stabilize(layer(x))
+        s = R / z
+        return Handed(x, layer.transpose(s), (Division(layer, z, s),))
+
+
+@dataclass(frozen=True)
+class Minded(Plain):
+    """The same, which says that it divides by the degree, and does not."""
+
+    divides_by_degree: ClassVar = True
+
+
+def test_a_rule_of_ones_own_says_that_it_divides_by_the_degree_or_is_refused():
+    for audit in (True, False):
+        with pytest.raises(CompositeError, match=r"product of 2 activations.*divides_by_degree = True"):
+            Explainer(net(GATE), rules={"product": Plain()}, audit=audit).plan  # noqa: B018
+    with pytest.raises(NumericalError, match="unaccounted for"):
+        Explainer(net(GATE), rules={"product": Minded()}).explain(x_for())
 
 
 @pytest.mark.parametrize("rule", ["pass", "route", "winner", "average", "guided_backprop", "deconvnet"])

@@ -104,6 +104,32 @@ def test_without_audit_infinity_is_still_refused():
             Explainer(model, composite="zero", audit=audit).explain(x, start="one")
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", ["Sigmoid", "Softplus", "Clip <min = 0.25, max = 2.0>"])
+def test_relevance_of_0_on_a_z_of_0_is_no_division(activation, dtype):
+    # A pruned unit: its z is 0, its activation is not, and nothing reads it.
+    w, v = rng(9).standard_normal((3, 5)), rng(10).standard_normal((5, 2))
+    w[:, 2], v[2] = 0, 0
+    header = '<ir_version: 8, opset_import: ["": 9]> ' if "Clip" in activation else ""
+    text = (
+        f"g (float[N,3] x) => (float[N,2] y) {{ h = MatMul (x, w) s = {activation} (h) y = MatMul (s, v) }}"
+    )
+    found = Explainer(parse(header + text, w=w, v=v), composite="zero", dtype=dtype).explain(
+        x_for(), target=0
+    )
+    np.testing.assert_allclose(found.conserved, 1, rtol=1e-4)
+
+
+def test_one_sample_of_many_does_not_hide_among_the_others():
+    step = Explainer(net()).plan.steps[1]
+    R = Relevance(None, np.ones((400, 5)))
+    share = np.ones((400, 1))
+    share[7] = 0.5
+    handed = Handed(None, R.whole * share)
+    with pytest.raises(NumericalError, match="unaccounted for"):
+        Auditor(400)(step, R, handed)
+
+
 def test_a_rule_of_the_old_form_is_told_how_to_change():
     with pytest.raises(CompositeError, match=r"returned ndarray.*Handed\(x, c.*adding-a-rule"):
         Explainer(net(), rules={"y": OldForm()}).explain(x_for())
