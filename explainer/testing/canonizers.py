@@ -15,8 +15,9 @@ from ..model.notes import Note, told
 from ..model.runtime import PathLike, Runtime
 from ..rules import Relevance
 from ..tensor import Array
-from .comparing import require
-from .layers import check_adjoint, check_forward, check_model, met
+from .comparing import drawn, require
+from .layers import check_model, met
+from .maps import check_adjoint, check_forward
 from .rules import answer, check_conserved
 
 # Of float32: a view computes in one step what the file computes, and rounds, in several.
@@ -87,7 +88,7 @@ def check_canonizer(
             rule = composite.rule_for(one.layer)
             if rule is None:
                 raise AssertionError(f"no composite has a rule for its kind, {one.layer.kind}")
-            R = np.asarray(np.random.default_rng(8).standard_normal(one.z.shape))
+            R = np.asarray(drawn("relevance").standard_normal(one.z.shape))
             check_conserved(answer(rule, one.bound(), Relevance(None, R)), R)
         except AssertionError as error:
             raise AssertionError(f"{graph.title}: {one}: {error}") from None

@@ -13,7 +13,7 @@ from ..layers import Bound
 from ..model.graph import Graph
 from ..rules import RULES, Handed, Relevance, Rule, parse
 from ..tensor import Array, Bundle
-from .comparing import by_sample, relative, require
+from .comparing import by_sample, drawn, relative, require
 from .dense import Dense, flat, like
 from .layers import ExampleLike, Met, met
 from .recording import recorded
@@ -106,7 +106,7 @@ def _check_on(rule: Rule, formula: Formula | None, one: Met, tolerance: float) -
     positive = replace(positive, layer=positive.layer.having(nonnegative=True))
     for layer in (signed, positive):
         z = layer.forward(layer.x)
-        c = np.random.default_rng(3).standard_normal(z.shape)
+        c = drawn("factor").standard_normal(z.shape)
         plain = answer(rule, layer, Relevance(None, z * c), len(z))
         product = answer(rule, layer.at(layer.x, z), Relevance(z, c), len(z))
         shapes, wanted = _shapes(plain.whole), _shapes(layer.x)
@@ -182,7 +182,7 @@ def _check_proportional(rule: Rule, layer: Bound) -> None:
     x = flat(layer.x) * (np.arange(flat(layer.x).size) % 2)
     here = layer.at(like(x, layer.x))
     z = here.forward(here.x)
-    R = np.random.default_rng(6).standard_normal(z.shape) * (z != 0)
+    R = drawn("relevance").standard_normal(z.shape) * (z != 0)
     found = answer(rule, here, Relevance(None, R)).R_in
     require(
         not found[x == 0].any(), "an input of 0 gets relevance, though the rule says it is proportional to x"
@@ -192,7 +192,7 @@ def _check_proportional(rule: Rule, layer: Bound) -> None:
 def _check_symbols(rule: Rule, layer: Bound) -> None:
     """On symbols it records nodes that compute what it computes on arrays."""
     z = layer.forward(layer.x)
-    c = np.random.default_rng(7).standard_normal(z.shape).astype(z.dtype)
+    c = drawn("recorded factor").standard_normal(z.shape).astype(z.dtype)
     inputs = layer.x if isinstance(layer.x, tuple) else (layer.x,)
     letters = list(layer.p)
 
