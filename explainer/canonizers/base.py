@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
-from ..errors import CompositeError, RegistrationError
+from ..errors import CompositeError, RegistrationError, check_derived, check_name
 from ..model.graph import Graph
 
 
@@ -71,10 +71,13 @@ def register(name: str, *, replace: bool = False) -> Callable[[CanonizerType], C
     Raises
     ------
     RegistrationError
-        Another one has the name already, and `replace` does not say that it is to go.
+        Another one has the name already, and `replace` does not say that it is to go; or it is no name,
+        or no canonizer.
     """
+    check_name("canonizer", name, '@canonizers.register("mish")')
 
     def declare(canonizer: CanonizerType) -> CanonizerType:
+        check_derived("canonizer", canonizer, Canonizer)
         known = CANONIZERS.get(name)
         if known is not None and known is not canonizer and not replace:
             raise RegistrationError(

@@ -207,7 +207,7 @@ def test_an_operand_that_stands_for_nothing_must_be_absent():
         ("", "says nothing"),
         ("y = Sofplus (x)", "'Sofplus', which is no operator; did you mean Softplus"),
         ("y = Relu | Tahn (x)", "'Tahn', which is no operator; did you mean Tan, Tanh"),
-        ("y = relu (x)", "'relu', which is no operator; did you mean Elu, Relu"),
+        ("y = relu (x)", "'relu', which is no operator; did you mean Elu, PRelu, Relu"),
         (("y = Relu (x)",), "a pattern is a text"),
     ],
 )
