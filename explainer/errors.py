@@ -1,5 +1,7 @@
 """One exception tree: catch `ExplainerError` and print it, and no user ever sees a traceback."""
 
+import re
+
 
 class ExplainerError(Exception):
     """Something that the user can mend. The message says what is wrong, where, and what to do next."""
@@ -30,7 +32,7 @@ class CompositeError(ExplainerError):
 
 
 class RegistrationError(ExplainerError):
-    """A layer, kind, rule or composite cannot be declared so: no node could have it, or there is one."""
+    """What is declared is no layer, kind, rule, canonizer, composite or method; or there is one already."""
 
 
 class NumericalError(ExplainerError):
@@ -39,3 +41,40 @@ class NumericalError(ExplainerError):
 
 class OutputError(ExplainerError):
     """A result cannot be written where it was asked for."""
+
+
+def check_name(what: str, name: object, how: str) -> None:
+    """Refuse what cannot be a name: in text, in files and on the command line.
+
+    Parameters
+    ----------
+    what : str
+        What is registered: "method".
+    name : object
+    how : str
+        How it is done right, for the message.
+
+    Raises
+    ------
+    RegistrationError
+    """
+    if not isinstance(name, str) or re.fullmatch(r"\w[\w.-]*", name) is None:
+        shown = f"the {name.__name__} itself" if isinstance(name, type) else repr(name)
+        raise RegistrationError(
+            f"{shown} is no name of a {what}: it has letters, digits and . _ - alone; write {how}"
+        )
+
+
+def check_derived(what: str, thing: object, base: type) -> None:
+    """Refuse what is no class of a kind.
+
+    Raises
+    ------
+    RegistrationError
+    """
+    if not (isinstance(thing, type) and issubclass(thing, base)):
+        shown = thing.__qualname__ if isinstance(thing, type) else repr(thing)
+        home = ".".join(base.__module__.split(".")[:2])
+        raise RegistrationError(
+            f"{shown} is no {what}: register a class that derives from {home}.{base.__name__}"
+        )

@@ -28,7 +28,7 @@ def folder(tmp_path, monkeypatch):
     """A reader's folder, and registries that forget what a page adds to them."""
     shutil.copytree(ROOT / "models", tmp_path / "models")
     monkeypatch.chdir(tmp_path)
-    registries = (REGISTRY, KINDS, ROLES, CANONIZERS, RULES, FOLDED, COMPOSITES)
+    registries = (REGISTRY, KINDS, ROLES, CANONIZERS, RULES, FOLDED, COMPOSITES, METHODS)
     before = [(registry, dict(registry)) for registry in registries]
     yield tmp_path
     for registry, entries in before:
@@ -109,6 +109,15 @@ def own_canonizer(names):
     assert {"mish", "scaled"} <= set(CANONIZERS)
 
 
+def own_method(names):
+    assert {"input_minus_base", "halfway"} <= set(METHODS)
+    answers = compiled(
+        "based.onnx", explainer.Explainer("models/shapes.onnx").prepare("models/shapes.png")[0]
+    )
+    assert explainer.compare(answers["relevance"], names["plain"]).error < 1e-3
+    assert "Halfway does not say what it puts into a file" in DOCS["adding-a-method"]
+
+
 def inner_relevance(names):
     ex, tensor, whole = names["ex"], names["tensor"], names["explanation"]
     assert names["channel"].target_name == "/6/Relu_1_output_0"
@@ -155,6 +164,7 @@ PROMISED = {
     "adding-a-rule": own_rule,
     "adding-an-operator": own_operator,
     "adding-a-canonizer": own_canonizer,
+    "adding-a-method": own_method,
     "plugins": plugin,
     "inner-relevance": inner_relevance,
     "methods": methods,

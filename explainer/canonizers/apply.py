@@ -29,12 +29,12 @@ def canonize(
     Raises
     ------
     CompositeError
-        No canonizer has such a name.
+        No canonizer has such a name, or one returns no graph.
     """
     view = see_through(graph)
     visible = frozenset(view.resolve(name) for name in (*graph.outputs, *boundaries))
     for canonizer in resolve(canonizers):
-        view = canonizer(view, visible)
+        view = canonizer.applied(view, visible)
     return view
 
 

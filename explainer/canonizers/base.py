@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
-from ..errors import CompositeError, RegistrationError
+from ..errors import CompositeError, RegistrationError, check_derived, check_name
 from ..model.graph import Graph
 
 
@@ -39,7 +39,25 @@ class Canonizer:
         visible : collection of str
             Tensors that must stay in the view: the model's outputs, the target and kept ones.
         """
-        raise NotImplementedError
+        raise self.wrong("has no __call__(self, graph, visible), which returns a changed copy of the graph")
+
+    def applied(self, graph: Graph, visible: Collection[str]) -> Graph:
+        """What it makes of a graph, refused where that is none.
+
+        Raises
+        ------
+        CompositeError
+        """
+        view = self(graph, visible)
+        if not isinstance(view, Graph):
+            raise self.wrong(f"returned {type(view).__name__}, not a changed copy of the graph")
+        return view
+
+    def wrong(self, what: str) -> CompositeError:
+        """What its class does that no canonizer may, and where it is told how they are."""
+        return CompositeError(
+            f"canonizer {self.name or type(self).__name__}: it {what}; see docs/adding-a-canonizer.md"
+        )
 
 
 CanonizerType = TypeVar("CanonizerType", bound="type[Canonizer]")
@@ -53,10 +71,13 @@ def register(name: str, *, replace: bool = False) -> Callable[[CanonizerType], C
     Raises
     ------
     RegistrationError
-        Another one has the name already, and `replace` does not say that it is to go.
+        Another one has the name already, and `replace` does not say that it is to go; or it is no name,
+        or no canonizer.
     """
+    check_name("canonizer", name, '@canonizers.register("mish")')
 
     def declare(canonizer: CanonizerType) -> CanonizerType:
+        check_derived("canonizer", canonizer, Canonizer)
         known = CANONIZERS.get(name)
         if known is not None and known is not canonizer and not replace:
             raise RegistrationError(

@@ -17,7 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import CompositeError
 from ..model.graph import Graph, Node
+from ..model.operators import mistyped
 
 COMMUTATIVE = frozenset({"Add", "Mul", "Sum", "Max", "Min", "And", "Or", "Xor", "Equal"})
 LINE = re.compile(r"(?P<outputs>[^=]+)=(?P<operators>[^(]+)\((?P<operands>[^)]*)\)")
@@ -65,8 +67,11 @@ def lines_of(pattern: str) -> tuple[Line, ...]:
     Raises
     ------
     ValueError
-        It cannot be read, makes a tensor twice, or has a node that the last one does not depend on.
+        It cannot be read, makes a tensor twice, has a node that the last one does not depend on, or an
+        operator that is nearly one of ONNX's: others may be the names of groups.
     """
+    if not isinstance(pattern, str):
+        raise ValueError(f"a pattern is a text with lines such as `y = Relu (x)`, not {pattern!r}")
     lines = tuple(_line(text.strip()) for text in re.split(r"[;\n]", pattern) if text.strip())
     if not lines:
         raise ValueError("a pattern says nothing: it has no lines")
@@ -89,6 +94,12 @@ def _line(text: str) -> Line:
         tuple(part.strip() for part in found[name].split(separator))
         for name, separator in (("outputs", ","), ("operators", "|"), ("operands", ","))
     )
+    for operator in operators:
+        if hint := mistyped(operator):
+            raise ValueError(
+                f"a pattern has {operator!r}, which is no operator; did you mean {hint}? A name of your own "
+                "has its domain in front, such as com.example.MyScale"
+            )
     names = tuple(name.removesuffix("?") for name in operands)
     return Line(outputs, operators, names, frozenset(names) - frozenset(operands))
 
@@ -113,7 +124,18 @@ class Match:
     nodes: tuple[Node, ...]
 
     def __getitem__(self, name: str) -> str:
-        """The tensor that a name of the pattern stands for."""
+        """The tensor that a name of the pattern stands for.
+
+        Raises
+        ------
+        CompositeError
+            No line has that name.
+        """
+        if name not in self.names:
+            there = ", ".join(filter(None, self.names))
+            raise CompositeError(
+                f"match[{name!r}] at {self.nodes[-1]}: the pattern has no such name; it has {there}"
+            )
         return self.names[name]
 
     def get(self, name: str) -> str:
@@ -121,8 +143,18 @@ class Match:
         return self.names.get(name, "")
 
     def node(self, *operators: str) -> Node:
-        """The first of the nodes that has one of these operators."""
-        return next(node for node in self.nodes if node.operator in operators)
+        """The first of the nodes that has one of these operators.
+
+        Raises
+        ------
+        CompositeError
+            None has.
+        """
+        found = next((node for node in self.nodes if node.operator in operators), None)
+        if found is None:
+            there = ", ".join(node.operator for node in self.nodes)
+            raise CompositeError(f"match.node: none of these nodes is {' or '.join(operators)}: {there}")
+        return found
 
     def becomes(
         self,
@@ -147,7 +179,14 @@ class Match:
             All that the layer reads, the schema's defaults included.
         acts_as : str
             The operator whose layer explains it; `operator` by default.
+
+        Raises
+        ------
+        CompositeError
+            The inputs are no sequence of names.
         """
+        if isinstance(inputs, str) or not all(isinstance(name, str) for name in inputs):
+            raise CompositeError(f'match.becomes: inputs are a list of tensors, [match["x"]], not {inputs!r}')
         last = self.nodes[-1]
         singles = (node.members or (node,) for node in self.nodes)
         given = list(inputs)

@@ -32,6 +32,10 @@ class Pattern(Canonizer):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if isinstance(cls.patterns, str):
+            raise ValueError(
+                f"{cls.__name__}.patterns is a tuple of texts, ({cls.patterns!r},), not one text"
+            )
         for pattern in cls.patterns:
             lines_of(pattern)  # what cannot be read is said where it is written
 
@@ -45,7 +49,7 @@ class Pattern(Canonizer):
 
     def group(self, match: Match) -> Node:
         """The one node: see `Match.becomes`."""
-        raise NotImplementedError
+        raise self.wrong("has no group(self, match), which returns match.becomes(...)")
 
     def __call__(self, graph: Graph, visible: Collection[str]) -> Graph:
         """The view with a node for every group."""
@@ -60,6 +64,8 @@ class Pattern(Canonizer):
             if None in reasons:
                 view, match = self._with_arrays(view, ways[reasons.index(None)])
                 groups[nodes[-1]] = group = self.group(match)
+                if not isinstance(group, Node):
+                    raise self.wrong(f"returned {type(group).__name__} as a group, not match.becomes(...)")
                 inside.update(nodes)
                 note = replace(note, layer=group.name)
             else:
@@ -96,13 +102,22 @@ class Pattern(Canonizer):
         for label, name in match.names.items():
             if is_constant(label) and name and not graph.is_constant(name):
                 return f"{name!r}, its {label.lower()}, is no constant"
-        return self.check(graph, match)
+        reason = self.check(graph, match)
+        if reason is not None and not (isinstance(reason, str) and reason):
+            raise self.wrong(
+                f"returned {reason!r} from check: it is the reason, as text, why these nodes cannot be one, "
+                "and None where they can"
+            )
+        return reason
 
     def _with_arrays(self, view: Graph, match: Match) -> tuple[Graph, Match]:
         """The view with the match's new constants, and the match with their names."""
+        made = self.arrays(view, match)
+        if not isinstance(made, Mapping):
+            raise self.wrong(f"returned {type(made).__name__} from arrays, not a dict of name -> array")
         arrays = {
             label: (view.unused(f"{match.nodes[-1].outputs[0]}/{label}"), array)
-            for label, array in self.arrays(view, match).items()
+            for label, array in made.items()
         }
         if not arrays:
             return view, match

@@ -102,9 +102,18 @@ class Emitter:
         with recorder.scoped("map"):
             trace = ModelTrace(self.proto, self.plan, target, symbols, self._run, feeds, self.layout)
             relevance = method.emit(trace)
+        if not isinstance(relevance, Mapping):
+            raise method.wrong(
+                f"returned {type(relevance).__name__} from emit, not a dict of tensor -> value"
+            )
         names = {
             name: tensor for name, tensor in output_names(self.plan, method).items() if tensor in relevance
         }
+        if not names:
+            made, inputs = (
+                ", ".join(map(repr, held)) or "nothing" for held in (relevance, self.plan.sources)
+            )
+            raise method.wrong(f"returned {made} from emit; the inputs are {inputs}")
         results = {name: relevance[tensor] for name, tensor in names.items()}
         proto = written(self.proto, recorder, results, choices, self.examples, activations, samples)
         return Emitted(proto, names, choices)

@@ -151,7 +151,10 @@ def _preset(
     follow = {parameter: find() for parameter, find in defaults.items() if parameter in takes}
     values = {**{k: v for k, v in follow.items() if v is not None}, **given}
     if missing := [p for p, entry in takes.items() if entry.default is entry.empty and p not in values]:
-        needs = "; ".join(f"{parameter}, {MEANING[parameter]}" for parameter in missing)
+        needs = "; ".join(
+            f"{parameter}, {MEANING[parameter]}" if parameter in MEANING else parameter
+            for parameter in missing
+        )
         raise CompositeError(f"composite {key!r} needs {needs}")
     tool = dialect(which)
     try:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..canonizers import DEFAULT_CANONIZERS, CanonizerLike
-from ..errors import CompositeError, RegistrationError
+from ..errors import CompositeError, RegistrationError, check_name
 from ..layers import Layer
 from ..plain.tables import html_table, text_table
 from ..rules import Rule
@@ -96,6 +97,8 @@ class Composite:
 
 
 COMPOSITES: dict[str, Callable[..., Composite]] = {}
+# How a preset is written.
+HOW = "@composites.preset above def mine(dialect, eps=1e-6): ..."
 
 
 def preset(make: Callable[..., Composite], *, replace: bool = False) -> Callable[..., Composite]:
@@ -117,9 +120,14 @@ def preset(make: Callable[..., Composite], *, replace: bool = False) -> Callable
     Raises
     ------
     RegistrationError
-        Another composite has that name, however it is spelled.
+        Another composite has that name, however it is spelled; or it is no function of a dialect.
     """
-    name = make.__name__
+    if not callable(make):
+        raise RegistrationError(f"{make!r:.80} is no function; write {HOW}")
+    name: str = getattr(make, "__name__", "")
+    check_name("composite", name, HOW)
+    if next(iter(inspect.signature(make).parameters), "") != "dialect":
+        raise RegistrationError(f"{name} does not take `dialect` as its first parameter; write {HOW}")
     before = next((known for known in COMPOSITES if folded(known) == folded(name)), None)
     if before is not None and not replace:
         raise RegistrationError(
@@ -131,7 +139,13 @@ def preset(make: Callable[..., Composite], *, replace: bool = False) -> Callable
 
     @functools.wraps(make)
     def named(dialect: Dialect, *values: Any, **parameters: Any) -> Composite:
-        return dataclasses.replace(make(dialect, *values, **parameters), name=name)
+        composite = make(dialect, *values, **parameters)
+        if not isinstance(composite, Composite):
+            raise CompositeError(
+                f"composite {name!r}: its function returned {type(composite).__name__}, not a Composite such "
+                "as composites.get makes"
+            )
+        return dataclasses.replace(composite, name=name)
 
     COMPOSITES[name] = named
     return named

@@ -30,7 +30,7 @@ class Activation(Layer):
 
     def derivative(self, x: Value, p: Parameters) -> Value:
         """f'(x), shaped like x."""
-        raise NotImplementedError
+        raise self.lacking("derivative(self, x, p)", "which gradients multiply by")
 
     def transpose(self, s: Value, at: Bound) -> Value:
         return s * self.derivative(at.x, at.p)

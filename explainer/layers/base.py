@@ -144,11 +144,18 @@ class Layer:
 
     def forward(self, x: Value, p: Parameters) -> Value:
         """z = map(x), bias included."""
-        raise NotImplementedError
+        raise self.lacking("forward(self, x, p)", "what the operator computes")
 
     def transpose(self, s: Value, at: Bound) -> Value:
         """c = Aᵀ s, where A is the map's Jacobian at `at.x`; the bias has no part in it."""
-        raise NotImplementedError
+        raise self.lacking("transpose(self, s, at)", "what hands relevance and gradients back")
+
+    def lacking(self, method: str, what: str) -> UnsupportedError:
+        """What a layer's class does not say, and where it is told."""
+        return UnsupportedError(
+            f"{self.node}: its layer {type(self).__qualname__} has no {method}, {what}; see "
+            "docs/adding-an-operator.md"
+        )
 
     def bias(self, at: Bound) -> Value:
         """The additive constant, as it broadcasts to z; None where there is none."""

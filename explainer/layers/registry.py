@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import TypeVar
 
 from .. import plugins
-from ..errors import RegistrationError
+from ..errors import RegistrationError, check_derived
 from ..model.operators import NOTHING_KNOWN, Facts, checked, known
 from .base import Layer
 from .kinds import KINDS, Kind
 
 LayerType = TypeVar("LayerType", bound="type[Layer]")
 REGISTRY: dict[str, type[Layer]] = {}
+# What the methods of a layer are called with.
+ARGUMENTS = {
+    "forward": ("x", "p"),
+    "derivative": ("x", "p"),
+    "transpose": ("s", "at"),
+    "bias": ("at",),
+    "bias_share": ("s", "at"),
+    "unbiased": ("p",),
+    "prepare": ("values",),
+}
 
 
 def register(*operators: str, replace: bool = False) -> Callable[[LayerType], LayerType]:
@@ -28,12 +39,16 @@ def register(*operators: str, replace: bool = False) -> Callable[[LayerType], La
     Raises
     ------
     RegistrationError
-        A name that no node can have, an operator that has a layer already, or a layer whose kind is
-        no `Kind` or has the name of another.
+        A name that no node can have, an operator that has a layer already, what is no layer, one whose
+        kind is no `Kind` or has the name of another, or whose methods take other arguments.
     """
+    if not operators:
+        raise RegistrationError("register: name the operator, such as @register('com.example.MyScale')")
     names = [checked(name) for name in operators]
 
     def declare(layer: LayerType) -> LayerType:
+        check_derived("layer", layer, Layer)
+        _check_arguments(layer)
         for name in names:
             if name in REGISTRY and not replace:
                 holder = f"{REGISTRY[name].__module__}.{REGISTRY[name].__qualname__}"
@@ -55,6 +70,22 @@ def register(*operators: str, replace: bool = False) -> Callable[[LayerType], La
         return layer
 
     return declare
+
+
+def _check_arguments(layer: type[Layer]) -> None:
+    """Refuse methods that cannot be called as they are: those of old took no `p` and no `at`."""
+    for name, wanted in ARGUMENTS.items():
+        method = getattr(layer, name, None)
+        if method is None:
+            continue
+        try:
+            inspect.signature(method).bind("self", *wanted)
+        except TypeError:
+            own, called = ", ".join(inspect.signature(method).parameters), ", ".join(("self", *wanted))
+            raise RegistrationError(
+                f"{layer.__qualname__}.{name}({own}): it is called as {name}({called}); "
+                "see docs/adding-an-operator.md"
+            ) from None
 
 
 def kinds_of(layer: type[Layer]) -> tuple[Kind, ...]:

@@ -53,7 +53,19 @@ class Method:
     keeps: ClassVar[bool] = False
 
     def __call__(self, question: Question, progress: Progress | None = None) -> dict[str, Array]:
-        raise NotImplementedError
+        """The attributions of the inputs that are explained, or of some of them.
+
+        Parameters
+        ----------
+        question : Question
+        progress : callable, optional
+
+        Returns
+        -------
+        dict of input name -> array (N, ...)
+            As many axes as the input has; one channel may stand for all.
+        """
+        raise self.wrong("has no __call__(self, question, progress), which returns the attributions")
 
     @property
     def walks(self) -> bool:
@@ -100,8 +112,34 @@ class Method:
             if self.elsewhere:
                 refuse_whole_numbers(question.feeds)
             found = self(question, progress)
+            self.check_maps(found, question)
             runs.append(replace(run, relevance=found, delta=self.delta(question, found)))
         return runs
+
+    def check_maps(self, found: object, question: Question) -> None:
+        """Refuse what is no attribution of a question's inputs.
+
+        Raises
+        ------
+        InputError
+        """
+        inputs = ", ".join(map(repr, question.feeds))
+        if not isinstance(found, Mapping) or not found:
+            what = "nothing" if isinstance(found, Mapping) else type(found).__name__
+            raise self.wrong(f"returned {what}, not a dict of input name -> array; the inputs are {inputs}")
+        for name, values in found.items():
+            if name not in question.feeds:
+                raise self.wrong(f"returned a map of {name!r}, which is no input; the inputs are {inputs}")
+            shape, wanted = getattr(values, "shape", None), question.feeds[name].shape
+            if shape is None:
+                raise self.wrong(f"returned {type(values).__name__} as the map of {name!r}, not an array")
+            fits = len(shape) == len(wanted) and shape[:1] == wanted[:1]
+            if not fits or any(size not in (1, whole) for size, whole in zip(shape, wanted, strict=True)):
+                raise self.wrong(f"returned a map {list(shape)} of {name!r}, which is {list(wanted)}")
+
+    def wrong(self, what: str) -> InputError:
+        """What its class does that no method may, and where it is told how they are."""
+        return InputError(f"method {type(self).__name__}: it {what}; see docs/adding-a-method.md")
 
     def require_keeping(self, what: str) -> None:
         """Refuse to look at inner tensors where the method hands them nothing.

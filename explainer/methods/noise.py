@@ -125,9 +125,12 @@ class Noise(Sampling):
         sums = Moments(question.samples, self.n_samples, self.squares)
         for number in range(self.n_samples):
             points = {name: self.point(x, 0.0, {"noise": tables[name][number]}) for name, x in feeds.items()}
-            for name, value in self.around(question.at(points)).items():
+            asked = question.at(points)
+            found = self.around(asked)
+            self.around.check_maps(found, asked)
+            for name, value in found.items():
                 sums.add(name, value, rows)
             if progress is not None:
                 progress(number + 1, self.n_samples)
-        found = {name: feeds[name] for name in sums.mean}  # a map may be of some inputs alone
-        return self.finished(found, dict.fromkeys(found, np.zeros(1)), sums)
+        mapped = {name: feeds[name] for name in sums.mean}  # a map may be of some inputs alone
+        return self.finished(mapped, dict.fromkeys(mapped, np.zeros(1)), sums)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from .. import composites, plugins
 from ..composites import Composite, CompositeLike
-from ..errors import InputError, RegistrationError
+from ..errors import InputError, RegistrationError, check_derived, check_name
 from ..inputs.preprocess import Preprocess
 from .base import Method
 from .cam import GradCam, GradCamPlusPlus
@@ -55,10 +55,12 @@ def register(name: str, *, replace: bool = False) -> Callable[[MethodType], Meth
     Raises
     ------
     RegistrationError
-        Another method has that name.
+        Another method has that name; or it is no name, or no method.
     """
+    check_name("method", name, '@methods.register("squared_gradient")')
 
     def declare(method: MethodType) -> MethodType:
+        check_derived("method", method, Method)
         if name in names() and (name not in METHODS or not replace):
             raise RegistrationError(
                 f"there is a method {name!r} already: give yours another name, or replace=True"

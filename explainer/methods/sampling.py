@@ -74,19 +74,19 @@ class Sampling(Method):
     @property
     def count(self) -> int:
         """K."""
-        raise NotImplementedError
+        raise self.wrong("has no count, how many points there are")
 
     def briefly(self) -> Sampling:
         """The same method with few points, to try out what is made of it."""
-        raise NotImplementedError
+        raise self.wrong("has no briefly(self), the same with few points")
 
     def table(self, name: str, x: Array, layout: str) -> dict[str, Array]:
         """The constants of every point for input `name`, whose batch is `x`: arrays (K, ...)."""
-        raise NotImplementedError
+        raise self.wrong("has no table(self, name, x, layout), the constants of every point")
 
     def point(self, x: Value, origin: Value, row: Mapping[str, Value]) -> Value:
         """Where the model is asked."""
-        raise NotImplementedError
+        raise self.wrong("has no point(self, x, origin, row), where the model is asked")
 
     def value(self, x: Value, origin: Value, row: Mapping[str, Value], point: Value, answer: Value) -> Value:
         """What a point adds to the mean; `answer` is what the walk handed to the point."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import Protocol, TypeAlias
 
 import onnx
@@ -81,6 +81,8 @@ class Facts:
 
 
 NOTHING_KNOWN = Facts()
+# How much of two names is alike, at least, where one is the other with a letter wrong.
+NEARLY = 0.85
 
 # Of operators that have no layer; those that have one say it there.
 FACTS: dict[str, Facts] = {
@@ -134,6 +136,20 @@ def checked(name: str) -> str:
             "one of your own has its domain in front, such as com.example.MyScale"
         )
     return spelled(name)
+
+
+def mistyped(name: str) -> str:
+    """The operators of ONNX that a name without a domain nearly is; "" where it is one, or like none."""
+    there = _operators().get("", frozenset())
+    if "." in name or name in there:
+        return ""
+    return ", ".join(sorted(one for one in there if _nearly(name.casefold(), one.casefold())))
+
+
+def _nearly(one: str, other: str) -> bool:
+    """Whether a name is another with a letter wrong, or two of them swapped: Silu is not Selu."""
+    alike = SequenceMatcher(None, one, other).ratio() >= NEARLY and abs(len(one) - len(other)) <= 1
+    return alike or sorted(one) == sorted(other)
 
 
 @functools.cache

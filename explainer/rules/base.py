@@ -57,7 +57,7 @@ class Rule:
         Handed
             x and its factor, or plain relevance, and what was divided.
         """
-        raise NotImplementedError
+        raise CompositeError(f"rule {self}: it has no __call__(self, layer, x, R); see docs/adding-a-rule.md")
 
     @classmethod
     def fits(cls, kind: Kind) -> bool:

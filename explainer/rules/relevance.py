@@ -42,6 +42,9 @@ class Relevance:
         c.
     """
 
+    # NumPy must not take it for a number: array * relevance is an error.
+    __array_ufunc__ = None
+
     value: Value
     factor: Value
 
@@ -56,11 +59,12 @@ class Relevance:
             return total(self.factor, samples)
         return total_of_products(self.value, self.factor, samples)
 
-    def __truediv__(self, denominator: Denominator) -> Value:
-        """s = R / st(z)."""
-        if self.value is None or not denominator.is_share_of(self.value):
-            return self.whole / denominator.beneath(self.whole)
-        return self.factor * denominator.share(self.value)
+    def __truediv__(self, denominator: Denominator | Value) -> Value:
+        """s = R / st(z); by a plain z, 0/0 is 0."""
+        by = dividing(denominator)
+        if self.value is None or not by.is_share_of(self.value):
+            return self.whole / by.beneath(self.whole)
+        return self.factor * by.share(self.value)
 
     def __mul__(self, mask: Value) -> Relevance:
         return Relevance(self.value, self.factor * mask)
@@ -177,6 +181,11 @@ class Exact:
         return None
 
 
+def dividing(by: Denominator | Value) -> Denominator:
+    """A denominator; a plain z is one that keeps nothing."""
+    return by if hasattr(by, "beneath") else Exact(by)
+
+
 @dataclass(frozen=True, eq=False)
 class Division:
     """One s = R / st(z): what of it falls to the bias, and what the stabiliser keeps.
@@ -185,7 +194,8 @@ class Division:
     ----------
     layer : Bound
         Whose bias counted in z.
-    by : Denominator
+    by : Denominator, or Value
+        What R was divided by.
     s : Value
     factor : float
         What the rule multiplied this part by.
@@ -195,6 +205,9 @@ class Division:
     by: Denominator
     s: Value
     factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by", dividing(self.by))
 
     def shares(self) -> tuple[Value, Value]:
         """The bias's share and ε's, arrays that sum up to them per sample; None stands for nothing."""
@@ -246,6 +259,13 @@ class Handed:
     value: Value
     factor: Value
     account: tuple[Division | Moved | Kept, ...] = ()
+
+    def __post_init__(self) -> None:
+        known = isinstance(self.account, tuple) and all(hasattr(entry, "shares") for entry in self.account)
+        if not known:
+            given = self.account if isinstance(self.account, tuple) else (self.account,)
+            what = ", ".join(type(entry).__name__ for entry in given)
+            raise TypeError(f"the account is a tuple, (Division(layer, z, s),), and not {what}")
 
     @property
     def whole(self) -> Value:

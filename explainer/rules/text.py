@@ -6,7 +6,7 @@ import re
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from ..errors import CompositeError, RegistrationError
+from ..errors import CompositeError, RegistrationError, check_derived, check_name
 from .base import Rule
 from .first import Flat, WSquare, ZBox
 from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zero, ZPlus
@@ -40,8 +40,10 @@ def register(rule: RuleType, *, replace: bool = False) -> RuleType:
     Raises
     ------
     RegistrationError
-        Another rule has that name, however it is spelled.
+        Another rule has that name, however it is spelled; or it is no rule.
     """
+    check_derived("rule, whose class has its name", rule, Rule)
+    check_name("rule", rule.name(), "a word that its class's `name` returns")
     before = FOLDED.get(folded(rule.name()))
     if before is not None and not replace:
         raise RegistrationError(

@@ -5,7 +5,8 @@ Each check raises an AssertionError that says what is wrong and where; so any te
 
 from .canonizers import check_canonizer
 from .dense import Dense
-from .layers import check_adjoint, check_derivative, check_forward, check_layer
+from .layers import check_layer
+from .maps import check_adjoint, check_derivative, check_forward, check_weights
 from .recording import check_recording
 from .rules import check_rule
 
@@ -18,4 +19,5 @@ __all__ = [
     "check_layer",
     "check_recording",
     "check_rule",
+    "check_weights",
 ]

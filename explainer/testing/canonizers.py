@@ -10,13 +10,15 @@ import numpy as np
 from .. import composites
 from ..canonizers import CanonizerLike, get, see_through
 from ..compiler.proof import Examples
+from ..errors import CompositeError
 from ..model.graph import Graph, ModelLike, Node
 from ..model.notes import Note, told
 from ..model.runtime import PathLike, Runtime
 from ..rules import Relevance
 from ..tensor import Array
-from .comparing import require
-from .layers import check_adjoint, check_forward, check_model, met
+from .comparing import drawn, require
+from .layers import check_model, met
+from .maps import check_adjoint, check_forward
 from .rules import answer, check_conserved
 
 # Of float32: a view computes in one step what the file computes, and rounds, in several.
@@ -63,12 +65,17 @@ def check_canonizer(
     ------
     AssertionError
         What does not hold, at which node; or it makes nothing of this model.
+    CompositeError
+        No canonizer has that name.
     """
     canonizer = get(canonizer)
     graph = Graph.load(model, Runtime(custom_ops=custom_ops))
     before = see_through(graph)
     stays = frozenset(before.resolve(name) for name in (*graph.outputs, *visible))
-    view = canonizer(before, stays)
+    try:
+        view = canonizer.applied(before, stays)
+    except CompositeError as error:
+        raise AssertionError(f"{graph.title}: {error}") from error
     notes = tuple(view.notes[len(before.notes) :])
     said = "; ".join(told(notes)) or "nothing"
     old = {id(node) for node in before.nodes}
@@ -80,14 +87,18 @@ def check_canonizer(
         _check_node(node, before, view)
     composite = replace(composites.get("epsilon", eps=1e-3), canonizers=(canonizer,))
     values = Examples.of(graph, None).feeds(2) if feeds is None else dict(feeds)
-    for one in met(view, values, made):
+    try:
+        found = list(met(view, values, made))
+    except AssertionError as error:
+        raise AssertionError(f"{graph.title}: {error}") from error
+    for one in found:
         try:
             check_forward(one.bound(np.float32), one.z, tolerance)
             check_adjoint(one.bound())
             rule = composite.rule_for(one.layer)
             if rule is None:
                 raise AssertionError(f"no composite has a rule for its kind, {one.layer.kind}")
-            R = np.asarray(np.random.default_rng(8).standard_normal(one.z.shape))
+            R = np.asarray(drawn("relevance").standard_normal(one.z.shape))
             check_conserved(answer(rule, one.bound(), Relevance(None, R)), R)
         except AssertionError as error:
             raise AssertionError(f"{graph.title}: {one}: {error}") from None

@@ -15,6 +15,17 @@ def require(condition: bool, message: str) -> None:
         raise AssertionError(message)
 
 
+def drawn(name: str) -> np.random.Generator:
+    """Random numbers of a name's own: never those of a model's inputs, which have a number for a seed."""
+    return np.random.default_rng([*name.encode()])
+
+
+def is_array(value: Any) -> bool:
+    """Whether a value is an array, or the Bundle of arrays that several inputs are."""
+    parts = value if isinstance(value, tuple) else (value,)
+    return all(isinstance(part, np.ndarray | np.generic) for part in parts)
+
+
 def relative(a: Any, b: Any) -> float:
     """Largest |a − b| relative to the largest |b|; infinity where the shapes differ."""
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)

@@ -12,8 +12,9 @@ from ..compiler.proof import Examples
 from ..layers import Bound
 from ..model.graph import Graph
 from ..rules import RULES, Handed, Relevance, Rule, parse
+from ..rules.answers import HOW, MISTAKES, mistaken
 from ..tensor import Array, Bundle
-from .comparing import by_sample, relative, require
+from .comparing import by_sample, drawn, is_array, relative, require
 from .dense import Dense, flat, like
 from .layers import ExampleLike, Met, met
 from .recording import recorded
@@ -50,7 +51,7 @@ class Answer(NamedTuple):
 
 
 def check_rule(
-    rule: Rule,
+    rule: Rule | str,
     formula: Formula | None = None,
     *,
     examples: Sequence[ExampleLike] = (),
@@ -65,7 +66,8 @@ def check_rule(
 
     Parameters
     ----------
-    rule : Rule
+    rule : Rule or str
+        As text, it is read as everywhere.
     formula : callable, optional
         (`Dense`) -> R_in as a vector, or (R_in, the bias's share, ε's share), each a vector that sums up
         to it: the rule as its paper writes it, on the matrix of the layer.
@@ -78,7 +80,15 @@ def check_rule(
     ------
     AssertionError
         What does not hold, and for which layer.
+    CompositeError
+        No rule has such a text.
+    TypeError
+        Something asks for a value while it is recorded: at the line where it stands.
     """
+    if isinstance(rule, type):
+        raise AssertionError(f"{rule.__qualname__} is a class: give a rule, {rule.__qualname__}(...)")
+    require(isinstance(rule, Rule | str), f"{rule!r} is no rule: derive from explainer.rules.Rule")
+    rule = parse(rule)
     require(hash(rule) == hash(replace(rule)) and rule == replace(rule), f"{rule}: it is no frozen value")
     if RULES.get(rule.name()) is type(rule):
         require(parse(str(rule)) == rule, f"{rule}: read back from its own text it is {parse(str(rule))}")
@@ -106,7 +116,7 @@ def _check_on(rule: Rule, formula: Formula | None, one: Met, tolerance: float) -
     positive = replace(positive, layer=positive.layer.having(nonnegative=True))
     for layer in (signed, positive):
         z = layer.forward(layer.x)
-        c = np.random.default_rng(3).standard_normal(z.shape)
+        c = drawn("factor").standard_normal(z.shape)
         plain = answer(rule, layer, Relevance(None, z * c), len(z))
         product = answer(rule, layer.at(layer.x, z), Relevance(z, c), len(z))
         shapes, wanted = _shapes(plain.whole), _shapes(layer.x)
@@ -116,7 +126,9 @@ def _check_on(rule: Rule, formula: Formula | None, one: Met, tolerance: float) -
         if rule.conserving:
             check_conserved(plain, z * c, tolerance)
         if formula is not None:
-            gap = error(plain, formula(Dense.of(layer, z * c)), z * c)
+            R_in = formula(Dense.of(layer, z * c))
+            _check_formula(R_in, plain)
+            gap = error(plain, R_in, z * c)
             require(gap < tolerance, f"it differs from the formula by {gap:.2g} of the largest value")
         if rule.proportional:
             _check_proportional(rule, layer)
@@ -135,14 +147,32 @@ def answer(rule: Rule, layer: Bound, R: Relevance, samples: int = 1) -> Answer:
     AssertionError
         It is no answer.
     """
-    handed = rule(layer, layer.x, R)
-    require(isinstance(handed, Handed), f"it answers with {type(handed).__name__}, not with Handed")
-    shares = [entry.shares() for entry in handed.account]
-    bias, epsilon = (
-        np.sum([np.zeros(samples), *(by_sample(share[place], samples) for share in shares)], axis=0)
-        for place in (0, 1)
+    try:
+        handed = rule(layer, layer.x, R)
+        require(isinstance(handed, Handed), f"it answers with {type(handed).__name__}, not with Handed")
+        shares = [entry.shares() for entry in handed.account]
+        bias, epsilon = (
+            np.sum([np.zeros(samples), *(by_sample(share[place], samples) for share in shares)], axis=0)
+            for place in (0, 1)
+        )
+        whole = handed.whole
+    except MISTAKES as error:
+        raise AssertionError(mistaken(error)) from error
+    require(is_array(whole), f"it hands on {type(whole).__name__}, not an array for each input; {HOW}")
+    return Answer(whole, bias, epsilon)
+
+
+def _check_formula(wanted: Any, found: Answer) -> None:
+    """A formula gives a vector for the inputs, and with the shares two more."""
+    what = wanted if isinstance(wanted, tuple) else (wanted,)
+    given = ", ".join(str(np.shape(part)) if is_array(part) else type(part).__name__ for part in what)
+    size, samples = len(found.R_in), len(found.bias)
+    count = 3 if isinstance(wanted, tuple) else 1
+    fits = len(what) == count and all(map(is_array, what)) and np.shape(what[0]) == (size,)
+    require(
+        fits and all(np.size(part) % samples == 0 for part in what[1:]),
+        f"the formula returns {given}: it is R_in, of shape ({size},), or (R_in, the bias's share, ε's)",
     )
-    return Answer(handed.whole, bias, epsilon)
 
 
 def error(found: Answer, wanted: Any, R: Array) -> float:
@@ -182,7 +212,7 @@ def _check_proportional(rule: Rule, layer: Bound) -> None:
     x = flat(layer.x) * (np.arange(flat(layer.x).size) % 2)
     here = layer.at(like(x, layer.x))
     z = here.forward(here.x)
-    R = np.random.default_rng(6).standard_normal(z.shape) * (z != 0)
+    R = drawn("relevance").standard_normal(z.shape) * (z != 0)
     found = answer(rule, here, Relevance(None, R)).R_in
     require(
         not found[x == 0].any(), "an input of 0 gets relevance, though the rule says it is proportional to x"
@@ -192,7 +222,7 @@ def _check_proportional(rule: Rule, layer: Bound) -> None:
 def _check_symbols(rule: Rule, layer: Bound) -> None:
     """On symbols it records nodes that compute what it computes on arrays."""
     z = layer.forward(layer.x)
-    c = np.random.default_rng(7).standard_normal(z.shape).astype(z.dtype)
+    c = drawn("recorded factor").standard_normal(z.shape).astype(z.dtype)
     inputs = layer.x if isinstance(layer.x, tuple) else (layer.x,)
     letters = list(layer.p)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 
-import numpy as np
 import onnx
 from onnx import numpy_helper, parser
+
+from .comparing import drawn
 
 HEAD = '<ir_version: 10, opset_import: ["" : 17]> g'
 TEXTS = (
@@ -43,9 +44,9 @@ def models() -> tuple[onnx.ModelProto, ...]:
 
 def _model(text: str) -> onnx.ModelProto:
     model: onnx.ModelProto = parser.parse_model(f"{HEAD} {text}")
-    for seed, (name, shape) in enumerate(CONSTANTS.items()):
+    for name, shape in CONSTANTS.items():
         if any(name in node.input for node in model.graph.node):
-            values = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
-            values = np.abs(values) + np.float32(0.5) if name == "e" else values  # a variance
-            model.graph.initializer.append(numpy_helper.from_array(values, name))
+            values = drawn(f"constant {name}").standard_normal(shape)
+            values = abs(values) + 0.5 if name == "e" else values  # a variance
+            model.graph.initializer.append(numpy_helper.from_array(values.astype("float32"), name))
     return model

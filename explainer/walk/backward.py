@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
+from .. import plugins
 from ..errors import CompositeError
 from ..layers import Bound
 from ..plan import Plan, Step
 from ..rules import Handed, Relevance
+from ..rules.answers import MISTAKES, check_answer, mistaken
 from ..tensor import Value
 
 Watch: TypeAlias = Callable[[Step, Relevance, Handed], None]
@@ -54,6 +56,11 @@ def backward(
     -------
     dict of str -> Value
         The relevance of the inputs that are reached and of the kept tensors: what a gate let through.
+
+    Raises
+    ------
+    CompositeError
+        A rule that is not ours makes a mistake, or answers what is no answer.
     """
     gates = gates or {}
     relevance = {plan.anchor.tensor: Relevance(None, R)}
@@ -70,12 +77,13 @@ def backward(
         layer = _bound(step, activations, parameters)
         if references is not None:
             layer = replace(layer, reference=_bound(step, references, parameters))
-        handed = step.rule(layer, layer.x, at_output)
-        if not isinstance(handed, Handed):
-            raise CompositeError(
-                f"rule {step.rule} at {step.node} returned {type(handed).__name__}: a rule answers with "
-                "Handed(x, c, (Division(layer, z, s),)), or Handed(None, R_in); see docs/adding-a-rule.md"
-            )
+        try:
+            handed = step.rule(layer, layer.x, at_output)
+        except MISTAKES as error:
+            if plugins.origin(type(step.rule)) == plugins.OURS:
+                raise
+            raise CompositeError(f"rule {step.rule} at {step.node}: {mistaken(error)}") from error
+        check_answer(step.rule, layer, handed)
         if watch is not None:
             watch(step, at_output, handed)
         for name, part in zip(step.layer.inputs, handed.parts(), strict=True):

@@ -160,3 +160,21 @@ def test_what_is_no_canonizer_is_refused(canonizers, message):
 def test_they_are_public():
     assert explainer.canonizers.Pattern.__mro__[1] is explainer.canonizers.Canonizer
     assert canonize(Graph.load(net()), canonizers=()).notes == ()
+
+
+@pytest.mark.parametrize("name", ["", "two words", "a,b", 3])
+def test_what_a_canonizer_cannot_be_called(name):
+    with pytest.raises(
+        RegistrationError, match=r'is no name of a canonizer: .* write @canonizers\.register\("'
+    ):
+        register(name)
+    assert name not in CANONIZERS
+
+
+def test_what_is_no_canonizer_and_a_register_without_a_name():
+    for thing in (int, Silent(), "silent"):
+        with pytest.raises(RegistrationError, match=r"is no canonizer: .* explainer\.canonizers\.Canonizer"):
+            register("thing")(thing)
+    with pytest.raises(RegistrationError, match="the Silent itself is no name of a canonizer"):
+        register(Silent)
+    assert "thing" not in CANONIZERS

@@ -7,11 +7,12 @@ import pytest
 from building import parse, relative, rng
 from compiled import CLOSE, run
 
-from explainer import Explainer, compile, composites
-from explainer.canonizers import Pattern
+from explainer import CompositeError, Explainer, UnsupportedError, compile, composites
+from explainer.canonizers import Canonizer, Pattern
 from explainer.canonizers.matching import lines_of, matches
 from explainer.model.graph import Graph, Note
 from explainer.model.notes import told
+from explainer.testing import check_canonizer
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,10 @@ def test_an_operand_that_stands_for_nothing_must_be_absent():
         ("y = Relu (x); y = Relu (y)", "a tensor is made twice"),
         ("Y = Relu (x)", "is written as a constant"),
         ("", "says nothing"),
+        ("y = Sofplus (x)", "'Sofplus', which is no operator; did you mean Softplus"),
+        ("y = Relu | Tahn (x)", "'Tahn', which is no operator; did you mean Tan, Tanh"),
+        ("y = relu (x)", "'relu', which is no operator; did you mean Elu, PRelu, Relu"),
+        (("y = Relu (x)",), "a pattern is a text"),
     ],
 )
 def test_a_pattern_that_means_nothing_is_refused(pattern, message):
@@ -211,3 +216,69 @@ def test_a_pattern_that_means_nothing_is_refused(pattern, message):
         lines_of(pattern)
     with pytest.raises(ValueError, match=message):
         type("Mine", (Pattern,), {"patterns": (pattern,)})
+
+
+def test_groups_and_operators_of_other_domains_have_names_of_their_own():
+    assert [
+        line.operators for line in lines_of("h = com.example.Softplu (x); y = Silu | SelfAttention (h)")
+    ] == [
+        ("com.example.Softplu",),
+        ("Silu", "SelfAttention"),
+    ]
+
+
+def test_one_text_is_no_tuple_of_texts():
+    with pytest.raises(ValueError, match=r"Mine\.patterns is a tuple of texts, \('y = Relu \(x\)',\)"):
+        type("Mine", (Pattern,), {"patterns": "y = Relu (x)"})
+
+
+WRONG = {
+    "no group": ({}, "canonizer Mine: it has no group"),
+    "a group that is none": ({"group": lambda self, match: None}, "canonizer Mine: it returned NoneType as"),
+    "another name": (
+        {"group": lambda self, match: match.becomes("Relu", [match["z"]])},
+        r"match\['z'\] at Relu 'r1': the pattern has no such name; it has (y|x|a), ",
+    ),
+    "another operator": (
+        {"group": lambda self, match: match.node("Tanh")},
+        "none of these nodes is Tanh: Relu, Relu",
+    ),
+    "a text for a list": (
+        {"group": lambda self, match: match.becomes("Relu", match["x"])},
+        r'inputs are a list of tensors, \[match\["x"\]\], not .h',
+    ),
+    "nodes for names": (
+        {"group": lambda self, match: match.becomes("Relu", [match.nodes[0]])},
+        r"inputs are a list of tensors",
+    ),
+    "yes": ({"check": lambda self, graph, match: True}, "it returned True from check"),
+    "no": ({"check": lambda self, graph, match: False}, "it returned False from check"),
+    "no reason": ({"check": lambda self, graph, match: ""}, "it returned '' from check"),
+    "no arrays": ({"arrays": lambda self, graph, match: None}, "it returned NoneType from arrays"),
+    "no graph": ({"__call__": lambda self, graph, visible: None}, "it returned NoneType, not a changed copy"),
+}
+
+
+@pytest.mark.parametrize(("body", "message"), WRONG.values(), ids=WRONG)
+def test_what_no_canonizer_may_do_is_said(body, message):
+    group = {} if message.endswith("no group") else {"group": Chain.group}
+    mine = type("Mine", (Pattern,), {"patterns": Chain.patterns[:1], **group, **body})()
+    model = net("r0 = Relu (h) r1 = Relu (r0) g = Identity (r1)")
+    with pytest.raises(CompositeError, match=message):
+        explainer_of(model, mine).plan  # noqa: B018
+    with pytest.raises(AssertionError, match=f"^the model: .*{message}"):
+        check_canonizer(mine, model)
+
+
+def test_a_canonizer_that_does_nothing_at_all():
+    with pytest.raises(CompositeError, match="canonizer Canonizer: it has no __call__"):
+        explainer_of(net("g = Relu (h)"), Canonizer()).plan  # noqa: B018
+
+
+def test_a_group_of_an_operator_that_is_nowhere():
+    body = {"patterns": Chain.patterns, "group": lambda self, match: match.becomes("Rellu", [match["x"]])}
+    mine, model = type("Mine", (Pattern,), body)(), net("r0 = Relu (h) g = Relu (r0)")
+    with pytest.raises(UnsupportedError, match="Rellu x1"):
+        explainer_of(model, mine).plan  # noqa: B018
+    with pytest.raises(AssertionError, match=r"the model: Rellu 'g': .* has no layer; did you mean .*Relu"):
+        check_canonizer(mine, model)

@@ -12,7 +12,7 @@ from torch_operators import TORCH
 from explainer.layers import Bound, supported
 from explainer.testing import check_derivative
 from explainer.testing.dense import flat
-from explainer.testing.layers import STEP
+from explainer.testing.maps import STEP
 
 # Registered operators that PyTorch does not have, and why nothing stands for them.
 WITHOUT_COUNTERPART: dict[str, str] = {}

@@ -209,3 +209,35 @@ def test_what_is_known_of_an_operator_stays_known_where_a_layer_says_nothing():
     Softmax.facts = Facts(sign=never_negative)
     assert facts_of("Softmax").cut == ""
     assert facts_of("com.example.Unheard") is NOTHING_KNOWN
+
+
+@pytest.mark.parametrize("thing", [int, 3, "MyScale", Rule, lambda x: x])
+def test_what_is_no_layer(thing):
+    with pytest.raises(RegistrationError, match=r"is no layer: .* derives from explainer\.layers\.Layer"):
+        register("com.example.MyScale")(thing)
+    assert "com.example.MyScale" not in REGISTRY
+
+
+def test_no_operator_is_named():
+    with pytest.raises(RegistrationError, match="name the operator"):
+        register()
+    with pytest.raises(RegistrationError, match="cannot be an operator's name: it is Relu, com"):
+        register(my_scale(kinds.SCALE))
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "message"),
+    [
+        ("forward", lambda self, x: x, r"MyScale\.forward\(self, x\): it is called as forward\(self, x, p\)"),
+        ("transpose", lambda self, s: s, r"it is called as transpose\(self, s, at\); see docs/adding-an"),
+        ("derivative", lambda self, x: x, r"it is called as derivative\(self, x, p\)"),
+        ("bias_share", lambda self, s: s, r"it is called as bias_share\(self, s, at\)"),
+    ],
+)
+def test_methods_of_a_layer_that_cannot_be_called(name, method, message):
+    layer = my_scale(kinds.SCALE)
+    setattr(layer, name, method)
+    with pytest.raises(RegistrationError, match=message):
+        register("com.example.MyScale")(layer)
+    setattr(layer, name, lambda self, *values: values[0])
+    register("com.example.MyScale")(layer)

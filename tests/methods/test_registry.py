@@ -113,6 +113,85 @@ def test_no_name_is_taken_twice(registry):
         methods.register("vargrad", replace=True)(Silent)
 
 
+ANSWERS = {
+    "an array": (lambda feeds: feeds["x"], "it returned ndarray, not a dict of input name -> array"),
+    "nothing": (lambda feeds: None, "it returned NoneType, not a dict"),
+    "no map": (lambda feeds: {}, "it returned nothing, .*; the inputs are 'x'"),
+    "another name": (lambda feeds: {"z": feeds["x"]}, "a map of 'z', which is no input; the inputs are 'x'"),
+    "a list": (lambda feeds: {"x": [1, 2]}, "it returned list as the map of 'x', not an array"),
+    "one sample": (lambda feeds: {"x": feeds["x"][:1]}, r"a map \[1, 3, .*\] of 'x', which is \[2, 3, "),
+    "sums": (lambda feeds: {"x": feeds["x"].sum((1, 2, 3))}, r"a map \[2\] of 'x'"),
+    "part": (lambda feeds: {"x": feeds["x"][..., 1:]}, r"a map \[.*\] of 'x'"),
+}
+
+
+@pytest.mark.parametrize("noise", [None, ("smoothgrad", {"n_samples": 2})])
+@pytest.mark.parametrize(("answer", "message"), ANSWERS.values(), ids=ANSWERS)
+def test_what_is_no_map_is_refused_by_the_methods_name(registry, answer, message, noise):
+    @methods.register("odd")
+    class Odd(Silent):
+        def __call__(self, question, progress=None):
+            return answer(question.feeds)
+
+    with pytest.raises(InputError, match=rf"method Odd: {message}.*docs/adding-a-method\.md|{message}"):
+        Explainer(residual_net(), method="odd", noise=noise).explain(picture(2), 1)
+
+
+def test_a_map_of_one_channel_stands_for_all(registry):
+    @methods.register("flat")
+    class Flat(Silent):
+        def __call__(self, question, progress=None):
+            return {name: x.sum(1, keepdims=True) for name, x in question.feeds.items()}
+
+    assert Explainer(residual_net(), method="flat").explain(picture(2), 1).relevance.shape[1] == 1
+
+
+@pytest.mark.parametrize(
+    ("emitted", "message"),
+    [
+        (None, "NoneType from emit"),
+        ({}, "nothing from emit"),
+        ({"z": 1}, "'z' from emit; the inputs are 'x'"),
+    ],
+)
+def test_what_is_emitted_for_no_input_is_refused(registry, emitted, message):
+    @methods.register("odd")
+    class Odd(Silent):
+        def emit(self, trace):
+            return emitted
+
+    with pytest.raises(InputError, match=f"method Odd: it returned {message}"):
+        explainer.compile(residual_net(), method="odd", target=1)
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [(Method, "has no __call__"), (methods.Sampling, "has no table")],
+)
+def test_a_method_that_does_not_ask(registry, base, message):
+    methods.register("mute")(type("Mute", (base,), {}))
+    with pytest.raises(InputError, match=f"method Mute: it {message}"):
+        Explainer(residual_net(), method="mute").explain(picture(2), 1)
+
+
+@pytest.mark.parametrize("name", ["", " ", "two words", "a,b", "a:b", "-x", 3, None])
+def test_what_a_method_cannot_be_called(registry, name):
+    with pytest.raises(RegistrationError, match=r'is no name of a method: .* write @methods\.register\("'):
+        methods.register(name)
+    assert name not in registry
+
+
+def test_what_is_no_method_and_a_register_without_a_name(registry):
+    for thing in (int, Silent(), "silent", lambda question: {}):
+        with pytest.raises(
+            RegistrationError, match=r"is no method: .* derives from explainer\.methods\.Method"
+        ):
+            methods.register("thing")(thing)
+    with pytest.raises(RegistrationError, match="the Silent itself is no name of a method"):
+        methods.register(Silent)
+    assert "thing" not in registry
+
+
 def test_nobody_asks_what_kind_of_method_it_is():
     """What depends on the method stands on its class."""
     kinds = {kind.__name__ for kind in (*methods.METHODS.values(), methods.Sampling, Single, Walk)}

@@ -159,3 +159,26 @@ def test_a_kind_that_nothing_here_has_needs_examples():
 def test_a_parameter_out_of_range_is_the_rules_own_error():
     with pytest.raises(CompositeError):
         check_rule(Epsilon(-1))
+
+
+def test_what_is_no_rule_and_what_is_text():
+    fails(r"Magnitude is a class: give a rule, Magnitude\(\.\.\.\)", Magnitude)
+    fails("3 is no rule: derive from explainer", 3)
+    check_rule("gamma:0.1")
+    with pytest.raises(CompositeError, match="no rule 'gama'"):
+        check_rule("gama")
+
+
+@pytest.mark.parametrize(
+    ("formula", "given"),
+    [
+        (lambda d: None, "NoneType"),
+        (lambda d: d.R, r"\(\d+,\)"),
+        (lambda d: d.W, r"\(\d+, \d+\)"),
+        (lambda d: (d.x, None, None), r"\(\d+,\), NoneType, NoneType"),
+        (lambda d: (d.x, d.b), r"\(\d+,\), \(\d+,\)"),
+        (lambda d: (d.x, d.b[:1], d.b), r"\(\d+,\), \(1,\), \(\d+,\)"),
+    ],
+)
+def test_a_formula_that_is_none(formula, given):
+    fails(rf"the formula returns {given}: it is R_in, of shape \(\d+,\), or \(R_in, ", Magnitude(), formula)
