@@ -5,7 +5,7 @@ from __future__ import annotations
 from .errors import InputError
 from .explainer import Explainer, ImageLike
 from .results.explanation import Explanation
-from .targets import TargetLike
+from .targets import UNSAID, TargetLike
 
 
 def concepts(
@@ -14,7 +14,7 @@ def concepts(
     tensor: str,
     *,
     target: TargetLike = "top",
-    start: str = "output",
+    start: str = UNSAID,
     against: TargetLike | None = None,
     top: int = 5,
     signed: bool = False,

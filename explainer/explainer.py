@@ -22,6 +22,7 @@ from .prepared import Prepared
 from .recipe import Recipe, Settings
 from .results.explanation import Explanation
 from .targets import (
+    UNSAID,
     Anchor,
     Ask,
     ConditionsLike,
@@ -212,7 +213,7 @@ class Explainer:
         self,
         x: ImageLike,
         target: TargetLike = "top",
-        start: str = "output",
+        start: str = UNSAID,
         against: TargetLike | None = None,
         progress: Progress | None = None,
         conditions: ConditionsLike | None = None,
@@ -244,7 +245,7 @@ class Explainer:
         self,
         x: ImageLike,
         targets: Sequence[TargetLike],
-        start: str = "output",
+        start: str = UNSAID,
         against: TargetLike | None = None,
         progress: Progress | None = None,
         conditions: ConditionsLike | Sequence[ConditionsLike | None] | None = None,
@@ -306,7 +307,7 @@ def explain(
     image: ImageLike,
     *,
     target: TargetLike = "top",
-    start: str = "output",
+    start: str = UNSAID,
     against: TargetLike | None = None,
     conditions: ConditionsLike | None = None,
     preprocess: PreprocessLike | None = None,

@@ -25,6 +25,7 @@ from ..plain.keywords import named
 from ..plan import Plan
 from ..recipe import Recipe, Settings
 from ..targets import (
+    UNSAID,
     Ask,
     ConditionsLike,
     Target,
@@ -49,7 +50,7 @@ def compile(
     path: str | os.PathLike[str] | None = None,
     *,
     target: TargetLike | None = None,
-    start: str = "output",
+    start: str = UNSAID,
     against: TargetLike | None = None,
     conditions: ConditionsLike | None = None,
     image_size: int | tuple[int, int] | None = None,

@@ -151,6 +151,10 @@ def get(name: str = "lrp", noise: NoiseLike = None, options: Mapping[str, Any] |
     if kind:
         own = _takes(METHODS[name]) if name in METHODS else []
         shared = [key for key in given if key in _takes(Noise) and key not in own]
+        if twice := [key for key in shared if key in around]:
+            raise InputError(
+                f"noise: {', '.join(twice)} is said in ({kind!r}, {{...}}) and beside it; say it once"
+            )
         around = {**{key: given.pop(key) for key in shared}, **around}
     if name == "lrp" or name in COMPOSITES:
         resolved = Resolved(Walk(), "" if name == "lrp" else name, given)
@@ -167,8 +171,11 @@ def _noise(noise: NoiseLike) -> tuple[str, dict[str, Any]]:
     """The kind of noise, "" for none, and its options."""
     if noise is None:
         return "", {}
-    kind, options = (noise, {}) if isinstance(noise, str) else noise
-    if kind not in KINDS:
+    pair = (noise, {}) if isinstance(noise, str) else noise
+    if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[1], Mapping):
+        raise InputError(f"noise: a name or (name, {{option: value}}), not {noise!r}")
+    kind, options = pair
+    if not isinstance(kind, str) or kind not in KINDS:
         raise InputError(f"noise: {kind!r} is not one of {', '.join(KINDS)}")
     return kind, dict(options)
 

@@ -1,7 +1,7 @@
 """Targets: what an explanation starts from, and the relevance put there."""
 
 from .anchor import Anchor, anchor_at_output, anchor_at_tensor
-from .ask import STARTS, Ask, TargetLike
+from .ask import STARTS, UNSAID, Ask, TargetLike
 from .choosing import Chosen, choose, indices_of
 from .conditions import Condition, ConditionsLike, conditioned_tensors, paired
 from .regions import Region
@@ -10,6 +10,7 @@ from .resolve import Fed, Index, Labels, Target, labels_of, resolve_target
 
 __all__ = [
     "STARTS",
+    "UNSAID",
     "Anchor",
     "Ask",
     "Chosen",

@@ -27,6 +27,13 @@ STARTS = {
 ALIASES = {"logit": "output"}
 
 
+class Default(str):
+    """A default that is told from what a caller says, even where that is the same."""
+
+
+UNSAID = Default("output")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Ask(ByValue):
     """One question to a model: what of its answer is explained.
@@ -52,14 +59,14 @@ class Ask(ByValue):
 
     def __post_init__(self) -> None:
         conditions_of(self.conditions)  # refuses what it cannot read
-        start = ALIASES.get(self.start, self.start) if isinstance(self.start, str) else self.start
+        start = ALIASES.get(self.start, self.start) if isinstance(self.start, str) else ""
         if start not in STARTS:
-            raise TargetError(f"start: {start!r} is none of {', '.join([*STARTS, *ALIASES])}")
+            raise TargetError(f"start: {self.start!r} is none of {', '.join([*STARTS, *ALIASES])}")
         if self.against is not None and start != "margin":
             raise TargetError(f"against: it belongs to start 'margin', not {start!r}")
         said = {
             "target": _frozen(self.target),
-            "start": start,
+            "start": str(start),
             "against": None if self.against is None else _frozen(self.against),
             "conditions": frozen(self.conditions) if self.conditions else None,
         }
@@ -70,7 +77,7 @@ class Ask(ByValue):
     def of(
         cls,
         target: TargetLike,
-        start: str = "output",
+        start: str = UNSAID,
         against: TargetLike | None = None,
         conditions: ConditionsLike | None = None,
     ) -> Ask:
@@ -83,7 +90,7 @@ class Ask(ByValue):
         """
         if not isinstance(target, Ask):
             return cls(target, start, against, conditions)
-        beside: dict[str, Any] = {} if start == "output" else {"start": start}
+        beside: dict[str, Any] = {} if start is UNSAID else {"start": start}
         beside |= {} if against is None else {"against": against}
         beside |= {} if conditions is None else {"conditions": conditions}
         if twice := beside.keys() & target._said().keys():

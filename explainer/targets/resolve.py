@@ -15,7 +15,7 @@ from ..errors import ModelError, TargetError
 from ..model.graph import Graph
 from ..tensor import Array, Value
 from .anchor import Anchor, anchor_at_output, anchor_at_tensor, tensors_of
-from .ask import Ask, TargetLike
+from .ask import UNSAID, Ask, TargetLike
 from .conditions import Condition, ConditionsLike, conditions_of
 from .regions import Region, parse_entries, parse_region
 
@@ -107,7 +107,7 @@ def resolve_target(
     graph: Graph,
     target: TargetLike,
     labels: Labels | None = None,
-    start: str = "output",
+    start: str = UNSAID,
     against: TargetLike | None = None,
     conditions: ConditionsLike | None = None,
 ) -> Target:
