@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .errors import TargetError
-from .inputs.feeds import given, labels_given
+from .inputs.feeds import given
 from .inputs.preprocess import Preprocess, PreprocessLike, reading
 from .methods import Progress
 from .methods.explaining import explanation_of
@@ -29,6 +29,7 @@ from .targets import (
     Labels,
     Target,
     TargetLike,
+    labels_given,
     labels_of,
     paired,
     resolve_target,

@@ -118,7 +118,6 @@ def explain(
             for job, explanation, ask, cut in zip(picture, explanations, asks, cuts, strict=True):
                 numbers = report.describe(explanation, predicted(explanation), cut)
                 numbers |= {"recipe": repr(explained.recipe), "ask": repr(ask)}
-                check_labels(numbers["prediction"], options["labels"])
                 numbers |= {
                     "seconds": seconds,
                     "ranking": channels.rankings_of(explanation, options["ranks"]),
@@ -169,11 +168,3 @@ def predicted(explanation: explainer.Explanation) -> str:
     """Return the model output that holds the prediction: the one asked about, else the first."""
     asked = explanation.target_name
     return asked if asked in explanation.outputs else next(iter(explanation.outputs))
-
-
-def check_labels(prediction: Mapping[str, Any], labels: Any) -> None:
-    """Refuse a list of names that would stand beside the wrong numbers."""
-    classes = max(prediction["shape"], default=0)
-    if prediction["top"] and isinstance(labels, list) and len(labels) != classes:
-        names = f"--labels has {len(labels)} names"
-        raise explainer.InputError(f"{names}, but {prediction['output']!r} has {classes} classes")

@@ -65,9 +65,9 @@ class Ask(ByValue):
         if self.against is not None and start != "margin":
             raise TargetError(f"against: it belongs to start 'margin', not {start!r}")
         said = {
-            "target": _frozen(self.target),
+            "target": _frozen("target", self.target),
             "start": str(start),
-            "against": None if self.against is None else _frozen(self.against),
+            "against": None if self.against is None else _frozen("against", self.against),
             "conditions": frozen(self.conditions) if self.conditions else None,
         }
         for name, value in said.items():
@@ -98,12 +98,12 @@ class Ask(ByValue):
         return target.replace(**beside) if beside else target
 
 
-def _frozen(target: Any) -> Any:
+def _frozen(side: str, target: Any) -> Any:
     """A target as it cannot change any more: a list has one index per sample, a tuple indexes a tensor."""
     if isinstance(target, Mapping):
-        return FrozenDict({name: _frozen(index) for name, index in target.items()})
+        return FrozenDict({name: _frozen(side, index) for name, index in target.items()})
     if isinstance(target, tuple):
-        return tuple(map(_frozen, target))
+        return tuple(_frozen(side, index) for index in target)
     if not isinstance(target, Sequence | np.ndarray) or isinstance(target, str):
         return frozen(target)
     try:
@@ -111,5 +111,5 @@ def _frozen(target: Any) -> Any:
     except ValueError:  # lists of different lengths
         array = np.array(None)
     if array.dtype.kind not in "iub":
-        raise TargetError(f"target: an index is a whole number, or one per sample, not {target!r}")
+        raise TargetError(f"{side}: an index is a whole number, or one per sample, not {target!r}")
     return frozen(array if array.ndim else array.item())
