@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .errors import TargetError
 from .inputs.feeds import given
 from .inputs.preprocess import Preprocess, PreprocessLike, reading
 from .methods import Progress
@@ -272,8 +271,6 @@ class Explainer:
         ------
         As `explain` does, before anything is computed where a target cannot be explained.
         """
-        if isinstance(targets, str):
-            raise TargetError(f"targets: a list of targets, such as [{targets!r}], not one text")
         asked = [
             resolve_target(self.graph, Ask.of(target, start, against, given_conditions), self.labels)
             for target, given_conditions in paired(targets, conditions)

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,7 @@ import onnx
 
 from ..composites import Composite
 from ..errors import InputError, ModelError
-from ..files import write_whole
+from ..files import path_of, write_whole
 from ..inputs.feeds import layout_of
 from ..inputs.preprocess import reading
 from ..methods import Method
@@ -97,6 +96,7 @@ def compile(
     ------
     UnsupportedError, TargetError, ModelError, InputError, OutputError
     """
+    written = None if path is None else path_of(path)
     recipe, asked = _asked(how), Ask.of("top" if target is None else target, start, against, conditions)
     original = Graph.load(model, Runtime(providers, threads, custom_ops))
     preprocess = reading(None, original.metadata)
@@ -116,8 +116,8 @@ def compile(
     emitter.prove(method, file)
     compiled = file.proto
     _declare(compiled, recipe, asked, composite, goal, file.choices)
-    if path is not None:
-        with write_whole(Path(path)) as opened:
+    if written is not None:
+        with write_whole(written) as opened:
             opened.write(compiled.SerializeToString())
     return compiled
 

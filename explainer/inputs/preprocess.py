@@ -219,8 +219,12 @@ def reading(how: PreprocessLike | None, metadata: Mapping[str, str]) -> Callable
             return lambda: of_metadata(metadata)
     elif isinstance(how, Preprocess):
         found = how
+    elif isinstance(how, Mapping):
+        found = Preprocess.from_config(how)
+    elif isinstance(how, str | os.PathLike):
+        found = Preprocess.from_file(Path(how))
     else:
-        found = Preprocess.from_config(how) if isinstance(how, Mapping) else Preprocess.from_file(Path(how))
+        raise PreprocessError(f"preprocess: a Preprocess, a dict or the path of a file, not {how!r}")
     return lambda: found
 
 

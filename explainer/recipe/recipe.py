@@ -41,7 +41,7 @@ class Recipe(ByValue):
     InputError
         An option that nothing takes, another type of numbers, or no such engine or forward.
     CompositeError
-        The composite's file cannot be read.
+        The composite's file cannot be read, or `eps` is no number.
     """
 
     method: str = "lrp"
@@ -64,9 +64,9 @@ class Recipe(ByValue):
             "noise": frozen(self.noise),
             "composite": _composite(self.composite),
             "rules": _rules(self.rules),
-            "eps": frozen(self.eps),
+            "eps": _eps(self.eps),
             "keep": _keep(self.keep),
-            "dtype": Backends.of(self.dtype, self.engine, self.forward).dtype.name,
+            "dtype": Backends.of(self.dtype, self.engine, self.forward, self.audit).dtype.name,
             "options": frozen(self.options or {}),
         }
         for name, value in said.items():
@@ -205,10 +205,18 @@ def _rules(rules: Any) -> Any:
     return frozen(tuple(rules)) if isinstance(rules, Iterable) else rules
 
 
+def _eps(eps: Any) -> Any:
+    """A stabiliser as a number of Python's; how large it can be is its rule's to say."""
+    eps = frozen(eps)
+    if eps is not None and (isinstance(eps, bool) or not isinstance(eps, float | int)):
+        raise CompositeError(f"eps: a positive number, not {eps!r}")
+    return eps
+
+
 def _keep(keep: Any) -> Any:
     """The names of tensors as a tuple; or "all"."""
     if isinstance(keep, str):
         return keep if keep == "all" else (keep,)
     if isinstance(keep, set | frozenset):
         return tuple(sorted(keep))
-    return tuple(keep) if isinstance(keep, Collection) else keep
+    return tuple(keep) if isinstance(keep, Iterable) else keep

@@ -54,11 +54,13 @@ class Backends:
         for what, name, known in (("engine", engine, ENGINES), ("forward", forward, FORWARDS)):
             if name not in known:
                 raise InputError(f"{what} is {name!r}; there is: {', '.join(known)}")
+        if not isinstance(audit, bool):
+            raise InputError(f"audit is {audit!r}; there is: True, False")
         if engine == "onnxruntime" and kind == np.float64:
             raise InputError("engine 'onnxruntime' walks in float32; for dtype 'float64' leave it out")
         if forward == "auto":  # onnxruntime has no double convolution on the CPU
             forward = "numpy" if kind == np.float64 else "onnxruntime"
-        return cls(kind, engine, forward, bool(audit))
+        return cls(kind, engine, forward, audit)
 
     @property
     def least(self) -> float:

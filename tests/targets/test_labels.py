@@ -101,9 +101,9 @@ def test_a_margin_against_itself_is_refused_whoever_turns_out_to_be_the_top():
 @pytest.mark.parametrize("against", ["nosuch", ("y", "nosuch"), "nosuch[3]", 99, 0.5, [0.5, 1]])
 def test_what_is_wrong_with_the_other_side_is_said_of_it(against):
     made = Explainer(residual_net())
-    with pytest.raises(TargetError, match="^against: "):
+    with pytest.raises(TargetError, match=r"^against: "):
         made.explain(picture(1), 0, start="margin", against=against)
-    with pytest.raises(TargetError, match="^target: "):
+    with pytest.raises(TargetError, match=r"^target: "):
         made.explain(picture(1), against, start="margin", against=0)
-    with pytest.raises(TargetError, match="^against: "):
+    with pytest.raises(TargetError, match=r"^against: "):
         made.explain(picture(1), Ask(0, start="margin", against=against))
