@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from .errors import InputError
 from .explainer import Explainer, ImageLike
+from .plain.keywords import only_named
 from .results.explanation import Explanation
 from .targets import UNSAID, TargetLike
 
 
+@only_named()
 def concepts(
     explained: Explainer,
     x: ImageLike,

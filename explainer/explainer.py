@@ -14,7 +14,7 @@ from .methods import Progress
 from .methods.explaining import explanation_of
 from .model.graph import Graph, ModelLike
 from .model.runtime import PathLike, ProviderLike, Runtime
-from .plain.keywords import named
+from .plain.keywords import Nothing, named, refuse_unknown
 from .plain.tables import html_table, text_table
 from .plan import Plan
 from .prepared import Prepared
@@ -41,6 +41,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 ImageLike: TypeAlias = "str | os.PathLike[str] | Image | Array | Mapping[str, Array]"
+
+
+# What one question takes beside its target, and what is said of names that an explainer is made with.
+ASKED = ("x", "start", "against", "conditions")
+OF_EXPLAINER = {
+    name: f"it belongs to Explainer(model, {name}=...)"
+    for name in (*Settings.__annotations__, "preprocess", "labels", "providers", "threads", "custom_ops")
+}
 
 
 class Explainer:
@@ -148,8 +156,7 @@ class Explainer:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if vars(self).get("_is_made"):
-            known = [*Settings.__annotations__, "preprocess", "labels", "model"]
-            say = f"{name}=..." if name in known else "..."
+            say = f"{name}=..." if name in OF_EXPLAINER else "..."
             raise AttributeError(
                 f"{name}: an explainer stays as it was made; make another one: Explainer(model, {say})"
             )
@@ -209,6 +216,7 @@ class Explainer:
         """
         return resolve_target(self.graph, target, self.labels).anchor
 
+    @named(Nothing)
     def explain(
         self,
         x: ImageLike,
@@ -217,6 +225,7 @@ class Explainer:
         against: TargetLike | None = None,
         progress: Progress | None = None,
         conditions: ConditionsLike | None = None,
+        **unknown: Unpack[Nothing],
     ) -> Explanation:
         """Explain a batch.
 
@@ -238,9 +247,11 @@ class Explainer:
             The input does not fit the model.
         TargetError, UnsupportedError, ModelError, NumericalError, PreprocessError
         """
+        refuse_unknown("explain", unknown, (*ASKED, "target", "progress"), OF_EXPLAINER)
         only = None if conditions is None else [conditions]
         return self.explain_targets(x, [target], start, against, progress, only)[0]
 
+    @named(Nothing)
     def explain_targets(
         self,
         x: ImageLike,
@@ -249,6 +260,7 @@ class Explainer:
         against: TargetLike | None = None,
         progress: Progress | None = None,
         conditions: ConditionsLike | Sequence[ConditionsLike | None] | None = None,
+        **unknown: Unpack[Nothing],
     ) -> list[Explanation]:
         """Explain a batch for several targets of any kind, or under several conditions.
 
@@ -271,6 +283,7 @@ class Explainer:
         ------
         As `explain` does, before anything is computed where a target cannot be explained.
         """
+        refuse_unknown("explain_targets", unknown, (*ASKED, "targets", "progress"), OF_EXPLAINER)
         asked = [
             resolve_target(self.graph, Ask.of(target, start, against, given_conditions), self.labels)
             for target, given_conditions in paired(targets, conditions)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
+from ..plain.keywords import only_named
 
 SIGNS = ("all", "positive", "negative", "absolute_value")
 PERCENTILE = 99.5
@@ -61,6 +62,7 @@ class Measure:
         return float(scale)
 
 
+@only_named()
 def shared_scale(
     relevances: Sequence[ArrayLike],
     *,
@@ -93,6 +95,7 @@ def shared_scale(
     return max((measure.limit(measure.amounts(relevance)) for relevance in relevances), default=0.0)
 
 
+@only_named()
 def normalize_relevance(
     relevance: ArrayLike,
     sign: str = "absolute_value",

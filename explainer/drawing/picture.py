@@ -7,11 +7,13 @@ from typing import Any
 from numpy.typing import ArrayLike
 from PIL import Image
 
+from ..plain.keywords import only_named
 from .amounts import shares_of
 from .panels import Look
 from .paper import Writing, framed
 
 
+@only_named()
 def render(
     relevance: ArrayLike,
     photo: Image.Image | None = None,

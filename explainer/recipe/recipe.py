@@ -17,11 +17,16 @@ from ..errors import CompositeError, InputError
 from ..inputs.feeds import as_asked, as_text
 from ..inputs.preprocess import Preprocess
 from ..methods import Method, NoiseLike
+from ..plain.keywords import only_named
 from ..plain.values import ByValue, FrozenDict, frozen
 from ..walk.backends import Backends
 from .options import ELSEWHERE, Options, option_names
 
+# What is said of an option where a recipe's fields stand.
+OF_OPTIONS = {name: f"it is an option: options={{{name!r}: ...}}" for name in Options.__annotations__}
 
+
+@only_named(OF_OPTIONS)
 @dataclass(frozen=True, eq=False, repr=False)
 class Recipe(ByValue):
     """How a model is explained: what `Explainer` takes beside the model, its preprocessing and labels.
@@ -113,6 +118,22 @@ class Recipe(ByValue):
             beside = ", ".join(name for name in {**given._said(), **given.options} if name != "options")
             raise InputError(f"recipe: it says how; {beside} beside it: recipe.replace(...) makes another")
         return recipe
+
+    def replace(self, **changes: Any) -> Recipe:
+        """A copy with some fields changed; an option by its name beside those that it has.
+
+        Raises
+        ------
+        InputError, CompositeError
+            See `Recipe`; or an option is said in `options` and beside them.
+        """
+        fields = {name: changes.pop(name) for name in self._names() if name in changes}
+        if changes:
+            options = type(self)(**fields).options  # refused where it is no dict
+            if twice := sorted(options.keys() & changes.keys()):
+                raise InputError(f"options: {', '.join(twice)} is said beside them too; say it once")
+            fields["options"] = {**(options if "options" in fields else self.options), **changes}
+        return super().replace(**fields)
 
     def made(self, preprocess: Callable[[], Preprocess | None]) -> tuple[Method, Composite]:
         """The method, and the composite of its walks.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InputError
+from ..plain.keywords import only_named
 from ..plain.tables import html_table
 from ..tensor import Array
 from .explanation import Explanation
@@ -58,6 +59,7 @@ class Comparison(dict[str, Difference]):
         return "\n".join(lines)
 
 
+@only_named()
 def compare(a: Comparable, b: Comparable, *, top: float = 0.05) -> Comparison:
     """Compare two explanations, or two arrays (N, ...), tensor by tensor; `b` is the reference.
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..drawing.options import Drawing
 from ..errors import InputError
-from ..plain.keywords import check_known, named
+from ..plain.keywords import check_known, named, only_named
 from ..plain.tables import html_table, text_table
 from ..tensor import Array
 from ..walk.audit import SUMS, Audit
@@ -149,6 +149,7 @@ class Explanation:
         # Class names count in the model's output: an inner tensor's third channel is no class.
         return self.labels.get(index, str(index)) if self.target_name in self.outputs else str(index)
 
+    @only_named()
     def channels(self, tensor: str, axis: int = 1) -> Array:
         """The relevance of each channel of a kept tensor.
 
@@ -177,6 +178,7 @@ class Explanation:
         rest = tuple(place for place in range(1, R.ndim) if place != axis % R.ndim)
         return np.asarray(R.sum(axis=rest, dtype=np.float64))
 
+    @only_named()
     def ranking(
         self, tensor: str, sample: int = 0, top: int | None = 10, signed: bool = False, axis: int = 1
     ) -> list[Ranked]:

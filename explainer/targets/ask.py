@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..errors import TargetError
+from ..plain.keywords import only_named
 from ..plain.values import ByValue, FrozenDict, frozen
 from ..tensor import Array
 from .conditions import ConditionsLike, conditions_of
@@ -34,6 +35,7 @@ class Default(str):
 UNSAID = Default("output")
 
 
+@only_named()
 @dataclass(frozen=True, eq=False, repr=False)
 class Ask(ByValue):
     """One question to a model: what of its answer is explained.

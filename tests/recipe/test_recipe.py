@@ -161,3 +161,15 @@ def test_functions_that_choose_layers_are_pickled_by_their_names():
         with pytest.raises(CompositeError, match=r"rules: .*lambda.*can be pickled where.*selectors"):
             pickle.dumps(Recipe(**said))
         assert Explainer(net(), **said).plan
+
+
+def test_an_option_is_replaced_as_a_field_is():
+    recipe = Recipe(method="integrated_gradients", options={"n_steps": 20, "baseline": 0.5})
+    assert recipe.replace(n_steps=3).options == {"n_steps": 3, "baseline": 0.5}
+    assert recipe.replace(options={"n_steps": 3}).options == {"n_steps": 3}
+    assert recipe.replace(n_steps=3, dtype="float64").dtype == "float64"
+    for door in (recipe.replace, lambda **how: Recipe.of({"recipe": recipe} | how)):
+        with pytest.raises(InputError, match="options: n_steps is said beside them too"):
+            door(options={"n_steps": 3}, n_steps=3)
+    with pytest.raises(InputError, match=r"takes no compsite.*did you mean composite\?"):
+        recipe.replace(compsite="gamma")
