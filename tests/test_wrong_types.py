@@ -16,7 +16,7 @@ WRONG = {
     "threads": (100_000_000, "threads is 100000000; give a whole number from 1 to 4096"),
     "noise": (("smoothgrad",), "noise: a name or"),
     "audit": ("no", "audit is 'no'; there is: True, False"),
-    "eps": (True, "eps: a positive number, not True"),
+    "eps": (True, "epsilon: eps must be a positive number, not True"),
     "keep": (3, "keep: tensor names or 'all', not 3"),
     "options": (3, "options: a dict"),
     "method": (3, "no method 3"),

@@ -79,7 +79,8 @@ def explain(
         files = [path for picture in jobs for job in picture for path in (job.picture, *job.written)]
         check_grid(options["grid"], [model, *files])
     asks = [ask_of(options, target) for target in targets]
-    explained = open_model(model, options)
+    with channels.calling(options["ranks"], options["keep"]):
+        explained = open_model(model, options)
     cuts = [explained.start_of(target).cut.partition(" ")[0] for target in targets]
     loading = perf_counter() - began
 
@@ -103,7 +104,8 @@ def explain(
         for picture in progress:
             began = perf_counter()
             try:
-                with Steps(not several and sys.stderr.isatty()) as steps:
+                watched = not several and sys.stderr.isatty()
+                with channels.calling(options["ranks"], options["keep"]), Steps(watched) as steps:
                     asked_of = picture[0].picture
                     explanations = explained.explain_targets(asked_of, asks, progress=steps)
             except (explainer.InputError, explainer.NumericalError) as error:

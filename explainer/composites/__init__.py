@@ -39,6 +39,7 @@ __all__ = [
     "get",
     "last_of",
     "of_kind",
+    "parameters",
     "preset",
     "presets",
     "saliency",
@@ -133,6 +134,14 @@ def get(
     return composite.behind(*front)
 
 
+def parameters(name: str | None = None) -> list[str]:
+    """What a preset takes by name beside `eps`; without a name, what any of them does."""
+    known = COMPOSITES | OF_METHODS
+    makes = known.values() if name is None else [known[name]] if name in known else []
+    names = [parameter for make in makes for parameter in list(inspect.signature(make).parameters)[1:]]
+    return sorted(set(names) - {"eps"})
+
+
 def _key(name: str) -> str:
     """A preset's name without what tools write differently: ``lrp.z_plus`` is ``zplus``."""
     return folded(name).removeprefix("lrp")
@@ -163,7 +172,8 @@ def _preset(
         return make(tool, **values)
     except (TypeError, ValueError) as error:  # what a rule makes of a parameter that is no number
         shown = ", ".join(f"{parameter}={value!r}" for parameter, value in values.items())
-        raise CompositeError(f"composite {key!r} with {shown}: {error}") from error
+        given_with = f" with {shown}" if shown else ""
+        raise CompositeError(f"composite {key!r}{given_with}: {error}") from error
 
 
 def _rules(rules: RulesLike) -> list[tuple[Match, Rule]]:

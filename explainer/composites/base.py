@@ -125,7 +125,13 @@ def preset(make: Callable[..., Composite], *, replace: bool = False) -> Callable
 
     @functools.wraps(make)
     def named(dialect: Dialect, *values: Any, **parameters: Any) -> Composite:
-        return dataclasses.replace(make(dialect, *values, **parameters), name=name)
+        made: Any = make(dialect, *values, **parameters)
+        if not isinstance(made, Composite):
+            raise CompositeError(
+                f"composite {name!r}: {make.__module__}.{make.__qualname__} returned {made!r}, "
+                "not a Composite"
+            )
+        return dataclasses.replace(made, name=name)
 
     COMPOSITES[name] = named
     return named

@@ -157,6 +157,7 @@ def get(name: str = "lrp", noise: NoiseLike = None, options: Mapping[str, Any] |
             )
         around = {**{key: given.pop(key) for key in shared}, **around}
     if name == "lrp" or name in COMPOSITES:
+        _refuse_others(name, given)
         resolved = Resolved(Walk(), "" if name == "lrp" else name, given)
     else:
         method = build(METHODS[name], name, given)
@@ -165,6 +166,14 @@ def get(name: str = "lrp", noise: NoiseLike = None, options: Mapping[str, Any] |
         return resolved
     noisy = build(Noise, kind, around, kind=kind, around=resolved.method)
     return Resolved(noisy, resolved.composite, resolved.parameters)
+
+
+def _refuse_others(name: str, given: Mapping[str, Any]) -> None:
+    """Refuse what other methods take, and no composite."""
+    known = composites.parameters()
+    for option in given:
+        if option not in known and (others := taking(option)):
+            raise InputError(f"method {name!r} takes no {option}; it is an option of {', '.join(others)}")
 
 
 def _noise(noise: NoiseLike) -> tuple[str, dict[str, Any]]:
@@ -178,6 +187,25 @@ def _noise(noise: NoiseLike) -> tuple[str, dict[str, Any]]:
     if not isinstance(kind, str) or kind not in KINDS:
         raise InputError(f"noise: {kind!r} is not one of {', '.join(KINDS)}")
     return kind, dict(options)
+
+
+def takes(name: str, noisy: bool = False) -> list[str]:
+    """The options that a method takes; of one that is a composite, the parameters of any."""
+    if name in METHODS and name != "lrp":
+        own = _takes(METHODS[name])
+    elif name in KINDS:
+        own = _takes(Noise)
+    else:
+        own = composites.parameters(None if name == "lrp" else name)
+    return list(dict.fromkeys([*own, *(_takes(Noise) if noisy else ())]))
+
+
+def taking(option: str) -> list[str]:
+    """What takes an option: methods by name, and the composites that have it as a parameter."""
+    found = [name for name, method in METHODS.items() if option in _takes(method)]
+    found += [f"noise {name!r}" for name in KINDS if option in _takes(Noise)]
+    made = [name for name in composites.COMPOSITES if option in composites.parameters(name)]
+    return found + [f"composite {name!r}" for name in made]
 
 
 def _takes(method: type[Method]) -> list[str]:

@@ -20,7 +20,7 @@ from ..methods import Method, NoiseLike
 from ..plain.keywords import only_named
 from ..plain.values import ByValue, FrozenDict, frozen
 from ..walk.backends import Backends
-from .options import ELSEWHERE, Options, option_names
+from .options import Options, option_names
 
 # What is said of an option where a recipe's fields stand.
 OF_OPTIONS = {name: f"it is an option: options={{{name!r}: ...}}" for name in Options.__annotations__}
@@ -46,7 +46,7 @@ class Recipe(ByValue):
     InputError
         An option that nothing takes, another type of numbers, or no such engine or forward.
     CompositeError
-        The composite's file cannot be read, or `eps` is no number.
+        The composite's file cannot be read.
     """
 
     method: str = "lrp"
@@ -69,7 +69,7 @@ class Recipe(ByValue):
             "noise": frozen(self.noise),
             "composite": _composite(self.composite),
             "rules": _rules(self.rules),
-            "eps": _eps(self.eps),
+            "eps": frozen(self.eps),
             "keep": _keep(self.keep),
             "dtype": Backends.of(self.dtype, self.engine, self.forward, self.audit).dtype.name,
             "options": frozen(self.options or {}),
@@ -85,12 +85,21 @@ class Recipe(ByValue):
         wrong = [name for name in self.options if name not in known]
         if not wrong or self.method not in methods.names():
             return
-        kind = methods.Noise if self.method in methods.KINDS else methods.registry.METHODS.get(self.method)
-        takes = [] if kind is None else [name for name in kind.options() if name not in ELSEWHERE]
-        what = f"; it takes {', '.join(takes)}" if takes else ""
-        near = get_close_matches(wrong[0], [*Settings.__annotations__, *BESIDE, *known], n=1)
-        hint = f"; did you mean {near[0]}?" if near else "; onnx-lrp methods and composites list the options"
-        raise InputError(f"method {self.method!r} takes no {', '.join(wrong)}{what}{hint}")
+        name, takes = wrong[0], methods.registry.takes(self.method, self.noise is not None)
+        near = get_close_matches(name, [*Fields.__annotations__, *takes, *BESIDE], n=1)
+        far = get_close_matches(name, known, n=1)
+        what = f"method {self.method!r} takes no {', '.join(wrong)}"
+        if self.method not in methods.COMPOSITES and self.method != "lrp":
+            what += f"; it takes {', '.join(takes) or 'no options'}"
+        if name in BESIDE:
+            hint = f"{BESIDE[name]} takes it, as a keyword of its own"
+        elif near:
+            hint = f"did you mean {near[0]}?"
+        elif far:
+            hint = f"{far[0]} is an option of {', '.join(methods.registry.taking(far[0]))}"
+        else:
+            hint = "onnx-lrp methods and composites list the options"
+        raise InputError(f"{what}; {hint}")
 
     @classmethod
     def of(cls, how: Mapping[str, Any]) -> Recipe:
@@ -114,9 +123,10 @@ class Recipe(ByValue):
             return given
         if not isinstance(recipe, Recipe):
             raise InputError(f"recipe: an explainer.Recipe, not {recipe!r}")
-        if given != cls():
-            beside = ", ".join(name for name in {**given._said(), **given.options} if name != "options")
-            raise InputError(f"recipe: it says how; {beside} beside it: recipe.replace(...) makes another")
+        if beside := [name for name, value in how.items() if name != "recipe" and value is not None]:
+            raise InputError(
+                f"recipe: it says how; {', '.join(beside)} beside it: recipe.replace(...) makes another"
+            )
         return recipe
 
     def replace(self, **changes: Any) -> Recipe:
@@ -201,11 +211,13 @@ class Settings(Fields, Options, total=False):
     """The same, and options by name."""
 
 
-# What doors take beside a recipe: for the hint where a name is mistyped.
-BESIDE = (
-    *("preprocess", "labels", "providers", "threads", "custom_ops"),
-    *("target", "start", "against", "conditions", "image_size"),
-)
+# What doors take beside a recipe, and which of them: for the message where one does not.
+BESIDE = {
+    **dict.fromkeys(("preprocess", "labels"), "Explainer or explain"),
+    **dict.fromkeys(("providers", "threads", "custom_ops"), "Explainer, explain or compile"),
+    **dict.fromkeys(("target", "start", "against", "conditions"), "explain or compile"),
+    "image_size": "compile",
+}
 
 
 def _composite(composite: Any) -> Any:
@@ -224,14 +236,6 @@ def _rules(rules: Any) -> Any:
     if isinstance(rules, Mapping):
         rules = rules.items()
     return frozen(tuple(rules)) if isinstance(rules, Iterable) else rules
-
-
-def _eps(eps: Any) -> Any:
-    """A stabiliser as a number of Python's; how large it can be is its rule's to say."""
-    eps = frozen(eps)
-    if eps is not None and (isinstance(eps, bool) or not isinstance(eps, float | int)):
-        raise CompositeError(f"eps: a positive number, not {eps!r}")
-    return eps
 
 
 def _keep(keep: Any) -> Any:

@@ -286,3 +286,21 @@ def test_a_path_is_a_file(tmp_path):
         assert found["c0"] == "flat"
         assert found["c1"] == "zplus"
         assert found["y"] == ("epsilon:0.5" if isinstance(form, tuple) else "epsilon:1e-06")
+
+
+def test_a_preset_that_makes_no_composite_is_told_so(monkeypatch):
+    monkeypatch.setattr(composites.base, "COMPOSITES", {})
+
+    def mine(dialect):
+        return None
+
+    made = composites.preset(mine)
+    with pytest.raises(CompositeError, match=r"composite 'mine': .*mine returned None, not a Composite"):
+        made(composites.dialect(None))
+
+    def broken(dialect):
+        raise ValueError("no luck")
+
+    monkeypatch.setitem(composites.COMPOSITES, "broken", broken)
+    with pytest.raises(CompositeError, match=r"^composite 'broken': no luck"):
+        composites.get("broken")

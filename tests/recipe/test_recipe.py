@@ -80,6 +80,9 @@ def test_a_recipe_compiles_as_it_explains():
 def test_a_recipe_with_more_beside_it_is_refused():
     with pytest.raises(InputError, match="it says how; eps, gamma beside it"):
         Explainer(net(), recipe=Recipe(), eps=0.1, gamma=0.2)
+    with pytest.raises(InputError, match="it says how; dtype beside it"):  # though it is the default
+        Explainer(net(), recipe=Recipe(dtype="float64"), dtype="float32")
+    assert Explainer(net(), recipe=Recipe(eps=0.1), composite=None).recipe == Recipe(eps=0.1)
     with pytest.raises(InputError, match=r"recipe: an explainer\.Recipe, not 'gamma'"):
         Explainer(net(), recipe="gamma")
 
@@ -88,7 +91,16 @@ def test_a_recipe_with_more_beside_it_is_refused():
     ("said", "message"),
     [
         ({"compsite": "gamma"}, "method 'lrp' takes no compsite; did you mean composite?"),
-        ({"n_step": 3}, "method 'lrp' takes no n_step; did you mean n_steps?"),
+        ({"n_step": 3}, "method 'lrp' takes no n_step; n_steps is an option of integrated_gradients"),
+        ({"n_steps": 3}, "method 'lrp' takes no n_steps; it is an option of integrated_gradients"),
+        ({"n_samples": 3}, "method 'lrp' takes no n_samples; it is an option of gradient_shap, noise 'smoo"),
+        ({"gama": 3}, "method 'lrp' takes no gama; did you mean gamma?"),
+        (
+            {"method": "occlusion", "gama": 3},
+            "method 'occlusion' takes no gama; it takes baseline, batch_size, window, stride; gamma is an "
+            "option of composite 'gamma'",
+        ),
+        ({"noise": "smoothgrad", "n_sample": 3}, "method 'lrp' takes no n_sample; did you mean n_samples?"),
         ({"preproces": {}}, "method 'lrp' takes no preproces; did you mean preprocess?"),
         ({"method": "gradient", "zzz": 1}, "takes no zzz; onnx-lrp methods and composites list the options"),
         (
@@ -173,3 +185,17 @@ def test_an_option_is_replaced_as_a_field_is():
             door(options={"n_steps": 3}, n_steps=3)
     with pytest.raises(InputError, match=r"takes no compsite.*did you mean composite\?"):
         recipe.replace(compsite="gamma")
+
+
+@pytest.mark.parametrize(
+    ("door", "name", "who"),
+    [
+        (explainer.compile, "labels", "Explainer or explain"),
+        (explainer.compile, "preprocess", "Explainer or explain"),
+        (Explainer, "target", "explain or compile"),
+        (Explainer, "image_size", "compile"),
+    ],
+)
+def test_what_another_door_takes_is_said_to_be_its(door, name, who):
+    with pytest.raises(InputError, match=f"method 'lrp' takes no {name}; {who} takes it, as a keyword"):
+        door(net(), **{name: 1})
