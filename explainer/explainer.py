@@ -284,10 +284,8 @@ class Explainer:
         As `explain` does, before anything is computed where a target cannot be explained.
         """
         refuse_unknown("explain_targets", unknown, (*ASKED, "targets", "progress"), OF_EXPLAINER)
-        asked = [
-            resolve_target(self.graph, Ask.of(target, start, against, given_conditions), self.labels)
-            for target, given_conditions in paired(targets, conditions)
-        ]
+        asks = [Ask.of(one, start, against, through) for one, through in paired(targets, conditions)]
+        asked = [resolve_target(self.graph, ask, self.labels) for ask in asks]
         walkers = self._prepared.walkers(asked)
         input_ = given(self.graph, x, self._preprocess)
         found: dict[Target, Explanation] = {}
@@ -296,8 +294,14 @@ class Explainer:
             runs = self.method.answer(here, input_, these, progress)
             for run, target in zip(runs, these, strict=True):
                 answer = explanation_of(run, target, input_, here.plan, self.method, self.labels)
-                found[target] = replace(answer, method=self.name, composite=self.composite.name, how=self.how)
-        return [found[target] for target in asked]
+                found[target] = replace(
+                    answer,
+                    method=self.name,
+                    composite=self.composite.name,
+                    how=self.how,
+                    recipe=self.recipe,
+                )
+        return [replace(found[target], ask=ask) for target, ask in zip(asked, asks, strict=True)]
 
     def prepare(self, image: Any) -> tuple[Array, tuple[Image, ...], str]:
         """An image as the model's input, the image as the model sees it, and the layout.

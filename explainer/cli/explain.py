@@ -117,9 +117,8 @@ def explain(
                 progress.say(str(error) if name in str(error) else f"{name}: {error}", True)
                 continue
             seconds = perf_counter() - began
-            for job, explanation, ask, cut in zip(picture, explanations, asks, cuts, strict=True):
+            for job, explanation, cut in zip(picture, explanations, cuts, strict=True):
                 numbers = report.describe(explanation, predicted(explanation), cut)
-                numbers |= {"recipe": repr(explained.recipe), "ask": repr(ask)}
                 numbers |= {
                     "seconds": seconds,
                     "ranking": channels.rankings_of(explanation, options["ranks"]),

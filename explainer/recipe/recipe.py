@@ -18,6 +18,7 @@ from ..inputs.feeds import as_asked, as_text
 from ..inputs.preprocess import Preprocess
 from ..methods import Method, NoiseLike
 from ..plain.keywords import only_named
+from ..plain.tables import html_table, text_table
 from ..plain.values import ByValue, FrozenDict, frozen
 from ..walk.backends import Backends
 from .options import Options, option_names
@@ -31,7 +32,10 @@ OF_OPTIONS = {name: f"it is an option: options={{{name!r}: ...}}" for name in Op
 class Recipe(ByValue):
     """How a model is explained: what `Explainer` takes beside the model, its preprocessing and labels.
 
-    Frozen, hashable and picklable, and equal to another that says the same; its repr makes it again.
+    Frozen, hashable and picklable, and equal to another that says the same. Its repr makes it again
+    where the names of `explainer`, `explainer.composites` and `explainer.rules` are known, and np; a
+    function that chooses layers is not written so. Printed, it is a table.
+
     A composite's file is read when the recipe is made, so that it stays what it was.
 
     Parameters
@@ -164,6 +168,20 @@ class Recipe(ByValue):
             asked.method.require_keeping("keep")
         return asked.method, composite
 
+    def __str__(self) -> str:
+        return text_table(("recipe", ""), self._table())
+
+    def _repr_html_(self) -> str:
+        return html_table((), self._table(), "Recipe")
+
+    def _table(self) -> list[tuple[str, str]]:
+        """Method and composite, and whatever is not as it is by default."""
+        composite = self.composite.name if isinstance(self.composite, Composite) else self.composite
+        said = {name: value for name, value in self._said().items() if name != "options"}
+        said |= {"method": self.method, "composite": composite or "the method's own"}
+        first = {"method": "", "composite": ""}
+        return list((first | as_asked(said) | self.how).items())
+
     @property
     def backends(self) -> Backends:
         """What runs the model and what walks."""
@@ -235,7 +253,9 @@ def _rules(rules: Any) -> Any:
         return (rules,)
     if isinstance(rules, Mapping):
         rules = rules.items()
-    return frozen(tuple(rules)) if isinstance(rules, Iterable) else rules
+    if not isinstance(rules, Iterable):
+        raise CompositeError(f"rules are {{selector: rule}}, pairs or 'SELECTOR=RULE', not {rules!r}")
+    return frozen(tuple(rules))
 
 
 def _keep(keep: Any) -> Any:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
+    from ..recipe import Recipe
+    from ..targets import Ask
+
 
 class Ranked(NamedTuple):
     """A channel, its relevance, and the relevance's share of what all channels' amounts sum to."""
@@ -78,6 +81,9 @@ class Explanation:
         "NCHW" or "NHWC", for drawing.
     repeats : bool
         Whether every channel holds the whole amount of its place.
+    recipe : Recipe or None
+        How it was made, and `ask`, what was asked; None for one that was put together by hand.
+    ask : Ask or None
     """
 
     relevance: Array | dict[str, Array]
@@ -101,6 +107,8 @@ class Explanation:
     photos: tuple[Image, ...] = ()
     layout: str = "NCHW"
     repeats: bool = False
+    recipe: Recipe | None = None
+    ask: Ask | None = None
 
     def __repr__(self) -> str:
         target = self.region or ("a whole tensor" if self.target is None else f"{self.target.tolist()}")
@@ -265,6 +273,8 @@ class Explanation:
             "method": self.method,
             "composite": self.composite,
             "how": dict(self.how),
+            "recipe": None if self.recipe is None else repr(self.recipe),
+            "ask": None if self.ask is None else repr(self.ask),
             "target": target,
             "target_name": self.target_name,
             "label": [self.label(sample) for sample in range(len(self.start))],
