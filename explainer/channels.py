@@ -49,6 +49,8 @@ def concepts(
     ----------
     Achtibat et al. 2023, Nature Machine Intelligence 5, 1006–1019.
     """
+    if not isinstance(tensor, str):
+        raise InputError(f"concepts: a tensor's name, not {tensor!r}")
     all_of_it = explained.explain(x, target, start, against, conditions={tensor: slice(None)})
     if len(all_of_it.start) != 1:
         raise InputError(f"concepts: one sample at a time, not {len(all_of_it.start)}")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .errors import InputError
 from .inputs.feeds import given
 from .inputs.preprocess import Preprocess, PreprocessLike, reading
 from .methods import Progress
@@ -284,6 +285,8 @@ class Explainer:
         As `explain` does, before anything is computed where a target cannot be explained.
         """
         refuse_unknown("explain_targets", unknown, (*ASKED, "targets", "progress"), OF_EXPLAINER)
+        if progress is not None and not callable(progress):
+            raise InputError(f"progress: a function that is called with (done, total), not {progress!r}")
         asks = [Ask.of(one, start, against, through) for one, through in paired(targets, conditions)]
         asked = [resolve_target(self.graph, ask, self.labels) for ask in asks]
         walkers = self._prepared.walkers(asked)

@@ -12,10 +12,10 @@ import numpy as np
 import onnx
 
 from ..composites import Composite
-from ..errors import InputError, ModelError
+from ..errors import InputError, ModelError, PreprocessError
 from ..files import path_of, write_whole
 from ..inputs.feeds import layout_of
-from ..inputs.preprocess import reading
+from ..inputs.preprocess import edges, reading
 from ..methods import Method
 from ..model.graph import Graph, ModelLike
 from ..model.raising import OPSET, raised
@@ -96,6 +96,11 @@ def compile(
     ------
     UnsupportedError, TargetError, ModelError, InputError, OutputError
     """
+    if image_size is not None:
+        try:
+            edges("image_size", image_size)
+        except PreprocessError as error:
+            raise InputError(str(error)) from None
     written = None if path is None else path_of(path)
     recipe, asked = _asked(how), Ask.of("top" if target is None else target, start, against, conditions)
     original = Graph.load(model, Runtime(providers, threads, custom_ops))

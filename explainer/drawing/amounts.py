@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
+from ..plain.checks import is_number, is_one_of
 from ..plain.keywords import only_named
 
 SIGNS = ("all", "positive", "negative", "absolute_value")
@@ -29,17 +30,19 @@ class Measure:
     outlier_perc: float | None = None
 
     def __post_init__(self) -> None:
-        if self.layout not in ("NCHW", "NHWC"):
+        if not is_one_of(self.layout, ("NCHW", "NHWC")):
             raise InputError(f"layout is {self.layout!r}; expected NCHW or NHWC")
-        if self.sign not in SIGNS:
+        if not is_one_of(self.sign, SIGNS):
             raise InputError(f"sign is {self.sign!r}; expected one of {', '.join(SIGNS)}")
-        if not (self.pool >= 1 and self.pool % 1 == 0):
+        if not (is_number(self.pool) and self.pool >= 1 and self.pool % 1 == 0):
             raise InputError(f"pool is {self.pool}; expected a whole number of pixels from 1 on")
         if self.percentile is not None and self.outlier_perc is not None:
             raise InputError("percentile and outlier_perc are two ways to find one scale; give one of them")
-        if self.percentile is not None and not 0 < self.percentile <= 100:
+        if self.percentile is not None and not (is_number(self.percentile) and 0 < self.percentile <= 100):
             raise InputError(f"percentile is {self.percentile}; expected above 0 and up to 100")
-        if self.outlier_perc is not None and not 0 <= self.outlier_perc < 100:
+        if self.outlier_perc is not None and not (
+            is_number(self.outlier_perc) and 0 <= self.outlier_perc < 100
+        ):
             raise InputError(f"outlier_perc is {self.outlier_perc}; expected from 0 on and below 100")
 
     def amounts(self, relevance: ArrayLike) -> Plane:
@@ -57,7 +60,7 @@ class Measure:
         found = [name for name in ("percentile", "outlier_perc") if getattr(self, name) is not None]
         if found:
             raise InputError(f"scale is {scale}, and {found[0]} finds another one; give one of them")
-        if isinstance(scale, str) or not 0 <= scale < np.inf:
+        if not is_number(scale) or scale < 0:
             raise InputError(f"scale is {scale}; expected a positive number")
         return float(scale)
 

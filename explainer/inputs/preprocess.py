@@ -12,7 +12,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from ..errors import PreprocessError
+from ..plain.checks import is_whole
 from ..plain.keywords import only_named
 
 MAX_EDGE = 16384
@@ -302,9 +305,11 @@ def refuse_mistyped(config: Mapping[str, Any]) -> None:
     """Refuse a key that all but is a known one: it would be ignored as a foreign one is."""
     known = (*VALUES, *sorted(KNOWN_STEPS), *FOREIGN_VALUES)
     for key in config:
+        if not isinstance(key, str):
+            raise PreprocessError(f"{key!r} is no key of a preprocessor_config.json: keys are texts")
         if key in known:
             continue
-        near = get_close_matches(str(key), known, n=1, cutoff=0.75)
+        near = get_close_matches(key, known, n=1, cutoff=0.75)
         # Longer or shorter by a word it is a key of its own: input_data_format, codebook_rescale_factor.
         mistyped = [other for other in near if abs(len(other) - len(key)) <= 2]
         if meant := CALLED.get(key) or (mistyped and mistyped[0]):
@@ -351,10 +356,6 @@ def numbers(name: str, value: Any, count: int) -> tuple[float, ...]:
     return floats
 
 
-def is_whole(value: Any) -> bool:
-    return hasattr(value, "__index__") and not isinstance(value, bool)
-
-
 def one_of(name: str, value: Any, choices: Iterable[Any]) -> None:
-    if isinstance(value, float) or not any(value == choice for choice in choices):
+    if not isinstance(value, str | int | np.integer) or not any(value == choice for choice in choices):
         raise PreprocessError(f"{name} is {value!r}; expected one of {', '.join(map(str, choices))}")

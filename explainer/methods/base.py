@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from ..composites import Composite
 from ..errors import CompositeError, InputError, TargetError
 from ..inputs.feeds import Batch
 from ..model.graph import Graph
+from ..plain.checks import is_whole
 from ..plan import Plan, make_plan
 from ..rules import Stabilized, Zero
 from ..targets import Anchor, Target
@@ -218,13 +218,3 @@ def missed(question: Question, baseline: Baseline, found: Mapping[str, Array]) -
 def per_point(values: Array, x: Array) -> Array:
     """One number per point as they broadcast to points like `x`: (K, 1, ...)."""
     return np.asarray(values, dtype=x.dtype).reshape(-1, *[1] * (x.ndim - 1))
-
-
-def is_whole(value: Any) -> bool:
-    """Whether a value is a whole number, of Python or of NumPy."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value is a finite number."""
-    return is_whole(value) or (isinstance(value, float | np.floating) and math.isfinite(value))

@@ -116,7 +116,8 @@ class Resolved:
             return values[0] if len(set(values)) == 1 else values
 
         bounds = {"low": lambda: bound(0), "high": lambda: bound(1)}
-        name = composite or self.composite or "epsilon"
+        unsaid = composite is None or (isinstance(composite, str) and not composite)
+        name = (self.composite or "epsilon") if composite is None or unsaid else composite
         return composites.get(name, defaults=bounds, **settings, **self.parameters)
 
 
@@ -140,7 +141,7 @@ def get(name: str = "lrp", noise: NoiseLike = None, options: Mapping[str, Any] |
     """
     plugins.load()
     given = dict(options or {})
-    if name not in names():
+    if not isinstance(name, str) or name not in names():
         near = get_close_matches(str(name), names())
         raise InputError(f"no method {name!r}; there is: {', '.join(near or names())}")
     if name in KINDS and noise is None:

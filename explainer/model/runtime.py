@@ -71,7 +71,7 @@ class Runtime:
 def _several(name: str, values: Any) -> tuple[Any, ...]:
     if values is not None and not isinstance(values, Iterable):
         raise InputError(f"{name}: a list, not {values!r}")
-    return tuple(values or ())
+    return () if values is None else tuple(values)
 
 
 def _provider(provider: Any) -> Any:
@@ -92,7 +92,7 @@ def _provider(provider: Any) -> Any:
 
 def _count(threads: Any) -> int:
     try:
-        count = -1 if isinstance(threads, bool) else operator.index(threads or 0)
+        count = -1 if isinstance(threads, bool) else operator.index(0 if threads is None else threads)
     except TypeError:
         count = -1
     if not 0 <= count <= MOST_THREADS:

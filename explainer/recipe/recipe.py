@@ -17,6 +17,7 @@ from ..errors import CompositeError, InputError
 from ..inputs.feeds import as_asked, as_text
 from ..inputs.preprocess import Preprocess
 from ..methods import Method, NoiseLike
+from ..plain.checks import is_one_of
 from ..plain.keywords import only_named
 from ..plain.tables import html_table, text_table
 from ..plain.values import ByValue, FrozenDict, frozen
@@ -67,7 +68,8 @@ class Recipe(ByValue):
     options: Mapping[str, Any] = field(default_factory=FrozenDict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.options or {}, Mapping):
+        options = FrozenDict() if self.options is None else self.options
+        if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
             raise InputError(f"options: a dict of option -> value, not {self.options!r}")
         said = {
             "noise": frozen(self.noise),
@@ -76,7 +78,7 @@ class Recipe(ByValue):
             "eps": frozen(self.eps),
             "keep": _keep(self.keep),
             "dtype": Backends.of(self.dtype, self.engine, self.forward, self.audit).dtype.name,
-            "options": frozen(self.options or {}),
+            "options": frozen(options),
         }
         for name, value in said.items():
             object.__setattr__(self, name, value)
@@ -87,7 +89,7 @@ class Recipe(ByValue):
             raise InputError(f"options: {', '.join(own)} belongs beside them: a field of the recipe's own")
         known = option_names() if self.options else []
         wrong = [name for name in self.options if name not in known]
-        if not wrong or self.method not in methods.names():
+        if not wrong or not is_one_of(self.method, methods.names()):
             return
         name, takes = wrong[0], methods.registry.takes(self.method, self.noise is not None)
         near = get_close_matches(name, [*Fields.__annotations__, *takes, *BESIDE], n=1)

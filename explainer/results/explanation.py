@@ -13,6 +13,7 @@ import numpy as np
 
 from ..drawing.options import Drawing
 from ..errors import InputError
+from ..plain.checks import is_one_of, is_whole
 from ..plain.keywords import check_known, named, only_named
 from ..plain.tables import html_table, text_table
 from ..tensor import Array
@@ -177,7 +178,7 @@ class Explanation:
         InputError
             The tensor was not kept, or has no such axis.
         """
-        if tensor not in self.relevances:
+        if not is_one_of(tensor, self.relevances):
             there = ", ".join(map(repr, self.relevances)) or "none"
             raise InputError(f"channels: {tensor!r} was not kept (keep=[...]); kept: {there}")
         R = self.relevances[tensor]
@@ -255,7 +256,7 @@ class Explanation:
         from ..drawing import render
 
         check_known("heatmap", options, Drawing, "sample")
-        if not 0 <= sample < len(self.start):
+        if not is_whole(sample) or not 0 <= sample < len(self.start):
             raise InputError(f"sample {sample} is not one of the {len(self.start)} that were explained")
         photo = self.photos[sample] if sample < len(self.photos) else None
         filled: Drawing = {"photo": photo, "layout": self.layout, **options}
