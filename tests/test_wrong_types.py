@@ -81,3 +81,64 @@ def test_what_is_no_path(path):
         explain(residual_net(), picture(1)).save(path)
     with pytest.raises(explainer.OutputError, match="is no path"):
         explainer.compile(residual_net(), path)
+
+
+ANYTHING = [
+    3,
+    -1,
+    True,
+    None,
+    "zz",
+    (),
+    [],
+    {},
+    [None],
+    {"a": 1},
+    {1: 2},
+    np.ones(3),
+    object(),
+    1.5,
+    b"x",
+    {3},
+]
+HOW = ("method", "noise", "composite", "rules", "dialect", "eps", "keep", "dtype", "engine", "forward")
+HOW += ("audit", "options", "recipe", "preprocess", "labels", "providers", "threads", "custom_ops")
+DRAWN = ("style", "sign", "colormap", "scale", "percentile", "outlier_perc", "pool", "alpha_overlay", "title")
+DRAWN += ("min_size", "photo", "layout", "sample")
+FIELDS = ("size", "crop", "channels", "layout", "scale", "mean", "std", "resample")
+
+
+def kept():
+    return Explainer(residual_net(), keep=["c1"]).explain(picture(1))
+
+
+DOORS = {
+    **{name: lambda name, value: Explainer(residual_net(), **{name: value}) for name in HOW},
+    **{f"heatmap {name}": lambda name, value: kept().heatmap(**{name: value}) for name in DRAWN},
+    **{f"Preprocess {name}": lambda name, value: explainer.Preprocess(**{name: value}) for name in FIELDS},
+    "target": lambda name, value: Explainer(residual_net()).explain(picture(1), value),
+    "start": lambda name, value: Explainer(residual_net()).explain(picture(1), start=value),
+    "against": lambda name, value: explainer.Ask(0, "margin", value),
+    "conditions": lambda name, value: Explainer(residual_net()).explain(picture(1), conditions=value),
+    "targets": lambda name, value: Explainer(residual_net()).explain_targets(picture(1), value),
+    "progress": lambda name, value: Explainer(residual_net()).explain(picture(1), progress=value),
+    "image": lambda name, value: Explainer(residual_net()).explain(value),
+    "model": lambda name, value: Explainer(value),
+    "image_size": lambda name, value: explainer.compile(residual_net(), image_size=value),
+    "grid": lambda name, value: explainer.grid(value),
+    "columns": lambda name, value: explainer.grid([[[1.0]]], columns=value),
+    "titles": lambda name, value: explainer.grid([[[1.0]]], titles=value),
+    "channels": lambda name, value: kept().channels(value),
+    "concepts": lambda name, value: explainer.concepts(Explainer(residual_net()), picture(1), value),
+    "top": lambda name, value: explainer.compare([[1.0]], [[1.0]], top=value),
+    "config": lambda name, value: explainer.Preprocess.from_config({"do_rescale": True, "size": value}),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_whatever_is_given_is_read_or_refused(door):
+    for value in ANYTHING:
+        try:
+            DOORS[door](door.split()[-1], value)
+        except ExplainerError as error:
+            assert str(error)
