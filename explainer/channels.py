@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from .errors import InputError
 from .explainer import Explainer, ImageLike
+from .plain.keywords import only_named
 from .results.explanation import Explanation
-from .targets import TargetLike
+from .targets import UNSAID, TargetLike
 
 
+@only_named()
 def concepts(
     explained: Explainer,
     x: ImageLike,
     tensor: str,
     *,
     target: TargetLike = "top",
-    start: str = "output",
+    start: str = UNSAID,
     against: TargetLike | None = None,
     top: int = 5,
     signed: bool = False,
@@ -47,6 +49,8 @@ def concepts(
     ----------
     Achtibat et al. 2023, Nature Machine Intelligence 5, 1006–1019.
     """
+    if not isinstance(tensor, str):
+        raise InputError(f"concepts: a tensor's name, not {tensor!r}")
     all_of_it = explained.explain(x, target, start, against, conditions={tensor: slice(None)})
     if len(all_of_it.start) != 1:
         raise InputError(f"concepts: one sample at a time, not {len(all_of_it.start)}")

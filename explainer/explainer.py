@@ -8,26 +8,28 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .errors import TargetError
-from .inputs.feeds import given, labels_given
+from .errors import InputError
+from .inputs.feeds import given
 from .inputs.preprocess import Preprocess, PreprocessLike, reading
 from .methods import Progress
 from .methods.explaining import explanation_of
 from .model.graph import Graph, ModelLike
 from .model.runtime import PathLike, ProviderLike, Runtime
-from .plain.keywords import named
+from .plain.keywords import Nothing, named, refuse_unknown
 from .plain.tables import html_table, text_table
 from .plan import Plan
 from .prepared import Prepared
 from .recipe import Recipe, Settings
 from .results.explanation import Explanation
 from .targets import (
+    UNSAID,
     Anchor,
     Ask,
     ConditionsLike,
     Labels,
     Target,
     TargetLike,
+    labels_given,
     labels_of,
     paired,
     resolve_target,
@@ -40,6 +42,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 ImageLike: TypeAlias = "str | os.PathLike[str] | Image | Array | Mapping[str, Array]"
+
+
+# What one question takes beside its target, and what is said of names that an explainer is made with.
+ASKED = ("x", "start", "against", "conditions")
+OF_EXPLAINER = {
+    name: f"it belongs to Explainer(model, {name}=...)"
+    for name in (*Settings.__annotations__, "preprocess", "labels", "providers", "threads", "custom_ops")
+}
 
 
 class Explainer:
@@ -147,8 +157,7 @@ class Explainer:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if vars(self).get("_is_made"):
-            known = [*Settings.__annotations__, "preprocess", "labels", "model"]
-            say = f"{name}=..." if name in known else "..."
+            say = f"{name}=..." if name in OF_EXPLAINER else "..."
             raise AttributeError(
                 f"{name}: an explainer stays as it was made; make another one: Explainer(model, {say})"
             )
@@ -208,14 +217,16 @@ class Explainer:
         """
         return resolve_target(self.graph, target, self.labels).anchor
 
+    @named(Nothing)
     def explain(
         self,
         x: ImageLike,
         target: TargetLike = "top",
-        start: str = "output",
+        start: str = UNSAID,
         against: TargetLike | None = None,
         progress: Progress | None = None,
         conditions: ConditionsLike | None = None,
+        **unknown: Unpack[Nothing],
     ) -> Explanation:
         """Explain a batch.
 
@@ -237,17 +248,20 @@ class Explainer:
             The input does not fit the model.
         TargetError, UnsupportedError, ModelError, NumericalError, PreprocessError
         """
+        refuse_unknown("explain", unknown, (*ASKED, "target", "progress"), OF_EXPLAINER)
         only = None if conditions is None else [conditions]
         return self.explain_targets(x, [target], start, against, progress, only)[0]
 
+    @named(Nothing)
     def explain_targets(
         self,
         x: ImageLike,
         targets: Sequence[TargetLike],
-        start: str = "output",
+        start: str = UNSAID,
         against: TargetLike | None = None,
         progress: Progress | None = None,
         conditions: ConditionsLike | Sequence[ConditionsLike | None] | None = None,
+        **unknown: Unpack[Nothing],
     ) -> list[Explanation]:
         """Explain a batch for several targets of any kind, or under several conditions.
 
@@ -270,12 +284,11 @@ class Explainer:
         ------
         As `explain` does, before anything is computed where a target cannot be explained.
         """
-        if isinstance(targets, str):
-            raise TargetError(f"targets: a list of targets, such as [{targets!r}], not one text")
-        asked = [
-            resolve_target(self.graph, Ask.of(target, start, against, given_conditions), self.labels)
-            for target, given_conditions in paired(targets, conditions)
-        ]
+        refuse_unknown("explain_targets", unknown, (*ASKED, "targets", "progress"), OF_EXPLAINER)
+        if progress is not None and not callable(progress):
+            raise InputError(f"progress: a function that is called with (done, total), not {progress!r}")
+        asks = [Ask.of(one, start, against, through) for one, through in paired(targets, conditions)]
+        asked = [resolve_target(self.graph, ask, self.labels) for ask in asks]
         walkers = self._prepared.walkers(asked)
         input_ = given(self.graph, x, self._preprocess)
         found: dict[Target, Explanation] = {}
@@ -284,8 +297,14 @@ class Explainer:
             runs = self.method.answer(here, input_, these, progress)
             for run, target in zip(runs, these, strict=True):
                 answer = explanation_of(run, target, input_, here.plan, self.method, self.labels)
-                found[target] = replace(answer, method=self.name, composite=self.composite.name, how=self.how)
-        return [found[target] for target in asked]
+                found[target] = replace(
+                    answer,
+                    method=self.name,
+                    composite=self.composite.name,
+                    how=self.how,
+                    recipe=self.recipe,
+                )
+        return [replace(found[target], ask=ask) for target, ask in zip(asked, asks, strict=True)]
 
     def prepare(self, image: Any) -> tuple[Array, tuple[Image, ...], str]:
         """An image as the model's input, the image as the model sees it, and the layout.
@@ -306,7 +325,7 @@ def explain(
     image: ImageLike,
     *,
     target: TargetLike = "top",
-    start: str = "output",
+    start: str = UNSAID,
     against: TargetLike | None = None,
     conditions: ConditionsLike | None = None,
     preprocess: PreprocessLike | None = None,

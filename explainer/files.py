@@ -12,6 +12,19 @@ from uuid import uuid4
 from .errors import OutputError
 
 
+def path_of(path: object) -> Path:
+    """A path as it is given.
+
+    Raises
+    ------
+    OutputError
+        It is none: 1 would be a file that is open already.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise OutputError(f"{path!r} is no path: give the name of the file to write")
+    return Path(path)
+
+
 @contextmanager
 def write_whole(path: str | Path) -> Iterator[BinaryIO]:
     """Open a file that appears under its name only when the block ends without an error.

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
-from .options import Command
+import explainer
 
-if TYPE_CHECKING:
-    import explainer
+from .options import Command
 
 
 class Condition(click.ParamType):  # type: ignore[type-arg]  # not generic in older releases of click
@@ -59,6 +59,20 @@ def conditions_of(pairs: Sequence[tuple[str, str]]) -> dict[str, str] | None:
     for name, channels in pairs:
         joined[name] = f"{joined[name]}, {channels}" if name in joined else channels
     return joined or None
+
+
+@contextmanager
+def calling(ranks: Sequence[str], keep: Sequence[str]) -> Iterator[None]:
+    """Let a complaint about a tensor that --rank names, which is kept for that, say so."""
+    try:
+        yield
+    except explainer.ExplainerError as error:
+        text = str(error)
+        for name in map(repr, ranks):
+            text = text.replace(f"keep: {name}", f"rank: {name}")
+        if ranks and not keep:
+            text = re.sub(r"^keep: ", "rank: ", text)
+        raise type(error)(text) from error
 
 
 def rankings_of(explanation: explainer.Explanation, tensors: Sequence[str]) -> dict[str, Any]:

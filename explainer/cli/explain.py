@@ -14,10 +14,11 @@ import click
 import explainer
 
 from . import channels, report
-from .drawing import check_grid, common_scale, drawing_of, drawing_options
+from .drawing import check_grid, common_scale, drawing_of, drawing_options, scaled
 from .labels import LabelFile
 from .options import (
     Numbers,
+    SaidOnce,
     ask_of,
     method_options,
     recipe_of,
@@ -32,7 +33,7 @@ from .progress import Progress, Steps
 FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
 
 
-@click.command()
+@click.command(cls=SaidOnce)
 @click.argument("model")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("-o", "--output", required=True, help="The .png to write; for several images a folder.")
@@ -78,7 +79,8 @@ def explain(
         files = [path for picture in jobs for job in picture for path in (job.picture, *job.written)]
         check_grid(options["grid"], [model, *files])
     asks = [ask_of(options, target) for target in targets]
-    explained = open_model(model, options)
+    with channels.calling(options["ranks"], options["keep"]):
+        explained = open_model(model, options)
     cuts = [explained.start_of(target).cut.partition(" ")[0] for target in targets]
     loading = perf_counter() - began
 
@@ -89,7 +91,7 @@ def explain(
         def deliver(
             explanation: explainer.Explanation, job: Job, numbers: dict[str, Any], scale: float | None
         ) -> None:
-            explanation.save(job.heatmap, title=report.title_of(numbers), **drawing | {"scale": scale})
+            explanation.save(job.heatmap, title=report.title_of(numbers), **scaled(drawing, scale))
             if job.numbers:
                 explanation.save(job.numbers)
             if options["as_json"]:
@@ -102,7 +104,8 @@ def explain(
         for picture in progress:
             began = perf_counter()
             try:
-                with Steps(not several and sys.stderr.isatty()) as steps:
+                watched = not several and sys.stderr.isatty()
+                with channels.calling(options["ranks"], options["keep"]), Steps(watched) as steps:
                     asked_of = picture[0].picture
                     explanations = explained.explain_targets(asked_of, asks, progress=steps)
             except (explainer.InputError, explainer.NumericalError) as error:
@@ -114,10 +117,8 @@ def explain(
                 progress.say(str(error) if name in str(error) else f"{name}: {error}", True)
                 continue
             seconds = perf_counter() - began
-            for job, explanation, ask, cut in zip(picture, explanations, asks, cuts, strict=True):
+            for job, explanation, cut in zip(picture, explanations, cuts, strict=True):
                 numbers = report.describe(explanation, predicted(explanation), cut)
-                numbers |= {"recipe": repr(explained.recipe), "ask": repr(ask)}
-                check_labels(numbers["prediction"], options["labels"])
                 numbers |= {
                     "seconds": seconds,
                     "ranking": channels.rankings_of(explanation, options["ranks"]),
@@ -168,11 +169,3 @@ def predicted(explanation: explainer.Explanation) -> str:
     """Return the model output that holds the prediction: the one asked about, else the first."""
     asked = explanation.target_name
     return asked if asked in explanation.outputs else next(iter(explanation.outputs))
-
-
-def check_labels(prediction: Mapping[str, Any], labels: Any) -> None:
-    """Refuse a list of names that would stand beside the wrong numbers."""
-    classes = max(prediction["shape"], default=0)
-    if prediction["top"] and isinstance(labels, list) and len(labels) != classes:
-        names = f"--labels has {len(labels)} names"
-        raise explainer.InputError(f"{names}, but {prediction['output']!r} has {classes} classes")

@@ -16,6 +16,20 @@ NOISES = ("smoothgrad", "smoothgrad_sq", "vargrad")
 DIALECTS = ("zennit", "captum", "innvestigate", "attnlrp")
 
 
+class SaidOnce(click.Command):
+    """A command whose options, but for those that can be repeated, are given once: of two, neither wins."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        for param in set(order):
+            if not isinstance(param, click.Option) or param.multiple:
+                continue
+            may_repeat = param.is_flag and not param.secondary_opts
+            if order.count(param) > 1 and not may_repeat:
+                raise click.UsageError(f"{'/'.join(param.opts)} is given twice; give it once", ctx)
+        return super().parse_args(ctx, args)
+
+
 class Numbers(click.ParamType):  # type: ignore[type-arg]  # not generic in older releases of click
     """One number, or several with commas between them."""
 
@@ -67,6 +81,9 @@ def named(ctx: click.Context, param: click.Parameter, pairs: Sequence[tuple[str,
     for name, _ in pairs:
         if name in own:
             raise click.BadParameter(f"{name} has its own place on the command line: {own[name]}", ctx, param)
+    names = [name for name, _ in pairs]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise click.BadParameter(f"{', '.join(sorted(twice))} is given twice; give it once", ctx, param)
     return dict(pairs)
 
 
@@ -221,6 +238,8 @@ def recipe_of(options: Mapping[str, Any], *keep: str) -> explainer.Recipe:
     """
     names = ("method", "noise", "composite", "rules", "dialect", "eps", "dtype")
     said = {name: options[name] for name in names if name in options}
+    if options["eps"] is not None and "eps" in options["options"]:
+        raise click.UsageError("--eps and --option eps=... say the same: give one of them")
     kept = (*options.get("keep", ()), *keep)
     return explainer.Recipe.of({**said, "keep": "all" if "all" in kept else kept, **options["options"]})
 

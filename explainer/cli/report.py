@@ -33,6 +33,8 @@ def describe(explanation: explainer.Explanation, output: str, cut: str) -> dict[
         "method": explanation.method,
         "composite": explanation.composite,
         "how": numbers["how"],
+        "recipe": numbers["recipe"],
+        "ask": numbers["ask"],
         "prediction": prediction(explanation.outputs[output], explanation.labels, output, cut),
         "target": None if explanation.target is None else int(explanation.target[0]),
         "target_name": explanation.target_name,

@@ -6,17 +6,16 @@ import json
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 
 from ..composites import Composite
-from ..errors import InputError, ModelError
-from ..files import write_whole
+from ..errors import InputError, ModelError, PreprocessError
+from ..files import path_of, write_whole
 from ..inputs.feeds import layout_of
-from ..inputs.preprocess import reading
+from ..inputs.preprocess import edges, reading
 from ..methods import Method
 from ..model.graph import Graph, ModelLike
 from ..model.raising import OPSET, raised
@@ -25,6 +24,7 @@ from ..plain.keywords import named
 from ..plan import Plan
 from ..recipe import Recipe, Settings
 from ..targets import (
+    UNSAID,
     Ask,
     ConditionsLike,
     Target,
@@ -49,7 +49,7 @@ def compile(
     path: str | os.PathLike[str] | None = None,
     *,
     target: TargetLike | None = None,
-    start: str = "output",
+    start: str = UNSAID,
     against: TargetLike | None = None,
     conditions: ConditionsLike | None = None,
     image_size: int | tuple[int, int] | None = None,
@@ -96,6 +96,12 @@ def compile(
     ------
     UnsupportedError, TargetError, ModelError, InputError, OutputError
     """
+    if image_size is not None:
+        try:
+            edges("image_size", image_size)
+        except PreprocessError as error:
+            raise InputError(str(error)) from None
+    written = None if path is None else path_of(path)
     recipe, asked = _asked(how), Ask.of("top" if target is None else target, start, against, conditions)
     original = Graph.load(model, Runtime(providers, threads, custom_ops))
     preprocess = reading(None, original.metadata)
@@ -115,8 +121,8 @@ def compile(
     emitter.prove(method, file)
     compiled = file.proto
     _declare(compiled, recipe, asked, composite, goal, file.choices)
-    if path is not None:
-        with write_whole(Path(path)) as opened:
+    if written is not None:
+        with write_whole(written) as opened:
             opened.write(compiled.SerializeToString())
     return compiled
 

@@ -17,7 +17,7 @@ from . import presets, saliency
 from .base import COMPOSITES, Composite, preset
 from .dialects import DIALECTS, ROLES, Dialect, dialect
 from .files import ENDINGS, checked, is_file, read_composite
-from .matches import Match, first_of, last_of, of_kind
+from .matches import Match, Rectifying, first_of, last_of, of_kind
 from .selectors import Selector
 
 RulesLike: TypeAlias = "Mapping[str | Match, str | Rule] | Iterable[str | tuple[str | Match, str | Rule]]"
@@ -32,6 +32,7 @@ __all__ = [
     "Composite",
     "CompositeLike",
     "Dialect",
+    "Rectifying",
     "RulesLike",
     "Selector",
     "dialect",
@@ -39,6 +40,7 @@ __all__ = [
     "get",
     "last_of",
     "of_kind",
+    "parameters",
     "preset",
     "presets",
     "saliency",
@@ -91,8 +93,8 @@ def get(
     defaults : dict of str -> callable, optional
         Where the preset takes such a parameter and none is given, what to call for it.
     **parameters
-        The preset's parameters; None stands for its default. They come before a file's and after
-        a tuple's.
+        The preset's parameters; None stands for its default. They, and a dialect, come before a
+        file's; what a tuple says is not said again.
 
     Returns
     -------
@@ -101,7 +103,7 @@ def get(
     Raises
     ------
     CompositeError
-        No such preset, rule or dialect, or a parameter that it does not take.
+        No such preset, rule or dialect, or a parameter that it does not take or that is said twice.
     """
     plugins.load()
     given = {name: value for name, value in parameters.items() if value is not None}
@@ -111,6 +113,11 @@ def get(
         if len(composite) != 2 or not isinstance(composite[1], Mapping):
             raise CompositeError(f"a composite is a name or (name, {{parameter: value}}), not {composite!r}")
         composite, own = composite
+        if twice := [name for name in own if name in given]:
+            raise CompositeError(
+                f"composite: {', '.join(twice)} is said in ({composite!r}, {{...}}) and beside it; "
+                "say it once"
+            )
     if isinstance(composite, str | os.PathLike) and is_file(composite):
         composite = read_composite(Path(composite))
     if isinstance(composite, Mapping):
@@ -126,6 +133,14 @@ def get(
         what = ", ".join([*given, *(["dialect"] if dialect else [])])
         raise CompositeError(f"{what}: a Composite is taken as it is; give a preset's name to change it")
     return composite.behind(*front)
+
+
+def parameters(name: str | None = None) -> list[str]:
+    """What a preset takes by name beside `eps`; without a name, what any of them does."""
+    known = COMPOSITES | OF_METHODS
+    makes = known.values() if name is None else [known[name]] if name in known else []
+    names = [parameter for make in makes for parameter in list(inspect.signature(make).parameters)[1:]]
+    return sorted(set(names) - {"eps"})
 
 
 def _key(name: str) -> str:
@@ -161,7 +176,8 @@ def _preset(
         return make(tool, **values)
     except (TypeError, ValueError) as error:  # what a rule makes of a parameter that is no number
         shown = ", ".join(f"{parameter}={value!r}" for parameter, value in values.items())
-        raise CompositeError(f"composite {key!r} with {shown}: {error}") from error
+        given_with = f" with {shown}" if shown else ""
+        raise CompositeError(f"composite {key!r}{given_with}: {error}") from error
 
 
 def _rules(rules: RulesLike) -> list[tuple[Match, Rule]]:

@@ -24,6 +24,8 @@ from .selectors import Selector, misfit
 class Composite:
     """An ordered list of (match, rule): a value, equal to another that has the same rules.
 
+    Its repr makes it again where the names of `explainer.composites` and `explainer.rules` are known.
+
     Parameters
     ----------
     name : str
@@ -47,6 +49,10 @@ class Composite:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rules", tuple((match, rule) for match, rule in self.rules))
+        own = [rule for _, rule in self.rules]
+        if self.box is not None and not any(rule is self.box for rule in own):
+            # Written and made again, it is one of them once more; rules of the user's own stand before it.
+            object.__setattr__(self, "box", next((rule for rule in own[::-1] if rule == self.box), self.box))
 
     def __str__(self) -> str:
         return text_table((self.name or "composite", "rule"), self.rules)
@@ -139,13 +145,13 @@ def preset(make: Callable[..., Composite], *, replace: bool = False) -> Callable
 
     @functools.wraps(make)
     def named(dialect: Dialect, *values: Any, **parameters: Any) -> Composite:
-        composite = make(dialect, *values, **parameters)
-        if not isinstance(composite, Composite):
+        made: Any = make(dialect, *values, **parameters)
+        if not isinstance(made, Composite):
             raise CompositeError(
-                f"composite {name!r}: its function returned {type(composite).__name__}, not a Composite such "
-                "as composites.get makes"
+                f"composite {name!r}: {make.__module__}.{make.__qualname__} returned {made!r}, "
+                "not a Composite"
             )
-        return dataclasses.replace(composite, name=name)
+        return dataclasses.replace(made, name=name)
 
     COMPOSITES[name] = named
     return named

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from ..layers import Kind, Layer
 
@@ -22,17 +22,21 @@ class OfKind:
     """
 
     kinds: frozenset[str] = frozenset()
+    _made_by: ClassVar[str] = "of_kind"
 
     def __call__(self, layer: Layer) -> bool:
         return not (self.kinds and self.kinds.isdisjoint(layer.kind.words))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({{{', '.join(map(repr, sorted(self.kinds)))}}})"
+        """As the function that makes it is called."""
+        return f"{self._made_by}({', '.join(map(repr, sorted(self.kinds)))})"
 
 
 @dataclass(frozen=True, repr=False)
 class First(OfKind):
     """Of some kinds, the layers that the input reaches before any other with weights."""
+
+    _made_by: ClassVar[str] = "first_of"
 
     def __call__(self, layer: Layer) -> bool:
         return layer.place.first and super().__call__(layer)
@@ -41,6 +45,8 @@ class First(OfKind):
 @dataclass(frozen=True, repr=False)
 class Last(OfKind):
     """Of some kinds, the layers that the target reaches before any other with weights."""
+
+    _made_by: ClassVar[str] = "last_of"
 
     def __call__(self, layer: Layer) -> bool:
         return layer.place.last and super().__call__(layer)

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
+from ..plain.checks import is_number, is_one_of
+from ..plain.keywords import only_named
 
 SIGNS = ("all", "positive", "negative", "absolute_value")
 PERCENTILE = 99.5
@@ -24,19 +26,23 @@ class Measure:
     layout: str = "NCHW"
     sign: str = "all"
     pool: int = 1
-    percentile: float = PERCENTILE
+    percentile: float | None = None
     outlier_perc: float | None = None
 
     def __post_init__(self) -> None:
-        if self.layout not in ("NCHW", "NHWC"):
+        if not is_one_of(self.layout, ("NCHW", "NHWC")):
             raise InputError(f"layout is {self.layout!r}; expected NCHW or NHWC")
-        if self.sign not in SIGNS:
+        if not is_one_of(self.sign, SIGNS):
             raise InputError(f"sign is {self.sign!r}; expected one of {', '.join(SIGNS)}")
-        if not (self.pool >= 1 and self.pool % 1 == 0):
+        if not (is_number(self.pool) and self.pool >= 1 and self.pool % 1 == 0):
             raise InputError(f"pool is {self.pool}; expected a whole number of pixels from 1 on")
-        if not 0 < self.percentile <= 100:
+        if self.percentile is not None and self.outlier_perc is not None:
+            raise InputError("percentile and outlier_perc are two ways to find one scale; give one of them")
+        if self.percentile is not None and not (is_number(self.percentile) and 0 < self.percentile <= 100):
             raise InputError(f"percentile is {self.percentile}; expected above 0 and up to 100")
-        if self.outlier_perc is not None and not 0 <= self.outlier_perc < 100:
+        if self.outlier_perc is not None and not (
+            is_number(self.outlier_perc) and 0 <= self.outlier_perc < 100
+        ):
             raise InputError(f"outlier_perc is {self.outlier_perc}; expected from 0 on and below 100")
 
     def amounts(self, relevance: ArrayLike) -> Plane:
@@ -46,15 +52,25 @@ class Measure:
     def limit(self, amounts: Plane) -> float:
         """Return the amount that gets the full colour; 0 if there is no relevance."""
         if self.outlier_perc is None:
-            return extent(amounts, self.percentile)
+            return extent(amounts, PERCENTILE if self.percentile is None else self.percentile)
         return threshold(amounts, self.outlier_perc)
 
+    def given(self, scale: float) -> float:
+        """Return the amount that the caller gives the full colour, in place of one that is found."""
+        found = [name for name in ("percentile", "outlier_perc") if getattr(self, name) is not None]
+        if found:
+            raise InputError(f"scale is {scale}, and {found[0]} finds another one; give one of them")
+        if not is_number(scale) or scale < 0:
+            raise InputError(f"scale is {scale}; expected a positive number")
+        return float(scale)
 
+
+@only_named()
 def shared_scale(
     relevances: Sequence[ArrayLike],
     *,
     layout: str = "NCHW",
-    percentile: float = PERCENTILE,
+    percentile: float | None = None,
     sign: str = "all",
     outlier_perc: float | None = None,
     pool: int = 1,
@@ -82,6 +98,7 @@ def shared_scale(
     return max((measure.limit(measure.amounts(relevance)) for relevance in relevances), default=0.0)
 
 
+@only_named()
 def normalize_relevance(
     relevance: ArrayLike,
     sign: str = "absolute_value",

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from ..errors import InputError
+from ..plain.checks import is_whole
 from .amounts import Plane, shares_of
-from .panels import Look, checked, fitted
+from .panels import Look, fitted
 from .paper import Writing, framed
 
 if TYPE_CHECKING:
@@ -83,11 +84,13 @@ def draw_grid(
         raise InputError("there is nothing to draw: the grid has no maps")
     if titles is None:
         titles = [cell.title if isinstance(cell, Measured) else None for cell in cells]
+    if isinstance(titles, str) or not isinstance(titles, Sequence):
+        raise InputError(f"titles: a list with one for every map and picture, not {titles!r}")
     if len(titles) != len(cells):
         raise InputError(f"there are {len(titles)} titles for {len(cells)} maps and pictures")
     if columns is None:
         columns = len(cells) if len(cells) <= LONGEST_ROW else math.ceil(math.sqrt(len(cells)))
-    if columns < 1:
+    if not is_whole(columns) or columns < 1:
         raise InputError(f"columns is {columns}; expected 1 or more")
 
     drawn = [cell.amounts for cell in cells if isinstance(cell, Measured)]
@@ -128,7 +131,7 @@ def measured(item: Any, look: Look) -> Measured | Image.Image:
 def common_scale(scale: float | str, look: Look, drawn: Sequence[Plane]) -> float | None:
     """Return the amount that gets the full colour in all maps, or None where each has its own."""
     if not isinstance(scale, str):
-        return checked(scale)
+        return look.given(scale)
     if scale not in ("shared", "own"):
         raise InputError(f"scale is {scale!r}; expected 'shared', 'own' or a number")
     return None if scale == "own" else max((look.limit(amounts) for amounts in drawn), default=0.0)

@@ -10,9 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from ..errors import InputError
+from ..plain.keywords import only_named
 from .colours import LAST, ColorMap, Pixels
 
 
+@only_named()
 def imgify(
     array: ArrayLike,
     vmin: ArrayLike | None = None,

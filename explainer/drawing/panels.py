@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import InputError
+from ..plain.checks import is_number, is_one_of, is_whole
 from .amounts import Measure, Plane
 from .colours import ColorMap, Pixels
 from .paper import Bar
@@ -44,16 +45,16 @@ class Look(Measure):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.style not in STYLES:
+        if not is_one_of(self.style, STYLES):
             raise InputError(f"style is {self.style!r}; expected one of {', '.join(STYLES)}")
         if self.style in ("masked_image", "alpha_scaling") and self.sign == "all":
             raise InputError(
                 f"style {self.style!r} cannot show both signs: choose sign 'positive', 'negative' or"
                 " 'absolute_value'"
             )
-        if not 0 <= self.alpha_overlay <= 1:
+        if not (is_number(self.alpha_overlay) and 0 <= self.alpha_overlay <= 1):
             raise InputError(f"alpha_overlay is {self.alpha_overlay}; expected 0 to 1")
-        if not 1 <= self.min_size <= LARGEST_MIN_SIZE:
+        if not (is_whole(self.min_size) and 1 <= self.min_size <= LARGEST_MIN_SIZE):
             raise InputError(f"min_size is {self.min_size}; expected 1 to {LARGEST_MIN_SIZE} pixels")
         asked = DEFAULTS[self.sign] if self.colormap is None else self.colormap
         object.__setattr__(self, "colormap", ColorMap.of(asked))
@@ -86,6 +87,8 @@ class Look(Measure):
 
     def panels(self, shares: Plane, photo: Image.Image | None) -> list[Image.Image]:
         """Return the pictures of one map, to stand side by side."""
+        if photo is not None and not isinstance(photo, Image.Image):
+            raise InputError(f"photo is a {type(photo).__name__}; expected a PIL image")
         if photo is None and self.style not in WITHOUT_PHOTO:
             raise InputError(f"style {self.style!r} needs a photo; for an array use style='map'")
         for axis, factor in enumerate(self.factors(shares)):
@@ -126,13 +129,6 @@ def fitted(photo: Image.Image, size: tuple[int, int]) -> Image.Image:
     tiny = 4 * max(photo.size) <= max(size)
     resample = Image.Resampling.NEAREST if tiny else Image.Resampling.LANCZOS
     return photo.convert("RGB").resize(size, resample)
-
-
-def checked(scale: float) -> float:
-    """Return the amount that gets the full colour."""
-    if isinstance(scale, str) or not 0 <= scale < np.inf:
-        raise InputError(f"scale is {scale}; expected a positive number")
-    return float(scale)
 
 
 def stretched(grey: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ..errors import InputError
 from .colours import ColorMap
 
 INK, FRAME, PAPER = (32, 32, 32), (150, 150, 150), (255, 255, 255)
@@ -102,8 +103,10 @@ class Writing:
 
     def titled(self, picture: Image.Image, title: str | None) -> Image.Image:
         """Return the picture under one line of text, cut where the picture ends."""
-        if not title:
+        if title is None or (isinstance(title, str) and not title):
             return picture
+        if not isinstance(title, str):
+            raise InputError(f"title: one line of text, not {title!r}")
         paper = Image.new("RGB", (picture.width, picture.height + self.heading), PAPER)
         text = fitting(title, self.font, picture.width)
         ImageDraw.Draw(paper).text((0, 0), text, fill=INK, font=self.font, anchor="la")

@@ -18,8 +18,6 @@ from .preprocess import Preprocess, missing_message
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from ..targets import Labels
-
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -93,12 +91,6 @@ def _prepared(graph: Graph, image: Any, how: Preprocess | None) -> Batch:
     if expected.dtype.kind in "iu":
         array = np.rint(array)
     return Batch(feeds_of(graph, array.astype(expected.dtype)), (photo,), how.layout)
-
-
-def labels_given(labels: Labels) -> dict[int, str]:
-    """Class names by index."""
-    items = labels.items() if isinstance(labels, Mapping) else enumerate(labels)
-    return {int(index): str(label) for index, label in items}
 
 
 def as_asked(settings: Mapping[str, Any]) -> dict[str, str]:

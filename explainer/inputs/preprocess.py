@@ -8,10 +8,15 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from ..errors import PreprocessError
+from ..plain.checks import is_whole
+from ..plain.keywords import only_named
 
 MAX_EDGE = 16384
 MAX_CONFIG_BYTES = 1 << 20
@@ -27,10 +32,15 @@ EXAMPLE = '{"size": {"shortest_edge": 256}, "crop_size": 224, "rescale_factor": 
 # Steps of the vocabulary that this form has, and steps that leave the pixels as they are.
 KNOWN_STEPS = {"do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_flip_channel_order"}
 KNOWN_STEPS |= {"do_grayscale", "do_convert_rgb", "do_reduce_labels", "do_convert_annotations"}
+VALUES = ("size", "resample", "crop_size", "rescale_factor", "image_mean", "image_std", "data_format")
+# What the vocabulary calls a field of this form by another name.
+CALLED = {"crop": "crop_size", "scale": "rescale_factor", "mean": "image_mean", "std": "image_std"}
+CALLED |= {"layout": "data_format", "channels": "do_flip_channel_order or do_grayscale"}
 # Values that change what resizing or normalising means without being a step of their own.
 FOREIGN_VALUES = ("crop_pct", "rescale_offset", "include_top", "size_divisor")
 
 
+@only_named()
 @dataclass(frozen=True)
 class Preprocess:
     """How an 8-bit picture becomes a model's input.
@@ -219,8 +229,12 @@ def reading(how: PreprocessLike | None, metadata: Mapping[str, str]) -> Callable
             return lambda: of_metadata(metadata)
     elif isinstance(how, Preprocess):
         found = how
+    elif isinstance(how, Mapping):
+        found = Preprocess.from_config(how)
+    elif isinstance(how, str | os.PathLike):
+        found = Preprocess.from_file(Path(how))
     else:
-        found = Preprocess.from_config(how) if isinstance(how, Mapping) else Preprocess.from_file(Path(how))
+        raise PreprocessError(f"preprocess: a Preprocess, a dict or the path of a file, not {how!r}")
     return lambda: found
 
 
@@ -242,6 +256,7 @@ def missing_message(model_name: str) -> str:
 
 def fields_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Translate the vocabulary to the fields of `Preprocess`."""
+    refuse_mistyped(config)
     given = {key: value for key, value in config.items() if value is not None}
     foreign = [key for key in given if key.startswith("do_") and key not in KNOWN_STEPS and given[key]]
     foreign += [key for key in FOREIGN_VALUES if given.get(key)]
@@ -286,6 +301,21 @@ def fields_of(config: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
+def refuse_mistyped(config: Mapping[str, Any]) -> None:
+    """Refuse a key that all but is a known one: it would be ignored as a foreign one is."""
+    known = (*VALUES, *sorted(KNOWN_STEPS), *FOREIGN_VALUES)
+    for key in config:
+        if not isinstance(key, str):
+            raise PreprocessError(f"{key!r} is no key of a preprocessor_config.json: keys are texts")
+        if key in known:
+            continue
+        near = get_close_matches(key, known, n=1, cutoff=0.75)
+        # Longer or shorter by a word it is a key of its own: input_data_format, codebook_rescale_factor.
+        mistyped = [other for other in near if abs(len(other) - len(key)) <= 2]
+        if meant := CALLED.get(key) or (mistyped and mistyped[0]):
+            raise PreprocessError(f"{key!r} is no key of a preprocessor_config.json; did you mean {meant!r}?")
+
+
 def config_size(name: str, value: Any) -> Any:
     """Return a whole number or (height, width) from any of the vocabulary's ways to write it."""
     if not isinstance(value, dict):
@@ -326,10 +356,6 @@ def numbers(name: str, value: Any, count: int) -> tuple[float, ...]:
     return floats
 
 
-def is_whole(value: Any) -> bool:
-    return hasattr(value, "__index__") and not isinstance(value, bool)
-
-
 def one_of(name: str, value: Any, choices: Iterable[Any]) -> None:
-    if isinstance(value, float) or not any(value == choice for choice in choices):
+    if not isinstance(value, str | int | np.integer) or not any(value == choice for choice in choices):
         raise PreprocessError(f"{name} is {value!r}; expected one of {', '.join(map(str, choices))}")

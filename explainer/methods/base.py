@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, TypeAlias
@@ -13,6 +12,7 @@ from ..composites import Composite
 from ..errors import CompositeError, InputError, TargetError
 from ..inputs.feeds import Batch, as_text
 from ..model.graph import Graph
+from ..plain.checks import is_whole
 from ..plain.tables import html_table, text_table
 from ..plan import Plan, make_plan
 from ..rules import Stabilized, Zero
@@ -267,13 +267,3 @@ def missed(question: Question, baseline: Baseline, found: Mapping[str, Array]) -
 def per_point(values: Array, x: Array) -> Array:
     """One number per point as they broadcast to points like `x`: (K, 1, ...)."""
     return np.asarray(values, dtype=x.dtype).reshape(-1, *[1] * (x.ndim - 1))
-
-
-def is_whole(value: Any) -> bool:
-    """Whether a value is a whole number, of Python or of NumPy."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value is a finite number."""
-    return is_whole(value) or (isinstance(value, float | np.floating) and math.isfinite(value))

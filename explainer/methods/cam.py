@@ -48,6 +48,7 @@ class GradCam(Method):
     signed: bool = False
 
     def __post_init__(self) -> None:
+        self.require(isinstance(self.tensor, str), f"tensor is a tensor's name, not {self.tensor!r}")
         self.require(
             self.upsampling in UPSAMPLING,
             f"upsampling is {self.upsampling!r}; there is: {', '.join(UPSAMPLING)}",
@@ -95,7 +96,7 @@ class GradCam(Method):
     ) -> Plan:
         """The plan that shows and keeps the tensor it looks at."""
         name = self.tensor or tensor_for(make_plan(graph, composite, anchor))
-        plan = make_plan(graph, composite, anchor, [name])
+        plan = make_plan(graph, composite, anchor, [name], called="tensor")
         tensor = plan.keep[name]
         return replace(plan, keep={self.tensor: tensor}, shows=(tensor,))
 

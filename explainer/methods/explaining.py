@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from ..inputs.feeds import Batch
 from ..plan import Plan
 from ..results.explanation import Explanation
-from ..targets import Target
+from ..targets import Names, Target, refuse_itself
 from ..tensor import total
 from ..walk.runs import Run
 from .base import Method
 
 
 def explanation_of(
-    run: Run, target: Target, given: Batch, plan: Plan | None, method: Method, labels: Mapping[int, str]
+    run: Run, target: Target, given: Batch, plan: Plan | None, method: Method, labels: Names
 ) -> Explanation:
     """The explanation of one batch for one target.
 
@@ -29,8 +27,18 @@ def explanation_of(
         None where the method does not walk.
     method : Method
         Says whether inner tensors have a relevance, and whether the map's sum means something.
-    labels : dict of int -> str
+    labels : Names
+
+    Raises
+    ------
+    InputError
+        They are another number than there are classes.
+    TargetError
+        A margin's sides turn out to be the same.
     """
+    refuse_itself(run.target, run.against, labels)
+    if run.target is not None:
+        labels.check(target.anchor.output, run.outputs)
     samples = len(run.start)
     sources = given.feeds if plan is None else plan.sources
     # The map of an inner tensor is that of the inputs which have its axes.

@@ -9,10 +9,11 @@ import numpy as np
 
 from ..composites import Composite
 from ..model.graph import Graph
+from ..plain.checks import is_number
 from ..plan import Plan
 from ..targets import Anchor
 from ..tensor import Array, Value, largest, smallest
-from .base import Method, Progress, is_number
+from .base import Method, Progress
 from .paths import noise_for
 from .question import Question
 from .sampling import Moments, Sampling

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..plain.checks import is_whole
 from ..tensor import Array
-from .base import Progress, is_whole
+from .base import Progress
 from .perturbing import Perturbing
 from .question import Question
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..errors import InputError
+from ..plain.checks import is_number
 from ..tensor import Array, Value
-from .base import is_number, missed, per_point
+from .base import missed, per_point
 from .baselines import Baseline, check_names, origin_of, origins_of
 from .question import Question
 from .sampling import Sampling

@@ -118,7 +118,8 @@ class Resolved:
             return values[0] if len(set(values)) == 1 else values
 
         bounds = {"low": lambda: bound(0), "high": lambda: bound(1)}
-        name = composite or self.composite or "epsilon"
+        unsaid = composite is None or (isinstance(composite, str) and not composite)
+        name = (self.composite or "epsilon") if composite is None or unsaid else composite
         return composites.get(name, defaults=bounds, **settings, **self.parameters)
 
 
@@ -142,7 +143,7 @@ def get(name: str = "lrp", noise: NoiseLike = None, options: Mapping[str, Any] |
     """
     plugins.load()
     given = dict(options or {})
-    if name not in names():
+    if not isinstance(name, str) or name not in names():
         near = get_close_matches(str(name), names())
         raise InputError(f"no method {name!r}; there is: {', '.join(near or names())}")
     if name in KINDS and noise is None:
@@ -153,8 +154,13 @@ def get(name: str = "lrp", noise: NoiseLike = None, options: Mapping[str, Any] |
     if kind:
         own = _takes(METHODS[name]) if name in METHODS else []
         shared = [key for key in given if key in _takes(Noise) and key not in own]
+        if twice := [key for key in shared if key in around]:
+            raise InputError(
+                f"noise: {', '.join(twice)} is said in ({kind!r}, {{...}}) and beside it; say it once"
+            )
         around = {**{key: given.pop(key) for key in shared}, **around}
     if name == "lrp" or name in COMPOSITES:
+        _refuse_others(name, given)
         resolved = Resolved(Walk(), "" if name == "lrp" else name, given)
     else:
         method = build(METHODS[name], name, given)
@@ -165,14 +171,44 @@ def get(name: str = "lrp", noise: NoiseLike = None, options: Mapping[str, Any] |
     return Resolved(noisy, resolved.composite, resolved.parameters)
 
 
+def _refuse_others(name: str, given: Mapping[str, Any]) -> None:
+    """Refuse what other methods take, and no composite."""
+    known = composites.parameters()
+    for option in given:
+        if option not in known and (others := taking(option)):
+            raise InputError(f"method {name!r} takes no {option}; it is an option of {', '.join(others)}")
+
+
 def _noise(noise: NoiseLike) -> tuple[str, dict[str, Any]]:
     """The kind of noise, "" for none, and its options."""
     if noise is None:
         return "", {}
-    kind, options = (noise, {}) if isinstance(noise, str) else noise
-    if kind not in KINDS:
+    pair = (noise, {}) if isinstance(noise, str) else noise
+    if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[1], Mapping):
+        raise InputError(f"noise: a name or (name, {{option: value}}), not {noise!r}")
+    kind, options = pair
+    if not isinstance(kind, str) or kind not in KINDS:
         raise InputError(f"noise: {kind!r} is not one of {', '.join(KINDS)}")
     return kind, dict(options)
+
+
+def takes(name: str, noisy: bool = False) -> list[str]:
+    """The options that a method takes; of one that is a composite, the parameters of any."""
+    if name in METHODS and name != "lrp":
+        own = _takes(METHODS[name])
+    elif name in KINDS:
+        own = _takes(Noise)
+    else:
+        own = composites.parameters(None if name == "lrp" else name)
+    return list(dict.fromkeys([*own, *(_takes(Noise) if noisy else ())]))
+
+
+def taking(option: str) -> list[str]:
+    """What takes an option: methods by name, and the composites that have it as a parameter."""
+    found = [name for name, method in METHODS.items() if option in _takes(method)]
+    found += [f"noise {name!r}" for name in KINDS if option in _takes(Noise)]
+    made = [name for name in composites.COMPOSITES if option in composites.parameters(name)]
+    return found + [f"composite {name!r}" for name in made]
 
 
 def _takes(method: type[Method]) -> list[str]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..plain.checks import is_number
 from ..tensor import Array
-from .base import Progress, is_number
+from .base import Progress
 from .perturbing import Perturbing
 from .question import Question
 

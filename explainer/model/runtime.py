@@ -15,6 +15,8 @@ from ..errors import InputError
 ProviderLike: TypeAlias = "str | tuple[str, Mapping[str, Any]]"
 PathLike: TypeAlias = "str | os.PathLike[str]"
 
+MOST_THREADS = 4096  # more than any machine has processors for; onnxruntime would try to start them
+
 
 @dataclass(frozen=True, init=False)
 class Runtime:
@@ -35,7 +37,7 @@ class Runtime:
     Raises
     ------
     InputError
-        Not of these types, or fewer than 0 threads.
+        Not of these types, or threads below 0 or beyond `MOST_THREADS`.
     """
 
     providers: tuple[Any, ...] = ()
@@ -48,10 +50,11 @@ class Runtime:
         threads: int | None = 0,
         custom_ops: Iterable[PathLike] | PathLike | None = (),
     ) -> None:
-        named = (providers,) if isinstance(providers, str) else tuple(providers or ())
+        named = (providers,) if isinstance(providers, str) else _several("providers", providers)
         object.__setattr__(self, "providers", tuple(dict.fromkeys(map(_provider, named))))
         object.__setattr__(self, "threads", _count(threads))
-        files = (custom_ops,) if isinstance(custom_ops, str | os.PathLike) else tuple(custom_ops or ())
+        alone = isinstance(custom_ops, str | os.PathLike)
+        files = (custom_ops,) if alone else _several("custom_ops", custom_ops)
         object.__setattr__(self, "custom_ops", tuple(dict.fromkeys(map(_library, files))))
 
     @property
@@ -63,6 +66,12 @@ class Runtime:
     def names(self) -> list[str]:
         """The providers' names, the preferred first."""
         return [name if isinstance(name, str) else name[0] for name in self.providers]
+
+
+def _several(name: str, values: Any) -> tuple[Any, ...]:
+    if values is not None and not isinstance(values, Iterable):
+        raise InputError(f"{name}: a list, not {values!r}")
+    return () if values is None else tuple(values)
 
 
 def _provider(provider: Any) -> Any:
@@ -83,11 +92,14 @@ def _provider(provider: Any) -> Any:
 
 def _count(threads: Any) -> int:
     try:
-        count = -1 if isinstance(threads, bool) else operator.index(threads or 0)
+        count = -1 if isinstance(threads, bool) else operator.index(0 if threads is None else threads)
     except TypeError:
         count = -1
-    if count < 0:
-        raise InputError(f"threads is {threads!r}; give a whole number from 1, or 0 for onnxruntime's choice")
+    if not 0 <= count <= MOST_THREADS:
+        raise InputError(
+            f"threads is {threads!r}; give a whole number from 1 to {MOST_THREADS}, or 0 for "
+            "onnxruntime's choice"
+        )
     return count
 
 

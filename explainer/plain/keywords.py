@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, cast
 
 from ..errors import InputError
 
@@ -44,26 +45,79 @@ def named(
     return name
 
 
-def check_known(function: str, given: Collection[str], keywords: type, *own: str) -> None:
+def only_named(said: Mapping[str, str] | None = None) -> Callable[[Function], Function]:
+    """Let a function, or a dataclass, refuse keywords that it does not take with an `InputError`.
+
+    Its signature stays what it is, for editors and type checkers.
+
+    Parameters
+    ----------
+    said : dict of str -> str
+        What to say of keywords that belong elsewhere: ``{"gamma": "it is an option: ..."}``.
+    """
+
+    def decorate(function: Function) -> Function:
+        name, elsewhere = function.__name__, said or {}
+        if isinstance(function, type):
+            kind: Any = function
+            kind.__init__ = _checked(kind.__init__, name, elsewhere)
+            return function
+        return cast(Function, _checked(function, name, elsewhere))
+
+    return decorate
+
+
+def _checked(function: Callable[..., Any], name: str, elsewhere: Mapping[str, str]) -> Callable[..., Any]:
+    known = [parameter for parameter in inspect.signature(function).parameters if parameter != "self"]
+
+    @functools.wraps(function)
+    def called(*values: Any, **given: Any) -> Any:
+        refuse_unknown(name, given, known, elsewhere)
+        return function(*values, **given)
+
+    return called
+
+
+class Nothing(TypedDict):
+    """No keywords: ``**unknown: Unpack[Nothing]`` is an error for a type checker, and refused when called."""
+
+
+def refuse_unknown(
+    function: str, given: Iterable[str], known: Collection[str], elsewhere: Mapping[str, str] | None = None
+) -> None:
     """Refuse keywords that a function does not read.
 
     Parameters
     ----------
     function : str
         Its name, for the message.
-    given : collection of str
-        What stands behind its ``**keywords``.
-    keywords : TypedDict
-    *own : str
-        Its parameters of their own, which may have been meant.
+    given : iterable of str
+    known : collection of str
+        What it reads.
+    elsewhere : dict of str -> str
+        What to say of those that belong elsewhere.
 
     Raises
     ------
     InputError
     """
-    known = [*own, *keywords.__annotations__]
     for name in given:
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(known)}"
-            raise InputError(f"{function} takes no {name}; {hint}")
+        if name in known:
+            continue
+        near = get_close_matches(name, [*known, *(elsewhere or {})], n=1)
+        meant = near[0] if near else ""
+        if elsewhere and meant in elsewhere:
+            hint = f"{'' if meant == name else f'did you mean {meant}? '}{elsewhere[meant]}"
+        else:
+            hint = f"did you mean {meant}?" if near else f"it takes {', '.join(known)}"
+        raise InputError(f"{function} takes no {name}; {hint}")
+
+
+def check_known(function: str, given: Collection[str], keywords: type, *own: str) -> None:
+    """Refuse keywords that neither a TypedDict lists nor a function has as parameters of its `own`.
+
+    Raises
+    ------
+    InputError
+    """
+    refuse_unknown(function, given, [*own, *keywords.__annotations__])

@@ -114,4 +114,6 @@ def written(value: Any) -> str:
         return f"np.array({value.tolist()}{'' if natural else f', {value.dtype.name!r}'})"
     if isinstance(value, tuple):
         return f"({', '.join(map(written, value))}{',' if len(value) == 1 else ''})"
+    if isinstance(value, float) and not np.isfinite(value):
+        return f"float({str(value)!r})"
     return repr(value)

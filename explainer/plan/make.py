@@ -28,6 +28,7 @@ def make_plan(
     anchor: Anchor,
     keep: Collection[str] | str = (),
     conditioned: Collection[str] = (),
+    called: str = "keep",
 ) -> Plan:
     """Choose a layer and a rule for every node between target and input.
 
@@ -42,6 +43,8 @@ def make_plan(
         Tensors whose relevance is to be returned.
     conditioned : collection of str
         Tensors whose channels are chosen from; they are kept too.
+    called : str
+        What the caller calls `keep`, for messages.
 
     Raises
     ------
@@ -61,7 +64,7 @@ def make_plan(
     steps = list(_with_frees(behind_relu(view, steps, anchor)))
     plan = Plan(view, anchor, tuple(steps), sources, composite, tuple(names), gradient=composite.gradient)
     everything = {name: name for name in plan.tensors} if keep == "all" else {}
-    return replace(plan, keep=everything | _kept(plan, graph, names, conditioned))
+    return replace(plan, keep=everything | _kept(plan, graph, names, conditioned, called))
 
 
 def _names(keep: Collection[str] | str) -> list[str]:
@@ -147,7 +150,9 @@ def _with_frees(steps: Iterable[Step]) -> tuple[Step, ...]:
     return tuple(reversed(marked))
 
 
-def _kept(plan: Plan, graph: Graph, names: Iterable[str], conditioned: Collection[str]) -> dict[str, str]:
+def _kept(
+    plan: Plan, graph: Graph, names: Iterable[str], conditioned: Collection[str], called: str
+) -> dict[str, str]:
     tensors = set(plan.tensors)
     kept, wrong = {}, []
     for name in names:
@@ -158,7 +163,7 @@ def _kept(plan: Plan, graph: Graph, names: Iterable[str], conditioned: Collectio
             near = get_close_matches(name, sorted(tensors), n=3, cutoff=0.3)
             what = "is not on the path from target to input" if known else "is no tensor of this model"
             hint = f"; near: {', '.join(map(repr, near))}" if near else "; keep='all' shows what there is"
-            wrong.append(f"{'condition' if name in conditioned else 'keep'}: {name!r} {what}{hint}")
+            wrong.append(f"{'condition' if name in conditioned else called}: {name!r} {what}{hint}")
     if wrong:
         raise TargetError("\n".join(wrong))
     return kept

@@ -17,16 +17,26 @@ from ..errors import CompositeError, InputError
 from ..inputs.feeds import as_asked, as_text
 from ..inputs.preprocess import Preprocess
 from ..methods import Method, NoiseLike
+from ..plain.checks import is_one_of
+from ..plain.keywords import only_named
+from ..plain.tables import html_table, text_table
 from ..plain.values import ByValue, FrozenDict, frozen
 from ..walk.backends import Backends
-from .options import ELSEWHERE, Options, option_names
+from .options import Options, option_names
+
+# What is said of an option where a recipe's fields stand.
+OF_OPTIONS = {name: f"it is an option: options={{{name!r}: ...}}" for name in Options.__annotations__}
 
 
+@only_named(OF_OPTIONS)
 @dataclass(frozen=True, eq=False, repr=False)
 class Recipe(ByValue):
     """How a model is explained: what `Explainer` takes beside the model, its preprocessing and labels.
 
-    Frozen, hashable and picklable, and equal to another that says the same; its repr makes it again.
+    Frozen, hashable and picklable, and equal to another that says the same. Its repr makes it again
+    where the names of `explainer`, `explainer.composites` and `explainer.rules` are known, and np; a
+    function that chooses layers is not written so. Printed, it is a table.
+
     A composite's file is read when the recipe is made, so that it stays what it was.
 
     Parameters
@@ -58,7 +68,8 @@ class Recipe(ByValue):
     options: Mapping[str, Any] = field(default_factory=FrozenDict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.options or {}, Mapping):
+        options = FrozenDict() if self.options is None else self.options
+        if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
             raise InputError(f"options: a dict of option -> value, not {self.options!r}")
         said = {
             "noise": frozen(self.noise),
@@ -66,8 +77,8 @@ class Recipe(ByValue):
             "rules": _rules(self.rules),
             "eps": frozen(self.eps),
             "keep": _keep(self.keep),
-            "dtype": Backends.of(self.dtype, self.engine, self.forward).dtype.name,
-            "options": frozen(self.options or {}),
+            "dtype": Backends.of(self.dtype, self.engine, self.forward, self.audit).dtype.name,
+            "options": frozen(options),
         }
         for name, value in said.items():
             object.__setattr__(self, name, value)
@@ -78,14 +89,23 @@ class Recipe(ByValue):
             raise InputError(f"options: {', '.join(own)} belongs beside them: a field of the recipe's own")
         known = option_names() if self.options else []
         wrong = [name for name in self.options if name not in known]
-        if not wrong or self.method not in methods.names():
+        if not wrong or not is_one_of(self.method, methods.names()):
             return
-        kind = methods.Noise if self.method in methods.KINDS else methods.registry.METHODS.get(self.method)
-        takes = [] if kind is None else [name for name in kind.options() if name not in ELSEWHERE]
-        what = f"; it takes {', '.join(takes)}" if takes else ""
-        near = get_close_matches(wrong[0], [*Settings.__annotations__, *BESIDE, *known], n=1)
-        hint = f"; did you mean {near[0]}?" if near else "; onnx-lrp methods and composites list the options"
-        raise InputError(f"method {self.method!r} takes no {', '.join(wrong)}{what}{hint}")
+        name, takes = wrong[0], methods.registry.takes(self.method, self.noise is not None)
+        near = get_close_matches(name, [*Fields.__annotations__, *takes, *BESIDE], n=1)
+        far = get_close_matches(name, known, n=1)
+        what = f"method {self.method!r} takes no {', '.join(wrong)}"
+        if self.method not in methods.COMPOSITES and self.method != "lrp":
+            what += f"; it takes {', '.join(takes) or 'no options'}"
+        if name in BESIDE:
+            hint = f"{BESIDE[name]} takes it, as a keyword of its own"
+        elif near:
+            hint = f"did you mean {near[0]}?"
+        elif far:
+            hint = f"{far[0]} is an option of {', '.join(methods.registry.taking(far[0]))}"
+        else:
+            hint = "onnx-lrp methods and composites list the options"
+        raise InputError(f"{what}; {hint}")
 
     @classmethod
     def of(cls, how: Mapping[str, Any]) -> Recipe:
@@ -109,10 +129,27 @@ class Recipe(ByValue):
             return given
         if not isinstance(recipe, Recipe):
             raise InputError(f"recipe: an explainer.Recipe, not {recipe!r}")
-        if given != cls():
-            beside = ", ".join(name for name in {**given._said(), **given.options} if name != "options")
-            raise InputError(f"recipe: it says how; {beside} beside it: recipe.replace(...) makes another")
+        if beside := [name for name, value in how.items() if name != "recipe" and value is not None]:
+            raise InputError(
+                f"recipe: it says how; {', '.join(beside)} beside it: recipe.replace(...) makes another"
+            )
         return recipe
+
+    def replace(self, **changes: Any) -> Recipe:
+        """A copy with some fields changed; an option by its name beside those that it has.
+
+        Raises
+        ------
+        InputError, CompositeError
+            See `Recipe`; or an option is said in `options` and beside them.
+        """
+        fields = {name: changes.pop(name) for name in self._names() if name in changes}
+        if changes:
+            options = type(self)(**fields).options  # refused where it is no dict
+            if twice := sorted(options.keys() & changes.keys()):
+                raise InputError(f"options: {', '.join(twice)} is said beside them too; say it once")
+            fields["options"] = {**(options if "options" in fields else self.options), **changes}
+        return super().replace(**fields)
 
     def made(self, preprocess: Callable[[], Preprocess | None]) -> tuple[Method, Composite]:
         """The method, and the composite of its walks.
@@ -132,6 +169,20 @@ class Recipe(ByValue):
         if self.keep:
             asked.method.require_keeping("keep")
         return asked.method, composite
+
+    def __str__(self) -> str:
+        return text_table(("recipe", ""), self._table())
+
+    def _repr_html_(self) -> str:
+        return html_table((), self._table(), "Recipe")
+
+    def _table(self) -> list[tuple[str, str]]:
+        """Method and composite, and whatever is not as it is by default."""
+        composite = self.composite.name if isinstance(self.composite, Composite) else self.composite
+        said = {name: value for name, value in self._said().items() if name != "options"}
+        said |= {"method": self.method, "composite": composite or "the method's own"}
+        first = {"method": "", "composite": ""}
+        return list((first | as_asked(said) | self.how).items())
 
     @property
     def backends(self) -> Backends:
@@ -180,11 +231,13 @@ class Settings(Fields, Options, total=False):
     """The same, and options by name."""
 
 
-# What doors take beside a recipe: for the hint where a name is mistyped.
-BESIDE = (
-    *("preprocess", "labels", "providers", "threads", "custom_ops"),
-    *("target", "start", "against", "conditions", "image_size"),
-)
+# What doors take beside a recipe, and which of them: for the message where one does not.
+BESIDE = {
+    **dict.fromkeys(("preprocess", "labels"), "Explainer or explain"),
+    **dict.fromkeys(("providers", "threads", "custom_ops"), "Explainer, explain or compile"),
+    **dict.fromkeys(("target", "start", "against", "conditions"), "explain or compile"),
+    "image_size": "compile",
+}
 
 
 def _composite(composite: Any) -> Any:
@@ -202,7 +255,9 @@ def _rules(rules: Any) -> Any:
         return (rules,)
     if isinstance(rules, Mapping):
         rules = rules.items()
-    return frozen(tuple(rules)) if isinstance(rules, Iterable) else rules
+    if not isinstance(rules, Iterable):
+        raise CompositeError(f"rules are {{selector: rule}}, pairs or 'SELECTOR=RULE', not {rules!r}")
+    return frozen(tuple(rules))
 
 
 def _keep(keep: Any) -> Any:
@@ -211,4 +266,4 @@ def _keep(keep: Any) -> Any:
         return keep if keep == "all" else (keep,)
     if isinstance(keep, set | frozenset):
         return tuple(sorted(keep))
-    return tuple(keep) if isinstance(keep, Collection) else keep
+    return tuple(keep) if isinstance(keep, Iterable) else keep

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InputError
+from ..plain.checks import is_number
+from ..plain.keywords import only_named
 from ..plain.tables import html_table
 from ..tensor import Array
 from .explanation import Explanation
@@ -58,6 +60,7 @@ class Comparison(dict[str, Difference]):
         return "\n".join(lines)
 
 
+@only_named()
 def compare(a: Comparable, b: Comparable, *, top: float = 0.05) -> Comparison:
     """Compare two explanations, or two arrays (N, ...), tensor by tensor; `b` is the reference.
 
@@ -77,7 +80,7 @@ def compare(a: Comparable, b: Comparable, *, top: float = 0.05) -> Comparison:
     InputError
         They have no tensor in common, or shapes differ.
     """
-    if not 0 < top <= 1:
+    if not (is_number(top) and 0 < top <= 1):
         raise InputError(f"compare: top is a share between 0 and 1, not {top}")
     left, right = _tensors(a), _tensors(b)
     if len(left) == len(right) == 1:

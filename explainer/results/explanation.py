@@ -13,7 +13,8 @@ import numpy as np
 
 from ..drawing.options import Drawing
 from ..errors import InputError
-from ..plain.keywords import check_known, named
+from ..plain.checks import is_one_of, is_whole
+from ..plain.keywords import check_known, named, only_named
 from ..plain.tables import html_table, text_table
 from ..tensor import Array
 from ..walk.audit import SUMS, Audit
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from PIL.Image import Image
+
+    from ..recipe import Recipe
+    from ..targets import Ask
 
 
 class Ranked(NamedTuple):
@@ -78,6 +82,9 @@ class Explanation:
         "NCHW" or "NHWC", for drawing.
     repeats : bool
         Whether every channel holds the whole amount of its place.
+    recipe : Recipe or None
+        How it was made, and `ask`, what was asked; None for one that was put together by hand.
+    ask : Ask or None
     """
 
     relevance: Array | dict[str, Array]
@@ -101,6 +108,8 @@ class Explanation:
     photos: tuple[Image, ...] = ()
     layout: str = "NCHW"
     repeats: bool = False
+    recipe: Recipe | None = None
+    ask: Ask | None = None
 
     def __repr__(self) -> str:
         target = self.region or ("a whole tensor" if self.target is None else f"{self.target.tolist()}")
@@ -149,6 +158,7 @@ class Explanation:
         # Class names count in the model's output: an inner tensor's third channel is no class.
         return self.labels.get(index, str(index)) if self.target_name in self.outputs else str(index)
 
+    @only_named()
     def channels(self, tensor: str, axis: int = 1) -> Array:
         """The relevance of each channel of a kept tensor.
 
@@ -168,7 +178,7 @@ class Explanation:
         InputError
             The tensor was not kept, or has no such axis.
         """
-        if tensor not in self.relevances:
+        if not is_one_of(tensor, self.relevances):
             there = ", ".join(map(repr, self.relevances)) or "none"
             raise InputError(f"channels: {tensor!r} was not kept (keep=[...]); kept: {there}")
         R = self.relevances[tensor]
@@ -177,6 +187,7 @@ class Explanation:
         rest = tuple(place for place in range(1, R.ndim) if place != axis % R.ndim)
         return np.asarray(R.sum(axis=rest, dtype=np.float64))
 
+    @only_named()
     def ranking(
         self, tensor: str, sample: int = 0, top: int | None = 10, signed: bool = False, axis: int = 1
     ) -> list[Ranked]:
@@ -245,7 +256,7 @@ class Explanation:
         from ..drawing import render
 
         check_known("heatmap", options, Drawing, "sample")
-        if not 0 <= sample < len(self.start):
+        if not is_whole(sample) or not 0 <= sample < len(self.start):
             raise InputError(f"sample {sample} is not one of the {len(self.start)} that were explained")
         photo = self.photos[sample] if sample < len(self.photos) else None
         filled: Drawing = {"photo": photo, "layout": self.layout, **options}
@@ -263,6 +274,8 @@ class Explanation:
             "method": self.method,
             "composite": self.composite,
             "how": dict(self.how),
+            "recipe": None if self.recipe is None else repr(self.recipe),
+            "ask": None if self.ask is None else repr(self.ask),
             "target": target,
             "target_name": self.target_name,
             "label": [self.label(sample) for sample in range(len(self.start))],

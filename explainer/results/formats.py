@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Protocol, TypeAlias
 import numpy as np
 
 from ..errors import OutputError
-from ..files import write_whole
+from ..files import path_of, write_whole
 from ..tensor import Array
 
 
@@ -61,7 +61,7 @@ def write(explanation: Savable, path: str | Path, **options: Any) -> None:
     InputError
         What the format cannot show.
     """
-    suffix = Path(path).suffix.lower()
+    suffix = path_of(path).suffix.lower()
     if suffix not in FORMATS:
         *most, last = FORMATS
         raise OutputError(f"{path}: save as {', '.join(most)} or {last}, not {suffix or 'without a suffix'}")

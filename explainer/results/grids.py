@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..drawing.grids import Cell, draw_grid
 from ..drawing.options import Colouring
+from ..errors import InputError
 from ..plain.keywords import check_known, named
 from .explanation import Explanation
 
@@ -68,6 +69,8 @@ def grid(
     """
     check_known("grid", options, Colouring, *OWN)
     alone = isinstance(maps, Explanation) or hasattr(maps, "convert")  # a picture
+    if not alone and not isinstance(maps, Iterable):
+        raise InputError(f"grid: a list of explanations, arrays and pictures, not {maps!r}")
     return draw_grid(
         [cell for item in ([maps] if alone else maps) for cell in cells_of(item)],
         columns=columns,

@@ -114,9 +114,7 @@ class Stabilized(Rule):
     proportional: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        self.require(
-            math.isfinite(self.eps) and self.eps > 0, f"eps must be a positive number, not {self.eps}"
-        )
+        self.require(is_finite(self.eps) and self.eps > 0, f"eps must be a positive number, not {self.eps}")
         names = (self.zero_params,) if isinstance(self.zero_params, str) else tuple(self.zero_params)
         object.__setattr__(self, "zero_params", names)
         self.require(
@@ -171,6 +169,17 @@ class Terms:
         """c, by which x is multiplied: W'ᵀs where x is positive, W''ᵀs where it is negative."""
         c = self.main.transpose(s)
         return c if self.other is None else by_sign(self.x, c, self.other.transpose(s))
+
+
+def is_finite(value: Any) -> bool:
+    """Whether a parameter is a finite number, which True is not.
+
+    Raises
+    ------
+    TypeError
+        It is nothing like a number.
+    """
+    return math.isfinite(value) and not isinstance(value, bool)
 
 
 def snake_case(name: str) -> str:

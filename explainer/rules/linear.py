@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from ..tensor import Min, Relu, Value, above, negative, positive
-from .base import Rule, Stabilized, Terms
+from .base import Rule, Stabilized, Terms, is_finite
 from .relevance import Division, Exact, Handed, Kept, Relevance, Stabilizer, Stable
 
 if TYPE_CHECKING:
@@ -128,7 +128,10 @@ class AlphaBeta(Stabilized):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require(self.alpha >= 0 and self.beta >= 0, "alpha and beta must not be negative")
+        for value in (self.alpha, self.beta):
+            self.require(
+                is_finite(value) and value >= 0, f"alpha and beta must not be negative, and not {value}"
+            )
         self.require(
             math.isclose(self.alpha - self.beta, 1, abs_tol=1e-9),
             f"alpha - beta must be 1, or relevance is not conserved; {self.alpha:g} - {self.beta:g} is not",
@@ -170,9 +173,7 @@ class Gamma(Stabilized):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require(
-            math.isfinite(self.gamma) and self.gamma >= 0, f"gamma must be 0 or more, not {self.gamma}"
-        )
+        self.require(is_finite(self.gamma) and self.gamma >= 0, f"gamma must be 0 or more, not {self.gamma}")
 
     def more(self, w: Value) -> Value:
         """W + γW⁺."""
@@ -235,9 +236,7 @@ class PlainGamma(_Boosted):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require(
-            math.isfinite(self.gamma) and self.gamma >= 0, f"gamma must be 0 or more, not {self.gamma}"
-        )
+        self.require(is_finite(self.gamma) and self.gamma >= 0, f"gamma must be 0 or more, not {self.gamma}")
 
     def boosted(self, w: Value) -> Value:
         return w + Relu(w) * self.gamma

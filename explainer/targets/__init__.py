@@ -1,15 +1,17 @@
 """Targets: what an explanation starts from, and the relevance put there."""
 
 from .anchor import Anchor, anchor_at_output, anchor_at_tensor
-from .ask import STARTS, Ask, TargetLike
+from .ask import STARTS, UNSAID, Ask, TargetLike
 from .choosing import Chosen, choose, indices_of
 from .conditions import Condition, ConditionsLike, conditioned_tensors, paired
+from .labels import Labels, Names, labels_given, labels_of, refuse_itself
 from .regions import Region
 from .relevance import finish, is_balanced, put_relevance, score, seed
-from .resolve import Fed, Index, Labels, Target, labels_of, resolve_target
+from .resolve import Fed, Index, Target, resolve_target
 
 __all__ = [
     "STARTS",
+    "UNSAID",
     "Anchor",
     "Ask",
     "Chosen",
@@ -18,6 +20,7 @@ __all__ = [
     "Fed",
     "Index",
     "Labels",
+    "Names",
     "Region",
     "Target",
     "TargetLike",
@@ -28,9 +31,11 @@ __all__ = [
     "finish",
     "indices_of",
     "is_balanced",
+    "labels_given",
     "labels_of",
     "paired",
     "put_relevance",
+    "refuse_itself",
     "resolve_target",
     "score",
     "seed",

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..errors import TargetError
+from ..plain.keywords import only_named
 from ..plain.values import ByValue, FrozenDict, frozen
 from ..tensor import Array
 from .conditions import ConditionsLike, conditions_of
@@ -27,6 +28,14 @@ STARTS = {
 ALIASES = {"logit": "output"}
 
 
+class Default(str):
+    """A default that is told from what a caller says, even where that is the same."""
+
+
+UNSAID = Default("output")
+
+
+@only_named()
 @dataclass(frozen=True, eq=False, repr=False)
 class Ask(ByValue):
     """One question to a model: what of its answer is explained.
@@ -52,15 +61,15 @@ class Ask(ByValue):
 
     def __post_init__(self) -> None:
         conditions_of(self.conditions)  # refuses what it cannot read
-        start = ALIASES.get(self.start, self.start) if isinstance(self.start, str) else self.start
+        start = ALIASES.get(self.start, self.start) if isinstance(self.start, str) else ""
         if start not in STARTS:
-            raise TargetError(f"start: {start!r} is none of {', '.join([*STARTS, *ALIASES])}")
+            raise TargetError(f"start: {self.start!r} is none of {', '.join([*STARTS, *ALIASES])}")
         if self.against is not None and start != "margin":
             raise TargetError(f"against: it belongs to start 'margin', not {start!r}")
         said = {
-            "target": _frozen(self.target),
-            "start": start,
-            "against": None if self.against is None else _frozen(self.against),
+            "target": _frozen("target", self.target),
+            "start": str(start),
+            "against": None if self.against is None else _frozen("against", self.against),
             "conditions": frozen(self.conditions) if self.conditions else None,
         }
         for name, value in said.items():
@@ -70,7 +79,7 @@ class Ask(ByValue):
     def of(
         cls,
         target: TargetLike,
-        start: str = "output",
+        start: str = UNSAID,
         against: TargetLike | None = None,
         conditions: ConditionsLike | None = None,
     ) -> Ask:
@@ -83,7 +92,7 @@ class Ask(ByValue):
         """
         if not isinstance(target, Ask):
             return cls(target, start, against, conditions)
-        beside: dict[str, Any] = {} if start == "output" else {"start": start}
+        beside: dict[str, Any] = {} if start is UNSAID else {"start": start}
         beside |= {} if against is None else {"against": against}
         beside |= {} if conditions is None else {"conditions": conditions}
         if twice := beside.keys() & target._said().keys():
@@ -91,12 +100,12 @@ class Ask(ByValue):
         return target.replace(**beside) if beside else target
 
 
-def _frozen(target: Any) -> Any:
+def _frozen(side: str, target: Any) -> Any:
     """A target as it cannot change any more: a list has one index per sample, a tuple indexes a tensor."""
     if isinstance(target, Mapping):
-        return FrozenDict({name: _frozen(index) for name, index in target.items()})
+        return FrozenDict({name: _frozen(side, index) for name, index in target.items()})
     if isinstance(target, tuple):
-        return tuple(map(_frozen, target))
+        return tuple(_frozen(side, index) for index in target)
     if not isinstance(target, Sequence | np.ndarray) or isinstance(target, str):
         return frozen(target)
     try:
@@ -104,5 +113,5 @@ def _frozen(target: Any) -> Any:
     except ValueError:  # lists of different lengths
         array = np.array(None)
     if array.dtype.kind not in "iub":
-        raise TargetError(f"target: an index is a whole number, or one per sample, not {target!r}")
+        raise TargetError(f"{side}: an index is a whole number, or one per sample, not {target!r}")
     return frozen(array if array.ndim else array.item())

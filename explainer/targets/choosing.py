@@ -11,7 +11,7 @@ from ..errors import TargetError
 from ..tensor import ArgMax, Array, Equal, Gather, Reshape, Value, Where
 from .anchor import Anchor
 from .regions import Region
-from .resolve import Fed, Index, Target
+from .resolve import Fed, Index, Target, saying
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,8 @@ def choose(target: Target, values: Mapping[str, Value], samples: int) -> Chosen:
         return chosen
     if target.against is None:
         return replace(chosen, rival=_at(anchor, best_other(), values, samples))
-    return replace(chosen, rival=_found(anchor, target.against, values, samples, best_other))
+    with saying("against"):
+        return replace(chosen, rival=_found(anchor, target.against, values, samples, best_other))
 
 
 def _found(

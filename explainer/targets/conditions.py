@@ -151,10 +151,16 @@ def paired(
     Raises
     ------
     TargetError
-        There are as many as neither.
+        There are as many as neither, or one of both is no list.
     """
+    if isinstance(targets, str | bytes) or not isinstance(targets, Sequence | np.ndarray):
+        raise TargetError(f"targets: a list of targets, such as [{targets!r}], not one alone")
     if conditions is None or isinstance(conditions, Mapping):
         return [(target, conditions) for target in targets]
+    if isinstance(conditions, str | bytes) or not isinstance(conditions, Sequence):
+        raise TargetError(
+            f"conditions: a dict of tensor name -> channels, or a list of them, not {conditions!r}"
+        )
     if len(targets) == 1:
         return [(targets[0], condition) for condition in conditions]
     if len(targets) != len(conditions):

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from types import EllipsisType
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..errors import ModelError, TargetError
+from ..errors import TargetError
 from ..model.graph import Graph
 from ..tensor import Array, Value
 from .anchor import Anchor, anchor_at_output, anchor_at_tensor, tensors_of
-from .ask import Ask, TargetLike
+from .ask import UNSAID, Ask, TargetLike
 from .conditions import Condition, ConditionsLike, conditions_of
+from .labels import Labels, called, index_of, near
 from .regions import Region, parse_entries, parse_region
-
-Labels: TypeAlias = "Sequence[str] | Mapping[int, str]"
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def resolve_target(
     graph: Graph,
     target: TargetLike,
     labels: Labels | None = None,
-    start: str = "output",
+    start: str = UNSAID,
     against: TargetLike | None = None,
     conditions: ConditionsLike | None = None,
 ) -> Target:
@@ -129,15 +127,28 @@ def resolve_target(
     """
     asked = Ask.of(target, start, against, conditions)
     through, start = conditions_of(asked.conditions), asked.start
-    anchor, index = _resolve(graph, asked.target, labels)
+    with saying("target"):
+        anchor, index = _resolve(graph, asked.target, labels)
     if index is None and start not in ("output", "one"):
         raise TargetError(f"start: {start!r} needs an index; a whole tensor starts from 'output' or 'one'")
     if asked.against is None:
         return Target(anchor, index, start, conditions=through)
-    other = _resolve_against(graph, anchor, asked.against, labels)
+    with saying("against"):
+        other = _resolve_against(graph, anchor, asked.against, labels)
     if isinstance(other, int) and isinstance(index, int) and other == index:
-        raise TargetError(f"against: it is the target itself, index {other}")
+        raise TargetError(f"against: it is the target itself, {called(other, labels)}")
     return Target(anchor, index, start, other, through)
+
+
+@contextmanager
+def saying(side: str) -> Iterator[None]:
+    """Let what is wrong with one side of the question begin with its name."""
+    try:
+        yield
+    except TargetError as error:
+        raise TargetError(
+            f"{side}: {str(error).removeprefix('target: ').removeprefix(f'{side}: ')}"
+        ) from None
 
 
 def _resolve(graph: Graph, target: TargetLike, labels: Labels | None) -> tuple[Anchor, Index]:
@@ -150,7 +161,7 @@ def _resolve(graph: Graph, target: TargetLike, labels: Labels | None) -> tuple[A
         name, index = target
         return _anchor(graph, name, labels), _index(index, labels, name)
     if isinstance(target, str) and target != "top":
-        if labels is not None and (found := _label_index(target, labels)) is not None:
+        if labels is not None and (found := index_of(target, labels)) is not None:
             return anchor_at_output(graph, first), found
         parts = parse_region(target)
         if target in tensors_of(graph) or parts is None:
@@ -165,7 +176,7 @@ def _resolve_against(graph: Graph, anchor: Anchor, against: TargetLike, labels: 
     """The other side of a margin: an index that counts in the target's own tensor."""
     named = isinstance(against, tuple) and len(against) == 2 and isinstance(against[0], str)
     if isinstance(against, str) and against != "top":
-        found = None if labels is None else _label_index(against, labels)
+        found = None if labels is None else index_of(against, labels)
         if found is not None:
             return found
         named = parse_region(against) is not None
@@ -182,17 +193,17 @@ def _anchor(graph: Graph, name: str, labels: Labels | None) -> Anchor:
 
 
 def _at_tensor(graph: Graph, name: str, labels: Labels | None) -> Anchor:
-    return anchor_at_tensor(graph, name, _near(name, labels, tensors_of(graph)))
+    return anchor_at_tensor(graph, name, near(name, labels, tensors_of(graph)))
 
 
 def _index(index: Any, labels: Labels | None, name: str) -> Index:
     if isinstance(index, str):
         if index == "top":
             return index
-        found = None if labels is None else _label_index(index, labels)
+        found = None if labels is None else index_of(index, labels)
         if found is None:
             raise TargetError(
-                f"target: no class is called {index!r}{_near(index, labels)}; in brackets stand whole "
+                f"target: no class is called {index!r}{near(index, labels)}; in brackets stand whole "
                 "numbers, slices and '...', with commas between"
             )
         return found
@@ -207,44 +218,3 @@ def _index(index: Any, labels: Labels | None, name: str) -> Index:
     if array.dtype.kind not in "iu" or array.ndim > 1:
         raise TargetError(f"target: an index is a whole number, or one per sample, not {index!r}")
     return int(array) if array.ndim == 0 else array.astype(np.int64)
-
-
-def _label_index(name: str, labels: Labels) -> int | None:
-    items = list(labels.items() if isinstance(labels, Mapping) else enumerate(labels))
-    for fold in (str, str.casefold):
-        found = [int(i) for i, label in items if fold(name) in (fold(label), *_synonyms(fold(label)))]
-        if len(found) > 1:
-            raise TargetError(f"target: several classes are called {name!r}: {found}; give the index")
-        if found:
-            return found[0]
-    return None
-
-
-def _synonyms(label: str) -> list[str]:
-    """ImageNet's own labels list synonyms: "tench, Tinca tinca"."""
-    return [part.strip() for part in label.split(",")]
-
-
-def _near(name: str, labels: Labels | None, tensors: Sequence[str] = ()) -> str:
-    known = [] if labels is None else list(labels.values() if isinstance(labels, Mapping) else labels)
-    near = get_close_matches(name, [*known, *tensors], n=4, cutoff=0.5)
-    if near:
-        return f"; near: {', '.join(map(repr, near))}"
-    return "" if known else "; the model has no labels: give labels, an index or a tensor's name"
-
-
-def labels_of(graph: Graph) -> dict[int, str]:
-    """Class names by index, as the file's metadata `id2label` has them; empty where it has none.
-
-    Raises
-    ------
-    ModelError
-        The metadata is no JSON object of index -> name.
-    """
-    text = graph.metadata.get("id2label")
-    if text is None:
-        return {}
-    try:
-        return {int(index): str(label) for index, label in json.loads(text).items()}
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{graph.title}: metadata 'id2label' is not a JSON object of index: name") from error

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..inputs.feeds import dtype_of
+from ..plain.checks import is_one_of
 
 # What runs the model: onnxruntime, or the layers' own NumPy bodies; "auto" is by the number type.
 FORWARDS = ("auto", "onnxruntime", "numpy")
@@ -52,13 +53,15 @@ class Backends:
         """
         kind = dtype_of(dtype)
         for what, name, known in (("engine", engine, ENGINES), ("forward", forward, FORWARDS)):
-            if name not in known:
+            if not is_one_of(name, known):
                 raise InputError(f"{what} is {name!r}; there is: {', '.join(known)}")
+        if not isinstance(audit, bool):
+            raise InputError(f"audit is {audit!r}; there is: True, False")
         if engine == "onnxruntime" and kind == np.float64:
             raise InputError("engine 'onnxruntime' walks in float32; for dtype 'float64' leave it out")
         if forward == "auto":  # onnxruntime has no double convolution on the CPU
             forward = "numpy" if kind == np.float64 else "onnxruntime"
-        return cls(kind, engine, forward, bool(audit))
+        return cls(kind, engine, forward, audit)
 
     @property
     def least(self) -> float:

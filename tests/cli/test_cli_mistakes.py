@@ -5,7 +5,7 @@ import os
 import numpy as np
 import onnx
 import pytest
-from command_line import FLAGS, PREPROCESSING, TINY, fails, folder, run, tiny
+from command_line import FLAGS, PHOTO, PREPROCESSING, TINY, fails, folder, run, tiny
 from PIL import Image
 
 import explainer
@@ -119,3 +119,13 @@ def test_what_is_no_tensor_name():
 def test_values_beyond_float32():
     with pytest.raises(explainer.InputError, match="beyond float32"):
         explainer.explain("full.onnx", np.full((1, 3, 8, 8), 1e300))
+
+
+def test_what_is_wrong_is_called_as_it_was_asked_for():
+    fails(1, "rank: 'nosuch' is no tensor of this model", *PHOTO, "--rank", "nosuch")
+    fails(1, "keep: 'nosuch' is no tensor", *PHOTO, "--rank", "c", "--keep", "nosuch")
+    fails(1, "rank: Occlusion hands nothing to inner tensors", *PHOTO, "--rank", "c", "--method", "occlusion")
+    fails(1, "tensor: 'nosuch' is no tensor", *PHOTO, "--method", "grad_cam", "--option", "tensor=nosuch")
+    fails(1, "tensor is a tensor's name, not 3", *PHOTO, "--method", "grad_cam", "--option", "tensor=3")
+    fails(1, "against: no class", *PHOTO, "--start", "margin", "--against", "nosuch")
+    fails(1, "n_steps is an option of integrated_gradients", *PHOTO, "--option", "n_step=3")

@@ -139,7 +139,7 @@ def test_a_name_that_is_taken():
 
 
 def test_the_proof_sees_an_input_that_is_ignored(monkeypatch):
-    monkeypatch.setattr(emitting, "given", lambda target, choices, recorder: target)
+    monkeypatch.setattr(emitting, "fed", lambda target, choices, recorder: target)
     with pytest.raises(ModelError, match="differs from NumPy's"):
         explainer.compile(residual_net(), target=3)
 

@@ -53,7 +53,7 @@ def test_matches_are_values():
     assert first_of() == first_of() != last_of()
     assert first_of("dense") != of_kind("dense")
     assert Selector("Conv") == Selector("Conv") != Selector("Gemm")
-    assert repr(of_kind("sum", "dense")) == "OfKind({'dense', 'sum'})"
+    assert repr(of_kind("sum", "dense")) == "of_kind('dense', 'sum')"
 
 
 def test_of_kind_knows_names_and_what_kinds_are_able_to():

@@ -172,3 +172,32 @@ def test_files(tmp_path):
 def test_missing_preprocessing_prints_flags_that_can_be_copied():
     message = missing_message("model.onnx")
     assert "model.onnx" in message and IMAGENET_FLAGS in message
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("sise", "size"),
+        ("siez", "size"),
+        ("crop_sise", "crop_size"),
+        ("do_resise", "do_resize"),
+        ("imge_mean", "image_mean"),
+        ("mean", "image_mean"),
+        ("layout", "data_format"),
+    ],
+)
+def test_a_mistyped_key_is_refused(key, meant):
+    for value in (False, None, 3):
+        with pytest.raises(PreprocessError, match=f"{key!r} is no key .* did you mean {meant!r}"):
+            Preprocess.from_config({"do_rescale": False, key: value})
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("input_data_format", "codebook_rescale_factor", "codebook_do_center_crop", "reduce_labels"),
+        *("image_size", "pad_size", "max_size", "patch_size", "num_channels", "image_processor_type"),
+    ],
+)
+def test_foreign_keys_of_the_vocabulary_are_ignored(key):
+    assert Preprocess.from_config({"do_rescale": False, key: False}) == Preprocess()

@@ -200,3 +200,14 @@ def test_nobody_asks_what_kind_of_method_it_is():
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("isinstance", "issubclass"):
                 asked = {getattr(entry, "id", "") for entry in ast.walk(node.args[1])}
                 assert not asked & kinds, f"{file.name}:{node.lineno}"
+
+
+def test_an_option_of_the_noise_that_is_said_twice_is_refused():
+    with pytest.raises(InputError, match=r"noise: n_samples is said in .* and beside it; say it once"):
+        methods.get("gradient", ("smoothgrad", {"n_samples": 3}), {"n_samples": 4})
+
+
+@pytest.mark.parametrize("noise", [3, ("smoothgrad",), ("smoothgrad", 3), ("smoothgrad", {}, 1), ([], {})])
+def test_what_is_no_noise_is_refused(noise):
+    with pytest.raises(InputError, match="noise: "):
+        methods.get("gradient", noise)

@@ -26,12 +26,16 @@ RECIPES = [
     ),
     Recipe(method="occlusion", options={"window": (2, 3), "baseline": {"x": np.zeros((1, 2))}}),
     Recipe(method="grad_cam", noise=("smoothgrad", {"n_samples": 3}), engine="numpy"),
+    Recipe(composite=explainer.composites.get("recommended", rules={"Conv": "zplus"})),
+    Recipe(composite=explainer.composites.get("guided_backprop", dialect="zennit")),
+    Recipe(composite=explainer.composites.get("epsilon_gamma_box", low=(-1.0, -2.0), high=(1.0, 2.0))),
+    Recipe(eps=float("inf"), options={"gamma": float("-inf")}),
 ]
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=repr)
 def test_a_recipe_is_a_value(recipe):
-    names = {"np": np, **vars(explainer.rules), "Recipe": Recipe}
+    names = {"np": np, **vars(explainer.rules), **vars(explainer.composites), "Recipe": Recipe}
     for again in (eval(repr(recipe), names), pickle.loads(pickle.dumps(recipe)), recipe.replace()):
         assert again == recipe and hash(again) == hash(recipe) and repr(again) == repr(recipe)
     assert "\n" not in repr(recipe)
@@ -80,6 +84,9 @@ def test_a_recipe_compiles_as_it_explains():
 def test_a_recipe_with_more_beside_it_is_refused():
     with pytest.raises(InputError, match="it says how; eps, gamma beside it"):
         Explainer(net(), recipe=Recipe(), eps=0.1, gamma=0.2)
+    with pytest.raises(InputError, match="it says how; dtype beside it"):  # though it is the default
+        Explainer(net(), recipe=Recipe(dtype="float64"), dtype="float32")
+    assert Explainer(net(), recipe=Recipe(eps=0.1), composite=None).recipe == Recipe(eps=0.1)
     with pytest.raises(InputError, match=r"recipe: an explainer\.Recipe, not 'gamma'"):
         Explainer(net(), recipe="gamma")
 
@@ -88,7 +95,16 @@ def test_a_recipe_with_more_beside_it_is_refused():
     ("said", "message"),
     [
         ({"compsite": "gamma"}, "method 'lrp' takes no compsite; did you mean composite?"),
-        ({"n_step": 3}, "method 'lrp' takes no n_step; did you mean n_steps?"),
+        ({"n_step": 3}, "method 'lrp' takes no n_step; n_steps is an option of integrated_gradients"),
+        ({"n_steps": 3}, "method 'lrp' takes no n_steps; it is an option of integrated_gradients"),
+        ({"n_samples": 3}, "method 'lrp' takes no n_samples; it is an option of gradient_shap, noise 'smoo"),
+        ({"gama": 3}, "method 'lrp' takes no gama; did you mean gamma?"),
+        (
+            {"method": "occlusion", "gama": 3},
+            "method 'occlusion' takes no gama; it takes baseline, batch_size, window, stride; gamma is an "
+            "option of composite 'gamma'",
+        ),
+        ({"noise": "smoothgrad", "n_sample": 3}, "method 'lrp' takes no n_sample; did you mean n_samples?"),
         ({"preproces": {}}, "method 'lrp' takes no preproces; did you mean preprocess?"),
         ({"method": "gradient", "zzz": 1}, "takes no zzz; onnx-lrp methods and composites list the options"),
         (
@@ -161,3 +177,80 @@ def test_functions_that_choose_layers_are_pickled_by_their_names():
         with pytest.raises(CompositeError, match=r"rules: .*lambda.*can be pickled where.*selectors"):
             pickle.dumps(Recipe(**said))
         assert Explainer(net(), **said).plan
+
+
+def test_an_option_is_replaced_as_a_field_is():
+    recipe = Recipe(method="integrated_gradients", options={"n_steps": 20, "baseline": 0.5})
+    assert recipe.replace(n_steps=3).options == {"n_steps": 3, "baseline": 0.5}
+    assert recipe.replace(options={"n_steps": 3}).options == {"n_steps": 3}
+    assert recipe.replace(n_steps=3, dtype="float64").dtype == "float64"
+    for door in (recipe.replace, lambda **how: Recipe.of({"recipe": recipe} | how)):
+        with pytest.raises(InputError, match="options: n_steps is said beside them too"):
+            door(options={"n_steps": 3}, n_steps=3)
+    with pytest.raises(InputError, match=r"takes no compsite.*did you mean composite\?"):
+        recipe.replace(compsite="gamma")
+
+
+@pytest.mark.parametrize(
+    ("door", "name", "who"),
+    [
+        (explainer.compile, "labels", "Explainer or explain"),
+        (explainer.compile, "preprocess", "Explainer or explain"),
+        (Explainer, "target", "explain or compile"),
+        (Explainer, "image_size", "compile"),
+    ],
+)
+def test_what_another_door_takes_is_said_to_be_its(door, name, who):
+    with pytest.raises(InputError, match=f"method 'lrp' takes no {name}; {who} takes it, as a keyword"):
+        door(net(), **{name: 1})
+
+
+def test_a_recipe_is_printed_as_a_table():
+    recipe = Recipe(
+        composite="gamma", rules={"Conv": "zplus"}, dtype="float64", options={"gamma": 0.1}, keep="all"
+    )
+    rows = [line.split(None, 1) for line in str(recipe).splitlines()[2:]]
+    assert dict(rows) == {
+        "method": "lrp",
+        "composite": "gamma",
+        "rules": "Conv=zplus",
+        "keep": "all",
+        "dtype": "float64",
+        "gamma": "0.1",
+    }
+    assert "<td>Conv=zplus</td>" in recipe._repr_html_()
+    plain = [line.split(None, 1) for line in str(Recipe(method="rise")).splitlines()[2:]]
+    assert plain == [["method", "rise"], ["composite", "the method's own"]]
+    assert "recommended" in str(Recipe(composite=explainer.composites.get("recommended")))
+
+
+@pytest.mark.parametrize("name", sorted(COMPOSITES))
+def test_a_preset_is_written_as_python_makes_it_again(name):
+    needs = {"low": -1, "high": 1, "until": "c1"}
+    takes = inspect.signature(COMPOSITES[name]).parameters
+    made = explainer.composites.get(name, **{key: value for key, value in needs.items() if key in takes})
+    again = eval(repr(made), {**vars(explainer.rules), **vars(explainer.composites)})
+    assert again == made
+    assert made.box is None or any(again.box is rule for _, rule in again.rules)
+
+
+def test_an_explanation_says_how_it_was_made():
+    recipe, asks = (
+        Recipe(composite="gamma", options={"gamma": 0.1}),
+        [explainer.Ask(1), explainer.Ask(1, "one")],
+    )
+    found = Explainer(net(), recipe=recipe).explain_targets(x_for(), asks)
+    assert [one.recipe for one in found] == [recipe] * 2 and [one.ask for one in found] == asks
+    said = found[1].to_dict()
+    assert said["recipe"] == repr(recipe) and said["ask"] == repr(asks[1])
+    assert pickle.loads(pickle.dumps(found[0])).recipe == recipe
+    hand = {"relevances": {}, "outputs": {}, "target": None, "target_name": "", "start": np.zeros(0)}
+    hand |= {
+        "relevance": np.zeros(0),
+        "conserved": np.zeros(0),
+        "audit": (),
+        "kind": "",
+        "score": np.zeros(0),
+    }
+    made = explainer.Explanation(**hand)
+    assert made.recipe is made.ask is made.to_dict()["recipe"] is made.to_dict()["ask"] is None

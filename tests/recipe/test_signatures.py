@@ -35,6 +35,11 @@ WRONG = {
     'explainer.explain("m", "p.png", n_steps="many")': '"n_steps" to "explain" has incompatible type "str"',
     'made.save("map.png", colormpa="bwr")': '"colormpa" for "save" of "Explanation"',
     'made.heatmap(colormpa="bwr")': '"colormpa" for "heatmap" of "Explanation"',
+    'explainer.Explainer("m").explain("p", composite="gamma")': '"composite" for "explain" of "Explainer"',
+    'explainer.Explainer("m").explain_targets("p", [1], stat="one")': '"stat" for "explain_targets"',
+    'explainer.Recipe(compsite="gamma")': '"compsite" for "Recipe"; did you mean "composite"?',
+    "explainer.Ask(tagret=1)": '"tagret" for "Ask"; did you mean "target"?',
+    'explainer.render([[1.0]], cmap="bwr")': '"cmap" for "render"',
     "explainer.grid([made], colums=2)": '"colums" for "grid"; did you mean "columns"?',
 }
 BUILD = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"

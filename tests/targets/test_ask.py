@@ -102,3 +102,10 @@ def test_what_an_ask_leaves_open_can_be_said_beside_it():
         Ask.of(Ask(3, "one"), "probability")
     with pytest.raises(TargetError, match="conditions: the Ask"):
         Explainer(residual_net()).explain(picture(1), Ask(3, conditions={"c1": 0}), conditions={"c1": 1})
+
+
+def test_what_is_said_beside_an_ask_is_said_even_where_it_is_the_default():
+    for start in ("output", "logit"):
+        with pytest.raises(TargetError, match="start: the Ask that is given says it already"):
+            Ask.of(Ask("star", start="margin"), start)
+    assert Ask.of(Ask(3, "one")) == Ask(3, "one") and Ask.of(3).start == "output"
