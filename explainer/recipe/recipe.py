@@ -246,6 +246,8 @@ def _composite(composite: Any) -> Any:
         return _composite(composite[0]), frozen(composite[1])
     if isinstance(composite, str | os.PathLike) and is_file(composite):
         composite = read_composite(Path(composite))
+    if isinstance(composite, Mapping) and "rules" in composite:
+        composite = {**composite, "rules": _rules(composite["rules"])}
     return frozen(composite)
 
 

@@ -254,3 +254,14 @@ def test_an_explanation_says_how_it_was_made():
     }
     made = explainer.Explanation(**hand)
     assert made.recipe is made.ask is made.to_dict()["recipe"] is made.to_dict()["ask"] is None
+
+
+def test_the_order_of_a_composites_rules_is_part_of_it():
+    one = {"/a/*": "zplus", "/b/*": "flat"}
+    other = dict(reversed(one.items()))
+    assert Recipe(composite={"rules": one}) == Recipe(composite={"rules": dict(one)})
+    assert Recipe(composite={"rules": one}) != Recipe(composite={"rules": other})
+    made = Recipe(composite={"rules": one}).made(lambda: None)[1]
+    assert [str(rule) for _, rule in made.rules[:2]] == ["zplus", "flat"]
+    again = eval(repr(Recipe(composite={"rules": one})))
+    assert again == Recipe(composite={"rules": one})
