@@ -37,6 +37,7 @@ def one_by_one(model, x, **options):
     return [explainer.explain(sample, **options) for sample in x]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 7])
 @pytest.mark.parametrize("target", ["top", 3, [4, 0, 1, 2, 3]])
 def test_a_fixed_batch_is_fed_in_chunks_with_the_last_one_padded(size, target):

@@ -66,6 +66,7 @@ def folder(tmp_path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_command_line_lists_what_it_brings_and_whose_it_is(installed):
     lines = said(command("operators"), installed).splitlines()
     cells = [re.split(r"\s{2,}", line) for line in lines[: lines.index("")]]
@@ -79,6 +80,7 @@ def test_the_command_line_lists_what_it_brings_and_whose_it_is(installed):
     assert sum("[lrp-myscale" in line for line in presets) == 1
 
 
+@pytest.mark.slow
 def test_its_method_is_listed_run_and_compiled(installed, folder):
     listed = said(command("methods"), installed).splitlines()
     (line,) = (line for line in listed if line.startswith("squared_gradient"))
@@ -94,6 +96,7 @@ explainer.compile("scaled.onnx", method="squared_gradient")
     said(code, installed, cwd=folder)
 
 
+@pytest.mark.slow
 def test_the_command_line_explains_and_compiles_with_it(installed, folder):
     listed = said(command("check", "scaled.onnx", "--rule", "Conv=magnitude"), installed, cwd=folder)
     assert "com.example.MyScale" in listed and "magnitude" in listed
@@ -112,6 +115,7 @@ print([str(plugin) for plugin in explainer.plugins.load()])
 """
 
 
+@pytest.mark.slow
 def test_python_explains_with_it(installed, folder):
     code = EXPLAIN.format(model="scaled.onnx", dtype="float64", more={})
     rules, found = said(code, installed, cwd=folder).splitlines()
@@ -122,6 +126,7 @@ def test_python_explains_with_it(installed, folder):
         assert abs(numbers["residual"]).max() < 1e-12
 
 
+@pytest.mark.slow
 def test_with_its_plugin_an_operator_from_a_library_is_explained(installed, folder):
     more = {"custom_ops": [str(native.library())]}
     said(EXPLAIN.format(model="scaled.onnx", dtype="float32", more={}), installed, cwd=folder)
@@ -135,6 +140,7 @@ def test_with_its_plugin_an_operator_from_a_library_is_explained(installed, fold
     assert "outputs: y, relevance" in written
 
 
+@pytest.mark.slow
 def test_what_it_brings_passes_the_proofs_of_the_projects_own(installed, folder):
     code = """
 import explainer
@@ -152,6 +158,7 @@ check_rule(Magnitude(eps=1e-3), formula)
     said(code, installed, cwd=folder)
 
 
+@pytest.mark.slow
 def test_switched_off_it_is_not_there(installed, folder):
     off = {plugins.SWITCH: "0"}
     done = run(command("check", "scaled.onnx"), installed, cwd=folder, **off)
@@ -160,6 +167,7 @@ def test_switched_off_it_is_not_there(installed, folder):
     assert "MyScale" in said(command("operators"), installed, **{plugins.SWITCH: "1"})
 
 
+@pytest.mark.slow
 def test_importing_the_explainer_and_asking_for_help_load_no_plugin(installed):
     help_ = "from explainer.cli import main\ntry: main(['explain', '--help'])\nexcept SystemExit: pass"
     for code in ("import explainer, explainer.plugins", help_):
@@ -177,6 +185,7 @@ def wheel(folder: Path, name: str, code: str) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
@@ -196,6 +205,7 @@ def test_one_that_cannot_be_loaded_is_named(tmp_path, folder, code, reason):
     assert "ONNX_LRP_PLUGINS=0" in done.stderr
 
 
+@pytest.mark.slow
 def test_every_list_loads_them_and_help_does_not(tmp_path):
     site = wheel(tmp_path, "broken", "1 / 0")
     for listed in ("operators", "rules", "methods", "composites"):

@@ -152,10 +152,9 @@ def test_every_rule_has_a_formula():
     assert {type(rule) for rule, _ in FORMULAS} == set(RULES.values())
 
 
-@pytest.mark.parametrize("as_product", [False, True], ids=["R", "z·c"])
 @pytest.mark.parametrize("signs", ["signed", "not negative"])
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
-def test_a_rule_is_the_papers_formula(example: Example, signs: str, as_product: bool):
+def test_a_rule_is_the_papers_formula(example: Example, signs: str):
     samples = len(next(iter(example.feeds().values()))) if example.batch else 1
     wrong = []
     for layer in example.layers():
@@ -168,7 +167,9 @@ def test_a_rule_is_the_papers_formula(example: Example, signs: str, as_product: 
         averaged = problem(layer.averaged()) if layer.kind == "winner" else whole
         for rule, formula in fitting:
             p = averaged if isinstance(rule, Average) else whole
-            worst = error(layer.at(layer.x), p, rule, formula, samples, as_product)
-            compared.BY_FORMULA[layer.kind].record(example.operator, rule.name(), worst)
-            wrong += [f"{rule}: {worst:.2g}"] * (not worst < compared.SINGLE)
+            for as_product in (False, True):
+                worst = error(layer.at(layer.x), p, rule, formula, samples, as_product)
+                compared.BY_FORMULA[layer.kind].record(example.operator, rule.name(), worst)
+                if not worst < compared.SINGLE:
+                    wrong.append(f"{rule} of {'z·c' if as_product else 'R'}: {worst:.2g}")
     assert not wrong, f"{example}, {signs} input: {wrong}"
