@@ -14,7 +14,7 @@ import explainer
 from .channels import condition_option
 from .options import (
     Numbers,
-    SaidOnce,
+    OneTarget,
     ask_of,
     debug_option,
     method_options,
@@ -26,7 +26,7 @@ from .options import (
 )
 
 
-@click.command(cls=SaidOnce)
+@click.command(cls=OneTarget)
 @click.argument("model")
 @target_option()
 @method_options
@@ -49,7 +49,7 @@ def check(model: str, target: Any, **options: Any) -> None:
     click.echo(str(plan))
 
 
-@click.command(cls=SaidOnce)
+@click.command()
 @debug_option
 def operators() -> None:
     """List the ONNX operators that can be explained, how each is treated, and where it comes from."""
@@ -68,7 +68,7 @@ def operators() -> None:
     click.echo("Softmax, LogSoftmax, Sigmoid.")
 
 
-@click.command(cls=SaidOnce)
+@click.command()
 @debug_option
 def methods() -> None:
     """List the methods for --method, and the options that --option sets."""
@@ -80,7 +80,7 @@ def methods() -> None:
     click.echo("\n--noise puts one of the three around any method.")
 
 
-@click.command(cls=SaidOnce)
+@click.command()
 @debug_option
 def composites() -> None:
     """List the presets for --composite, and the parameters that --option sets."""
@@ -88,7 +88,7 @@ def composites() -> None:
     describe(explainer.composites.COMPOSITES)
 
 
-@click.command(cls=SaidOnce)
+@click.command()
 @debug_option
 def rules() -> None:
     """List the rules for --rule, and how their parameters are written."""
@@ -128,7 +128,7 @@ def shown(parameter: inspect.Parameter) -> str:
     return parameter.name if default in (parameter.empty, None, ()) else f"{parameter.name}={default}"
 
 
-@click.command("compile", cls=SaidOnce)
+@click.command("compile", cls=OneTarget)
 @click.argument("model")
 @click.option("-o", "--output", required=True, help="The .onnx file to write.")
 @target_option()

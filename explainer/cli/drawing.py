@@ -15,13 +15,6 @@ from .options import Command
 
 FIELDS = ("style", "sign", "colormap", "percentile", "outlier_perc", "pool", "alpha_overlay", "colorbar")
 STYLES = ("side_by_side", "overlay", "map")
-# Ways to find one scale.
-EXCLUSIVE = (
-    ("shared_scale", "fixed_scale"),
-    ("percentile", "outlier_perc"),
-    ("percentile", "fixed_scale"),
-    ("outlier_perc", "fixed_scale"),
-)
 CAPTUMS = ("heat_map", "blended_heat_map", "masked_image", "alpha_scaling", "original_image")
 
 
@@ -63,8 +56,8 @@ def drawing_options(command: Command) -> Command:
         click.option(
             "--percentile",
             type=click.FloatRange(0, 100, min_open=True),
-            help="The share of pixels within the colour scale; the bar says what lies beyond."
-            "  [default: 99.5]",
+            default=99.5,
+            help="The share of pixels within the colour scale; the bar says what lies beyond.",
         ),
         click.option(
             "--outlier-perc",
@@ -114,10 +107,8 @@ def drawing_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """
     if options["style"] in ("masked_image", "alpha_scaling") and options["sign"] == "all":
         raise click.UsageError(f"--style {options['style']} cannot show both signs: add --sign positive")
-    for pair in EXCLUSIVE:
-        if all(options[name] not in (None, False) for name in pair):
-            first, second = (f"--{name.replace('_', '-')}" for name in pair)
-            raise click.UsageError(f"{first} and {second} exclude each other: give one of them")
+    if options["shared_scale"] and options["fixed_scale"] is not None:
+        raise click.UsageError("--shared-scale and --fixed-scale exclude each other")
     if options["grid"] and Path(options["grid"]).suffix.lower() != ".png":
         raise click.UsageError(f"--grid {options['grid']}: a picture is a .png")
     return {name: options[name] for name in FIELDS} | {"scale": options["fixed_scale"]}
@@ -127,12 +118,6 @@ def check_grid(path: str, others: Iterable[str]) -> None:
     """Refuse to write the grid over what is read or written already."""
     if os.path.realpath(path) in map(os.path.realpath, others):
         raise click.UsageError(f"--grid {path} would overwrite what is read or written: choose another place")
-
-
-def scaled(drawing: Mapping[str, Any], scale: float | None) -> dict[str, Any]:
-    """Return what is said of every picture, with a scale that has been found or given already, or None."""
-    found = {} if scale is None else {"scale": scale, "percentile": None, "outlier_perc": None}
-    return {**drawing, **found}
 
 
 def common_scale(explanations: Sequence[explainer.Explanation], drawing: Mapping[str, Any]) -> float:

@@ -14,11 +14,10 @@ import click
 import explainer
 
 from . import channels, report
-from .drawing import check_grid, common_scale, drawing_of, drawing_options, scaled
+from .drawing import check_grid, common_scale, drawing_of, drawing_options
 from .labels import LabelFile
 from .options import (
     Numbers,
-    SaidOnce,
     ask_of,
     method_options,
     recipe_of,
@@ -33,7 +32,7 @@ from .progress import Progress, Steps
 FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
 
 
-@click.command(cls=SaidOnce)
+@click.command()
 @click.argument("model")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("-o", "--output", required=True, help="The .png to write; for several images a folder.")
@@ -91,7 +90,7 @@ def explain(
         def deliver(
             explanation: explainer.Explanation, job: Job, numbers: dict[str, Any], scale: float | None
         ) -> None:
-            explanation.save(job.heatmap, title=report.title_of(numbers), **scaled(drawing, scale))
+            explanation.save(job.heatmap, title=report.title_of(numbers), **drawing | {"scale": scale})
             if job.numbers:
                 explanation.save(job.numbers)
             if options["as_json"]:

@@ -16,16 +16,13 @@ NOISES = ("smoothgrad", "smoothgrad_sq", "vargrad")
 DIALECTS = ("zennit", "captum", "innvestigate", "attnlrp")
 
 
-class SaidOnce(click.Command):
-    """A command whose options, but for those that can be repeated, are given once: of two, neither wins."""
+class OneTarget(click.Command):
+    """A command about one target: `explain` takes several, so of two given here neither wins in silence."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
         for param in set(order):
-            if not isinstance(param, click.Option) or param.multiple:
-                continue
-            may_repeat = param.is_flag and not param.secondary_opts
-            if order.count(param) > 1 and not may_repeat:
+            if param.name == "target" and order.count(param) > 1:
                 raise click.UsageError(f"{'/'.join(param.opts)} is given twice; give it once", ctx)
         return super().parse_args(ctx, args)
 

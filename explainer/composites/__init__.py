@@ -93,8 +93,8 @@ def get(
     defaults : dict of str -> callable, optional
         Where the preset takes such a parameter and none is given, what to call for it.
     **parameters
-        The preset's parameters; None stands for its default. They, and a dialect, come before a
-        file's; what a tuple says is not said again.
+        The preset's parameters; None stands for its default. They come before a file's and after
+        a tuple's.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def get(
     Raises
     ------
     CompositeError
-        No such preset, rule or dialect, or a parameter that it does not take or that is said twice.
+        No such preset, rule or dialect, or a parameter that it does not take.
     """
     plugins.load()
     given = {name: value for name, value in parameters.items() if value is not None}
@@ -113,11 +113,6 @@ def get(
         if len(composite) != 2 or not isinstance(composite[1], Mapping):
             raise CompositeError(f"a composite is a name or (name, {{parameter: value}}), not {composite!r}")
         composite, own = composite
-        if twice := [name for name in own if name in given]:
-            raise CompositeError(
-                f"composite: {', '.join(twice)} is said in ({composite!r}, {{...}}) and beside it; "
-                "say it once"
-            )
     if isinstance(composite, str | os.PathLike) and is_file(composite):
         composite = read_composite(Path(composite))
     if isinstance(composite, Mapping):

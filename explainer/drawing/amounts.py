@@ -26,7 +26,7 @@ class Measure:
     layout: str = "NCHW"
     sign: str = "all"
     pool: int = 1
-    percentile: float | None = None
+    percentile: float = PERCENTILE
     outlier_perc: float | None = None
 
     def __post_init__(self) -> None:
@@ -36,9 +36,7 @@ class Measure:
             raise InputError(f"sign is {self.sign!r}; expected one of {', '.join(SIGNS)}")
         if not (is_number(self.pool) and self.pool >= 1 and self.pool % 1 == 0):
             raise InputError(f"pool is {self.pool}; expected a whole number of pixels from 1 on")
-        if self.percentile is not None and self.outlier_perc is not None:
-            raise InputError("percentile and outlier_perc are two ways to find one scale; give one of them")
-        if self.percentile is not None and not (is_number(self.percentile) and 0 < self.percentile <= 100):
+        if not (is_number(self.percentile) and 0 < self.percentile <= 100):
             raise InputError(f"percentile is {self.percentile}; expected above 0 and up to 100")
         if self.outlier_perc is not None and not (
             is_number(self.outlier_perc) and 0 <= self.outlier_perc < 100
@@ -52,17 +50,8 @@ class Measure:
     def limit(self, amounts: Plane) -> float:
         """Return the amount that gets the full colour; 0 if there is no relevance."""
         if self.outlier_perc is None:
-            return extent(amounts, PERCENTILE if self.percentile is None else self.percentile)
+            return extent(amounts, self.percentile)
         return threshold(amounts, self.outlier_perc)
-
-    def given(self, scale: float) -> float:
-        """Return the amount that the caller gives the full colour, in place of one that is found."""
-        found = [name for name in ("percentile", "outlier_perc") if getattr(self, name) is not None]
-        if found:
-            raise InputError(f"scale is {scale}, and {found[0]} finds another one; give one of them")
-        if not is_number(scale) or scale < 0:
-            raise InputError(f"scale is {scale}; expected a positive number")
-        return float(scale)
 
 
 @only_named()
@@ -70,7 +59,7 @@ def shared_scale(
     relevances: Sequence[ArrayLike],
     *,
     layout: str = "NCHW",
-    percentile: float | None = None,
+    percentile: float = PERCENTILE,
     sign: str = "all",
     outlier_perc: float | None = None,
     pool: int = 1,

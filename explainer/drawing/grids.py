@@ -13,7 +13,7 @@ from PIL import Image
 from ..errors import InputError
 from ..plain.checks import is_whole
 from .amounts import Plane, shares_of
-from .panels import Look, fitted
+from .panels import Look, checked, fitted
 from .paper import Writing, framed
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def measured(item: Any, look: Look) -> Measured | Image.Image:
 def common_scale(scale: float | str, look: Look, drawn: Sequence[Plane]) -> float | None:
     """Return the amount that gets the full colour in all maps, or None where each has its own."""
     if not isinstance(scale, str):
-        return look.given(scale)
+        return checked(scale)
     if scale not in ("shared", "own"):
         raise InputError(f"scale is {scale!r}; expected 'shared', 'own' or a number")
     return None if scale == "own" else max((look.limit(amounts) for amounts in drawn), default=0.0)

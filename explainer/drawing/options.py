@@ -14,7 +14,7 @@ class Colouring(TypedDict, total=False):
     layout: str
     sign: str
     colormap: Any
-    percentile: float | None
+    percentile: float
     outlier_perc: float | None
     pool: int
     alpha_overlay: float

@@ -131,6 +131,13 @@ def fitted(photo: Image.Image, size: tuple[int, int]) -> Image.Image:
     return photo.convert("RGB").resize(size, resample)
 
 
+def checked(scale: float) -> float:
+    """Return the amount that gets the full colour."""
+    if not is_number(scale) or scale < 0:
+        raise InputError(f"scale is {scale}; expected a positive number")
+    return float(scale)
+
+
 def stretched(grey: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return brightness from the darkest pixel at 0 to the brightest at 255, as captum shows it."""
     dark, bright = grey.min(), grey.max()

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from ..plain.keywords import only_named
-from .amounts import shares_of
-from .panels import Look
+from .amounts import PERCENTILE, shares_of
+from .panels import Look, checked
 from .paper import Writing, framed
 
 
@@ -23,7 +23,7 @@ def render(
     sign: str = "all",
     colormap: Any = None,
     scale: float | None = None,
-    percentile: float | None = None,
+    percentile: float = PERCENTILE,
     outlier_perc: float | None = None,
     pool: int = 1,
     alpha_overlay: float = 0.5,
@@ -62,10 +62,10 @@ def render(
         and white to black, as `sign` goes through the list above.
     scale : float, optional
         The amount of relevance that gets the full colour; see `shared_scale`. By default it is
-        taken from this map by `percentile`. One of these three says how, not two.
-    percentile : float, optional
+        taken from this map by `percentile`.
+    percentile : float
         In (0, 100]: the share of pixels that the scale covers, so that a few extreme pixels do not
-        wash out all others; 99.5 by default. 100: the largest one.
+        wash out all others. 100: the largest one.
     outlier_perc : float, optional
         In [0, 100): captum's way to find the scale, instead of `percentile`: the largest pixels that
         together hold this share of the relevance get the full colour. captum's default is 2.
@@ -89,7 +89,7 @@ def render(
     Raises
     ------
     InputError
-        If the relevance is empty or not finite, or an option is out of range or contradicts another.
+        If the relevance is empty or not finite, or an option is out of range.
     """
     look = Look(
         layout=layout,
@@ -103,7 +103,7 @@ def render(
         min_size=min_size,
     )
     amounts = look.amounts(relevance)
-    limit = look.limit(amounts) if scale is None else look.given(scale)
+    limit = look.limit(amounts) if scale is None else checked(scale)
     panels = look.panels(shares_of(amounts, limit), photo)
     writing = Writing.beside(panels[-1].size)
     body = [framed(panel) for panel in panels]

@@ -154,10 +154,6 @@ def get(name: str = "lrp", noise: NoiseLike = None, options: Mapping[str, Any] |
     if kind:
         own = _takes(METHODS[name]) if name in METHODS else []
         shared = [key for key in given if key in _takes(Noise) and key not in own]
-        if twice := [key for key in shared if key in around]:
-            raise InputError(
-                f"noise: {', '.join(twice)} is said in ({kind!r}, {{...}}) and beside it; say it once"
-            )
         around = {**{key: given.pop(key) for key in shared}, **around}
     if name == "lrp" or name in COMPOSITES:
         _refuse_others(name, given)

@@ -47,8 +47,6 @@ def test_the_options_are_the_librarys(options):
     title = f"target: {int(explanation.target[0])} {explanation.label()}"
     expected = explanation.heatmap(title=title, **options)
     np.testing.assert_array_equal(drawn(*arguments), np.asarray(expected))
-    if options.keys() & {"outlier_perc", "percentile"}:  # they find a scale
-        return
     np.testing.assert_array_equal(
         drawn(*arguments, "--no-colorbar", "--fixed-scale", "0.5"),
         np.asarray(explanation.heatmap(title=title, colorbar=False, scale=0.5, **options)),

@@ -13,12 +13,6 @@ __all__ = ["folder"]  # an automatic fixture: importing it is using it
         (("--option", "eps=0.2", "--eps", "0.1"), "--eps and --option eps=... say the same"),
         (("--option", "eps=0.1", "--option", "eps=0.2"), "eps is given twice"),
         (("--option", "n_steps=1", "--option", "n-steps=2"), "n_steps is given twice"),
-        (("--eps", "0.1", "--eps", "0.2"), "--eps is given twice"),
-        (("--composite", "gamma", "--composite", "zplus"), "--composite is given twice"),
-        (("--colorbar", "--no-colorbar"), "--colorbar is given twice"),
-        (("--percentile", "50", "--outlier-perc", "3"), "--percentile and --outlier-perc exclude each other"),
-        (("--percentile", "50", "--fixed-scale", "3"), "--percentile and --fixed-scale exclude each other"),
-        (("--outlier-perc", "5", "--fixed-scale", "3"), "--outlier-perc and --fixed-scale exclude"),
     ],
 )
 def test_what_is_said_twice_is_refused(said, message):
@@ -29,7 +23,6 @@ def test_commands_of_one_target_take_one():
     fails(2, "--target is given twice", "check", "full.onnx", "--target", "cat", "--target", "dog")
     compiled = ("compile", "full.onnx", "-o", "out.onnx")
     fails(2, "--target is given twice", *compiled, "--target", "cat", "--target", "dog")
-    fails(2, "-o/--output is given twice", *compiled, "-o", "other.onnx")
 
 
 def test_what_can_be_repeated_still_is():

@@ -215,26 +215,13 @@ def test_rules_of_ones_own_come_before_those_of_a_file():
     assert rules_of(net(), composite=data, rules=["c0=gamma:0.1"])["c1"] == "flat"
 
 
-def test_parameters_by_tuple_or_by_keyword_before_those_of_a_file():
+def test_parameters_by_tuple_before_those_by_keyword_before_those_of_a_file():
     data = {"base": "gamma", "parameters": {"gamma": 0.1, "eps": 1e-3}, "dialect": "captum"}
     assert str(first_rule(composites.get(data))) == "plain_gamma:0.1,eps=0.001"
     assert str(first_rule(composites.get(data, eps=1e-4, dialect="zennit"))) == "gamma:0.1,eps=0.0001"
-    assert str(first_rule(composites.get((data, {"eps": 1e-5}), gamma=1))) == "plain_gamma:1,eps=1e-05"
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        {"composite": ("gamma", {"gamma": 0.1}), "gamma": 0.2},
-        {"composite": ("gamma", {"gamma": 0.1}), "options": {"gamma": 0.1}},
-        {"composite": ("epsilon", {"eps": 0.1}), "eps": 0.2},
-        {"composite": ({"base": "epsilon"}, {"eps": 0.1}), "eps": 0.2},
-    ],
-)
-def test_a_parameter_by_tuple_and_by_keyword_is_refused(said):
-    for door in (Explainer, explainer.compile):
-        with pytest.raises(CompositeError, match=r"composite: (gamma|eps) is said in .* and beside it"):
-            door(net(), **said)
+    assert (
+        str(first_rule(composites.get((data, {"eps": 1e-5}), eps=1e-4, gamma=1))) == "plain_gamma:1,eps=1e-05"
+    )
 
 
 def test_a_layer_without_a_rule_is_an_error_before_anything_runs():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explainer.drawing import ColorMap, amounts, draw_grid, paper, render, shared_scale
+from explainer.drawing import ColorMap, amounts, paper, render, shared_scale
 from explainer.drawing.colours import COLORMAPS
 from explainer.errors import InputError
 
@@ -253,13 +253,3 @@ def test_a_title_is_written_in_the_letters_there_are():
 def test_what_cannot_be_drawn_is_said(relevance, options, message):
     with pytest.raises(InputError, match=message):
         render(relevance, **options)
-
-
-@pytest.mark.parametrize(
-    "said",
-    [{"percentile": 50, "outlier_perc": 3}, {"scale": 1, "percentile": 50}, {"scale": 1, "outlier_perc": 3}],
-)
-def test_a_scale_that_is_said_twice_is_refused(said):
-    for draw in (lambda: render([[1.0]], **said), lambda: draw_grid([np.ones((2, 2))], **said)):
-        with pytest.raises(InputError, match="give one of them"):
-            draw()
