@@ -156,7 +156,8 @@ def get(name: str = "lrp", noise: NoiseLike = None, options: Mapping[str, Any] |
         shared = [key for key in given if key in _takes(Noise) and key not in own]
         around = {**{key: given.pop(key) for key in shared}, **around}
     if name == "lrp" or name in COMPOSITES:
-        _refuse_others(name, given)
+        if name == "lrp":  # a composite says itself what it takes
+            _refuse_others(name, given)
         resolved = Resolved(Walk(), "" if name == "lrp" else name, given)
     else:
         method = build(METHODS[name], name, given)
