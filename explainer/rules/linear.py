@@ -184,10 +184,11 @@ class Gamma(Stabilized):
         return w + Min(w, 0) * self.gamma
 
     def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
-        z, counted = layer(x), self.counted(layer)
+        counted = self.counted(layer)
+        if not layer.signed:  # a Relu is all that reads z, and R is 0 where it is closed: z > 0 elsewhere
+            return self._part(Terms(counted, x, self.more, self.less), R)
+        z = layer(x)
         part = self._part(Terms(counted, x, self.more, self.less), R * above(z, 0))
-        if not layer.signed:  # a Relu is all that reads z, and R is 0 where it is closed
-            return part
         both = part + self._part(Terms(counted, x, self.less, self.more), R * above(-z, 0))
         return Handed(x, both.factor, (*both.account, Kept(R, z)))  # z = 0 has no side to be on
 
