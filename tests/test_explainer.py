@@ -26,21 +26,6 @@ HOWS = {
 }
 
 
-NAMES = [
-    "graph",
-    "name",
-    "method",
-    "composite",
-    "keep",
-    "dtype",
-    "labels",
-    "how",
-    "plan",
-    "preprocess",
-    "new",
-]
-
-
 def photo() -> Image.Image:
     return Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3))
 

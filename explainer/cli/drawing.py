@@ -11,7 +11,7 @@ import click
 
 import explainer
 
-from .options import Command
+from .options import Command, with_options
 
 FIELDS = ("style", "sign", "colormap", "percentile", "outlier_perc", "pool", "alpha_overlay", "colorbar")
 STYLES = ("side_by_side", "overlay", "map")
@@ -92,9 +92,7 @@ def drawing_options(command: Command) -> Command:
             help="Also draw all images and targets in one .png, under one scale (held in memory).",
         ),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
 
 
 def drawing_of(options: Mapping[str, Any]) -> dict[str, Any]:

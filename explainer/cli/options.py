@@ -109,6 +109,13 @@ def _number(text: str) -> int | float:
         return float(text)
 
 
+def with_options(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
+    """The command with these options, listed in this order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def debug_option(command: Command) -> Command:
     def remember(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
         if wanted:
@@ -188,9 +195,7 @@ def method_options(command: Command) -> Command:
         ),
         debug_option,
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
 
 
 def runtime_options(command: Command) -> Command:
@@ -214,9 +219,7 @@ def runtime_options(command: Command) -> Command:
             help="A shared library of custom operators of the model. It is code, and is run.  [repeatable]",
         ),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
 
 
 def runtime_of(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -267,6 +270,4 @@ def start_options(command: Command) -> Command:
             help="Also return the relevance of this tensor, or of all.  [repeatable]",
         ),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
