@@ -1,6 +1,8 @@
 """One exception tree: catch `ExplainerError` and print it, and no user ever sees a traceback."""
 
 import re
+from collections.abc import Iterable, Mapping
+from difflib import SequenceMatcher, get_close_matches
 
 
 class ExplainerError(Exception):
@@ -78,3 +80,79 @@ def check_derived(what: str, thing: object, base: type) -> None:
         raise RegistrationError(
             f"{shown} is no {what}: register a class that derives from {home}.{base.__name__}"
         )
+
+
+def folded(name: str) -> str:
+    """A name without what tools write differently: ``AlphaBeta`` and ``alpha_beta`` are ``alphabeta``."""
+    return re.sub(r"[\s._-]", "", name).casefold()
+
+
+def near(name: object, *groups: Iterable[str], most: int = 3) -> list[str]:
+    """What a name that nothing has may have meant, the likeliest first.
+
+    A name that holds it goes before one that is spelled nearly so: ``cat`` is ``tiger cat`` before it is
+    ``car``. Of two that are as near, that of an earlier group goes first.
+
+    Parameters
+    ----------
+    name : object
+        As the user gave it.
+    *groups : iterable of str
+        What there is: class names before outputs before inner tensors, say.
+    """
+    asked = folded(str(name))
+    known = [{one: folded(one) for one in dict.fromkeys(group)} for group in groups]
+    found: list[str] = []
+    for group in known if len(asked) > 1 else ():
+        within = (one for one, key in group.items() if asked in key)
+        found += sorted(within, key=lambda one: _apart(str(name), one))
+    if not found:
+        found = _spelled_nearly(asked, known)
+    return list(dict.fromkeys(found))[:most]
+
+
+def _apart(name: str, other: str) -> tuple[bool, int]:
+    """How far a name that holds another is from it: a word of its own is nearer than a part of one."""
+    words = re.split(r"[^a-z0-9]+", other.casefold())
+    return name.casefold() not in words, len(other)
+
+
+def _spelled_nearly(asked: str, groups: Iterable[Mapping[str, str]]) -> list[str]:
+    """The names that are spelled about as nearly as the nearest one, group by group."""
+    alike: dict[str, float] = {}
+    for group in groups:
+        # Beyond some hundred letters nothing is mistyped, and comparing takes the square of them.
+        short = {key: one for one, key in group.items() if len(key) <= 200}
+        for key in get_close_matches(asked[:200], short, cutoff=0.5):
+            alike.setdefault(short[key], SequenceMatcher(None, key, asked).ratio())
+    nearest = max(alike.values(), default=0)
+    return [one for one, ratio in alike.items() if ratio >= nearest - 0.15]
+
+
+def did_you_mean(name: object, *groups: Iterable[str]) -> str:
+    """``; did you mean …?`` for the end of a message, "" where nothing is near. See `near`."""
+    found = near(name, *groups)
+    return f"; did you mean {' or '.join(map(repr, found))}?" if found else ""
+
+
+def no_such(what: str, name: object, known: Iterable[str], more: str = "", lists: str = "") -> str:
+    """What is said of a name that nothing has: the one way to do so.
+
+    Parameters
+    ----------
+    what : str
+        What was asked for: "method".
+    name : object
+        As the user gave it.
+    known : iterable of str
+        What there is. All are listed where none is near.
+    more : str
+        What there is beside them.
+    lists : str
+        The command that lists them.
+    """
+    names = list(known)
+    hint = did_you_mean(name, names)
+    if hint:
+        return f"no {what} {name!r}{hint}" + (f" `{lists}` lists all" if lists else "")
+    return f"no {what} {name!r}; there are: {', '.join(names)}{more}"

@@ -13,8 +13,10 @@ from memory import give_back
 import explainer
 from explainer.canonizers import CANONIZERS
 from explainer.composites import COMPOSITES, ROLES
+from explainer.errors import folded
 from explainer.layers import KINDS, REGISTRY
-from explainer.methods import METHODS, NAMES, Noise
+from explainer.methods import METHODS, NAMES, Noise, spelled
+from explainer.methods.registry import ALIASES as OTHER_NAMES
 from explainer.rules.text import FOLDED, RULES
 from explainer.targets.ask import ALIASES, STARTS
 
@@ -143,8 +145,19 @@ def methods(names):
         options = [key for key in method.options() if key not in ("kind", "around")]
         assert set(re.findall(r"`(\w+)[=`]", told)) == set(options if name != "lrp" else ["composite"])
 
+    listed = re.search(r"^Whatever the spelling(.*?)A preset of rules is", text, re.M | re.S)[1]
+    said = {folded(name) for name in re.findall(r"`([^`]+)`", listed)}
+    assert set(OTHER_NAMES) <= said
+    assert all(spelled(name)[0] in NAMES for name in said if not name.startswith("sign"))
+
 
 def choosing(names):
+    other = re.search(r"### Other names\n(.*?)\n## ", DOCS["choosing-rules"], re.S)[1]
+    presets, rules = (re.findall(r"`([^`]+)`", part) for part in other.split("Of rules,"))
+    assert len(presets) == 7 and None not in map(explainer.composites.named, presets)
+    assert (
+        all(explainer.rules.text.is_rule(name) for name in rules if name != "--dialect") and len(rules) == 9
+    )
     rules = {step.node.name: str(step.rule) for step in names["ex"].plan.steps}
     assert (rules["/0/Conv"], rules["/8/conv1/Conv"], rules["/11/Gemm"]) == (
         "wsquare",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
-from ..errors import CompositeError, RegistrationError, check_derived, check_name
+from ..errors import CompositeError, RegistrationError, check_derived, check_name, no_such
 from ..model.graph import Graph
 
 
@@ -101,5 +101,5 @@ def get(canonizer: CanonizerLike) -> Canonizer:
     if isinstance(canonizer, Canonizer):
         return canonizer
     if not isinstance(canonizer, str) or canonizer not in CANONIZERS:
-        raise CompositeError(f"no canonizer {canonizer!r}; there is: {', '.join(sorted(CANONIZERS))}")
+        raise CompositeError(no_such("canonizer", canonizer, sorted(CANONIZERS)))
     return CANONIZERS[canonizer]()

@@ -159,7 +159,9 @@ def method_options(command: Command) -> Command:
             help="lrp, integrated_gradients, grad_cam, occlusion, ... (see onnx-lrp methods).",
         ),
         click.option(
-            "--noise", type=click.Choice(NOISES), help="Ask the method again and again under noise."
+            "--noise",
+            metavar="|".join(NOISES),
+            help="Ask the method again and again under noise.",
         ),
         click.option(
             "--composite",
@@ -176,7 +178,9 @@ def method_options(command: Command) -> Command:
             " of several that meet a node the narrowest wins, else the first.  [repeatable]",
         ),
         click.option(
-            "--dialect", type=click.Choice(DIALECTS), help="Whose form of the rules is meant, if another's."
+            "--dialect",
+            type=click.Choice(DIALECTS, case_sensitive=False),
+            help="Whose form of the rules is meant, if another's.",
         ),
         click.option(
             "--option",

@@ -5,14 +5,13 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from .. import plugins
-from ..errors import CompositeError
+from ..errors import CompositeError, folded, no_such
 from ..rules import Rule, parse
-from ..rules.text import folded, is_rule
+from ..rules.text import is_rule
 from . import presets, saliency
 from .base import COMPOSITES, Composite, preset
 from .dialects import DIALECTS, ROLES, Dialect, dialect
@@ -39,6 +38,7 @@ __all__ = [
     "first_of",
     "get",
     "last_of",
+    "named",
     "of_kind",
     "parameters",
     "preset",
@@ -46,11 +46,13 @@ __all__ = [
     "saliency",
 ]
 
-# Names of other tools that are spelled apart from ours, as `_key` folds them.
+# Names of other tools and papers that are spelled apart from ours, as `_key` folds them.
 ALIASES = {
-    "z": "zero",
-    "0": "zero",
-    "zplusfast": "zplus",
+    **dict.fromkeys(("z", "0"), "zero"),
+    **dict.fromkeys(("zplusfast", "z+", "z⁺"), "zplus"),
+    **dict.fromkeys(("w2", "w²"), "wsquare"),
+    "ε": "epsilon",
+    "γ": "gamma",
     "deeptaylorbounded": "bounded_deep_taylor",
     "sequentialpresetbflatuntilidx": "sequential_preset_b_flat_until",
     "deconvolution": "deconvnet",
@@ -139,19 +141,25 @@ def parameters(name: str | None = None) -> list[str]:
 
 
 def _key(name: str) -> str:
-    """A preset's name without what tools write differently: ``lrp.z_plus`` is ``zplus``."""
-    return folded(name).removeprefix("lrp")
+    """A preset's name as it is compared: ``lrp.z_plus`` and ``ZPlusRule`` are ``zplus``."""
+    return folded(name).removeprefix("lrp").removesuffix("rule")
+
+
+def named(name: Any) -> str | None:
+    """The preset that a name means, in any tool's spelling; None where there is none."""
+    if not isinstance(name, str):
+        return None
+    known = {**ALIASES, **{_key(key): key for key in COMPOSITES}}
+    return name if name in OF_METHODS else known.get(_key(name))
 
 
 def _preset(
     name: Any, which: str | Dialect | None, given: dict[str, Any], defaults: Mapping[str, Callable[[], Any]]
 ) -> Composite:
-    known = {**ALIASES, **{_key(key): key for key in COMPOSITES}}
-    key = str(name) if str(name) in OF_METHODS else known.get(_key(str(name)))
-    if key is None or not isinstance(name, str):
-        near = [known[found] for found in get_close_matches(_key(str(name)), known)]
-        listed = ", ".join(dict.fromkeys(near or COMPOSITES))
-        raise CompositeError(f"no composite {name!r}; there is: {listed}, or a file ({' or '.join(ENDINGS)})")
+    key = named(name)
+    if key is None:
+        more = f", or a file ({' or '.join(ENDINGS)})"
+        raise CompositeError(no_such("composite", name, COMPOSITES, more, lists="onnx-lrp composites"))
     make = (COMPOSITES | OF_METHODS)[key]
     takes = dict(list(inspect.signature(make).parameters.items())[1:])
     if wrong := [parameter for parameter in given if parameter not in takes]:

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..canonizers import DEFAULT_CANONIZERS, CanonizerLike
-from ..errors import CompositeError, RegistrationError, check_name
+from ..errors import CompositeError, RegistrationError, check_name, folded
 from ..layers import Layer
 from ..plain.tables import html_table, text_table
 from ..rules import Rule
-from ..rules.text import folded
 from .dialects import Dialect
 from .matches import Match
 from .selectors import Selector, misfit

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..canonizers import DEFAULT_CANONIZERS, CanonizerLike
-from ..errors import CompositeError
+from ..errors import CompositeError, folded, no_such
 from ..rules import (
     AlphaBeta,
     Epsilon,
@@ -172,6 +172,6 @@ def dialect(name: str | Dialect | None) -> Dialect:
         return name
     if name is None:
         return OURS
-    if not isinstance(name, str) or name.casefold() not in DIALECTS:
-        raise CompositeError(f"no dialect {name!r}; there is: {', '.join(DIALECTS)}")
-    return DIALECTS[name.casefold()]
+    if not isinstance(name, str) or folded(name) not in DIALECTS:
+        raise CompositeError(no_such("dialect", name, DIALECTS))
+    return DIALECTS[folded(name)]

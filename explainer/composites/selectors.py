@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from ..errors import CompositeError
+from ..errors import CompositeError, did_you_mean
 from ..layers import KINDS, REGISTRY, Layer, facts_of
 from ..model.operators import spelled
 from ..rules import Rule
@@ -101,8 +100,7 @@ class Selector:
             return f": each {self.text} is merged into a neighbour (not so in the dialect 'captum')"
         names = [node.name for node in nodes] + [node.operator for node in nodes]
         words = dict.fromkeys((*names, *KINDS, *PLACES))
-        near = get_close_matches(self.text.removeprefix(UNTIL), words, n=3, cutoff=0.4)
-        return f"; near: {', '.join(map(repr, near))}" if near else ""
+        return did_you_mean(self.text.removeprefix(UNTIL), words)
 
 
 def misfit(layer: Layer, rule: Rule) -> str:

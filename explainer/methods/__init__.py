@@ -11,7 +11,7 @@ from .noise import KINDS, Noise
 from .occlusion import Occlusion
 from .paths import GradientShap, IntegratedGradients
 from .question import Question
-from .registry import COMPOSITES, METHODS, NoiseLike, Resolved, get, names, register
+from .registry import COMPOSITES, METHODS, NoiseLike, Resolved, get, names, register, spelled, spelled_noise
 from .rise import Rise
 from .sampling import Sampling
 from .single import InputXGradient, Single, Walk
@@ -43,6 +43,8 @@ __all__ = [
     "get",
     "names",
     "register",
+    "spelled",
+    "spelled_noise",
 ]
 
 NAMES: tuple[str, ...]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any, TypeAlias, TypeVar
 
 from .. import composites, plugins
 from ..composites import Composite, CompositeLike
-from ..errors import InputError, RegistrationError, check_derived, check_name
+from ..errors import InputError, RegistrationError, check_derived, check_name, folded, no_such
 from ..inputs.preprocess import Preprocess
 from .base import Method
 from .cam import GradCam, GradCamPlusPlus
@@ -36,11 +35,71 @@ METHODS: dict[str, type[Method]] = {
 }
 # Methods that are a composite: another name for `lrp` with it.
 COMPOSITES = ("gradient", "guided_backprop", "deconvnet", "excitation_backprop", "beta_smooth")
+# What papers and other tools (captum, zennit, iNNvestigate, tf-explain, pytorch-grad-cam) call methods,
+# folded, where no letter of ours would tell.
+ALIASES = {
+    "ig": "integrated_gradients",
+    "integratedgradient": "integrated_gradients",
+    **dict.fromkeys(("gradcam++", "gradcampp"), "grad_cam_plus_plus"),
+    **dict.fromkeys(
+        ("inputtgradient", "inputtimesgradient", "gradientxinput", "gradientsinputs", "gradxinput"),
+        "input_x_gradient",
+    ),
+    **dict.fromkeys(("gradients", "vanillagradient", "vanillagradients", "saliency"), "gradient"),
+    "guidedbackpropagation": "guided_backprop",
+    "deconvolution": "deconvnet",
+    "occlusionsensitivity": "occlusion",
+    "smoothgradsquared": "smoothgrad_sq",
+    "layerwiserelevancepropagation": "lrp",
+}
 
 
 def names() -> tuple[str, ...]:
     """Every name of a method."""
     return (*METHODS, *KINDS, *COMPOSITES)
+
+
+def spelled(name: Any) -> tuple[Any, str]:
+    """The method that a name means, in any tool's spelling, and the composite that it names beside it.
+
+    ``GradCAM`` and ``grad-cam`` are ``grad_cam``. The name of a preset, ``lrp_epsilon`` or
+    ``lrp.sequential_preset_a``, is ``lrp`` with it. What nothing is called is returned as it is.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    tuple of name of a method, and name of a composite or ""
+    """
+    if not isinstance(name, str) or name in names():
+        return name, ""
+    key = folded(name)
+    known = {**ALIASES, **{folded(one): one for one in names()}}
+    if key in known:
+        return known[key], ""
+    preset = composites.named(name)
+    return (name, "") if preset is None else ("lrp", preset)
+
+
+def spelled_noise(noise: Any) -> Any:
+    """The same of a noise's name, alone or beside options."""
+    if isinstance(noise, tuple) and len(noise) == 2:
+        return spelled_noise(noise[0]), noise[1]
+    found, _ = spelled(noise)
+    return found if isinstance(found, str) and found in KINDS else noise
+
+
+def refuse_unknown(name: object) -> None:
+    """Refuse what is no method's name.
+
+    Raises
+    ------
+    InputError
+    """
+    if not isinstance(name, str) or name not in names():
+        raise InputError(no_such("method", name, names(), lists="onnx-lrp methods"))
 
 
 def register(name: str, *, replace: bool = False) -> Callable[[MethodType], MethodType]:
@@ -129,7 +188,7 @@ def get(name: str = "lrp", noise: NoiseLike = None, options: Mapping[str, Any] |
     Parameters
     ----------
     name : str
-        One of `names()`.
+        One of `names()`, or of what others call them: see `spelled`.
     noise : str or (str, dict), optional
         "smoothgrad", "smoothgrad_sq" or "vargrad": around the method; with options of its own, or
         with those of `options` that the method does not take.
@@ -143,9 +202,8 @@ def get(name: str = "lrp", noise: NoiseLike = None, options: Mapping[str, Any] |
     """
     plugins.load()
     given = dict(options or {})
-    if not isinstance(name, str) or name not in names():
-        near = get_close_matches(str(name), names())
-        raise InputError(f"no method {name!r}; there is: {', '.join(near or names())}")
+    (name, preset), noise = spelled(name), spelled_noise(noise)
+    refuse_unknown(name)
     if name in KINDS and noise is None:
         name, noise, given = "gradient", (name, given), {}
     if name in KINDS:
@@ -158,7 +216,7 @@ def get(name: str = "lrp", noise: NoiseLike = None, options: Mapping[str, Any] |
     if name == "lrp" or name in COMPOSITES:
         if name == "lrp":  # a composite says itself what it takes
             _refuse_others(name, given)
-        resolved = Resolved(Walk(), "" if name == "lrp" else name, given)
+        resolved = Resolved(Walk(), preset if name == "lrp" else name, given)
     else:
         method = build(METHODS[name], name, given)
         resolved = Resolved(method, method.composite)
@@ -185,7 +243,7 @@ def _noise(noise: NoiseLike) -> tuple[str, dict[str, Any]]:
         raise InputError(f"noise: a name or (name, {{option: value}}), not {noise!r}")
     kind, options = pair
     if not isinstance(kind, str) or kind not in KINDS:
-        raise InputError(f"noise: {kind!r} is not one of {', '.join(KINDS)}")
+        raise InputError(f"noise: {no_such('kind', kind, KINDS)}")
     return kind, dict(options)
 
 

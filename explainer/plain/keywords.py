@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, TypedDict, TypeVar, cast
 
-from ..errors import InputError
+from ..errors import InputError, near
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -104,12 +103,12 @@ def refuse_unknown(
     for name in given:
         if name in known:
             continue
-        near = get_close_matches(name, [*known, *(elsewhere or {})], n=1)
-        meant = near[0] if near else ""
+        found = near(name, known, elsewhere or {}, most=1)
+        meant = name if name in (elsewhere or {}) else found[0] if found else ""
         if elsewhere and meant in elsewhere:
             hint = f"{'' if meant == name else f'did you mean {meant}? '}{elsewhere[meant]}"
         else:
-            hint = f"did you mean {meant}?" if near else f"it takes {', '.join(known)}"
+            hint = f"did you mean {meant}?" if meant else f"it takes {', '.join(known)}"
         raise InputError(f"{function} takes no {name}; {hint}")
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copyreg
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any
 
 from ..canonizers import canonize
 from ..composites import Composite
-from ..errors import TargetError, UnsupportedError
+from ..errors import TargetError, UnsupportedError, did_you_mean
 from ..layers import REGISTRY, Layer
 from ..model.graph import Graph, Node
 from ..model.notes import told
@@ -160,13 +159,18 @@ def _kept(
             kept[name] = plan.graph.resolve(name)
         else:
             known = any(name in node.outputs for node in graph.nodes)
-            near = get_close_matches(name, sorted(tensors), n=3, cutoff=0.3)
             what = "is not on the path from target to input" if known else "is no tensor of this model"
-            hint = f"; near: {', '.join(map(repr, near))}" if near else "; keep='all' shows what there is"
+            hint = did_you_mean(name, sorted(tensors)) or f"; {_some(plan.tensors)}"
             wrong.append(f"{'condition' if name in conditioned else called}: {name!r} {what}{hint}")
     if wrong:
         raise TargetError("\n".join(wrong))
     return kept
+
+
+def _some(tensors: Sequence[str]) -> str:
+    """Some of the tensors between target and input, for who named none of them."""
+    more = f" and {len(tensors) - 5} more, all of which keep 'all' returns" if len(tensors) > 5 else ""
+    return f"there are {', '.join(map(repr, tensors[:5]))}{more}"
 
 
 def _reduced(plan: Plan) -> tuple[Any, ...]:

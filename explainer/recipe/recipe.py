@@ -6,14 +6,13 @@ import os
 import pickle
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypedDict
 
 from .. import methods, plugins
 from ..composites import Composite, CompositeLike, RulesLike
 from ..composites.files import is_file, read_composite
-from ..errors import CompositeError, InputError
+from ..errors import CompositeError, InputError, near
 from ..inputs.feeds import as_asked, as_text
 from ..inputs.preprocess import Preprocess
 from ..methods import Method, NoiseLike
@@ -71,9 +70,16 @@ class Recipe(ByValue):
         options = FrozenDict() if self.options is None else self.options
         if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
             raise InputError(f"options: a dict of option -> value, not {self.options!r}")
+        method, preset = methods.spelled(self.method)
+        if preset and self.composite is not None:
+            raise CompositeError(
+                f"method {self.method!r} is method 'lrp' with composite {preset!r}; composite "
+                f"{as_text(self.composite)} is given beside it: give one of the two"
+            )
         said = {
-            "noise": frozen(self.noise),
-            "composite": _composite(self.composite),
+            "method": method,
+            "noise": frozen(methods.spelled_noise(self.noise)),
+            "composite": _composite(preset or self.composite),
             "rules": _rules(self.rules),
             "eps": frozen(self.eps),
             "keep": _keep(self.keep),
@@ -92,17 +98,17 @@ class Recipe(ByValue):
         if not wrong or not is_one_of(self.method, methods.names()):
             return
         name, takes = wrong[0], methods.registry.takes(self.method, self.noise is not None)
-        near = get_close_matches(name, [*Fields.__annotations__, *takes, *BESIDE], n=1)
-        far = get_close_matches(name, known, n=1)
+        said = [*takes, *Fields.__annotations__, *BESIDE]
+        meant = near(name, said, known, most=1)
         what = f"method {self.method!r} takes no {', '.join(wrong)}"
         if self.method not in methods.COMPOSITES and self.method != "lrp":
             what += f"; it takes {', '.join(takes) or 'no options'}"
         if name in BESIDE:
             hint = f"{BESIDE[name]} takes it, as a keyword of its own"
-        elif near:
-            hint = f"did you mean {near[0]}?"
-        elif far:
-            hint = f"{far[0]} is an option of {', '.join(methods.registry.taking(far[0]))}"
+        elif meant and meant[0] in said:
+            hint = f"did you mean {meant[0]}?"
+        elif meant:
+            hint = f"{meant[0]} is an option of {', '.join(methods.registry.taking(meant[0]))}"
         else:
             hint = "onnx-lrp methods and composites list the options"
         raise InputError(f"{what}; {hint}")

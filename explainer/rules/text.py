@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from ..errors import CompositeError, RegistrationError, check_derived, check_name
+from ..errors import CompositeError, RegistrationError, check_derived, check_name, folded, no_such
 from .base import Rule
 from .first import Flat, WSquare, ZBox
 from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zero, ZPlus
@@ -16,11 +15,29 @@ RuleType = TypeVar("RuleType", bound="type[Rule]")
 RULES: dict[str, type[Rule]] = {}
 FOLDED: dict[str, type[Rule]] = {}
 WORDS: dict[str, Any] = {"true": True, "false": False}
+# What captum, zennit, iNNvestigate and papers call rules, as `key_of` folds it: our names, with the
+# parameters that theirs stand for.
+ALIASES = {
+    **dict.fromkeys(("0", "z"), "zero"),
+    **dict.fromkeys(("z+", "z⁺", "zplusfast"), "zplus"),
+    **dict.fromkeys(("zb", "bounded"), "zbox"),
+    **dict.fromkeys(("w2", "w²"), "wsquare"),
+    "ε": "epsilon",
+    "γ": "gamma",
+    "αβ": "alpha_beta",
+    "alpha1beta0": "alpha_beta:1,0",
+    "alpha2beta1": "alpha_beta:2,1",
+    "identity": "pass",
+    "reludeconvnet": "deconvnet",
+    "reluguidedbackprop": "guided_backprop",
+    "relubetasmooth": "beta_smooth",
+}
 
 
-def folded(name: str) -> str:
-    """A name without what tools write differently: ``AlphaBeta`` and ``alpha_beta`` are ``alphabeta``."""
-    return re.sub(r"[\s._-]", "", name).casefold()
+def key_of(name: str) -> str:
+    """A rule's name as it is compared: ``LRP-Epsilon`` and ``EpsilonRule`` are ``epsilon``."""
+    key = folded(name)
+    return key.removeprefix("lrp").removesuffix("rule") or key
 
 
 def register(rule: RuleType, *, replace: bool = False) -> RuleType:
@@ -65,7 +82,8 @@ for _rule in (
 
 def is_rule(text: str) -> bool:
     """Whether a text begins with the name of a rule, and parameters if any."""
-    return folded(text.partition(":")[0]) in FOLDED
+    name = text.partition(":")[0]
+    return folded(name) in FOLDED or key_of(name) in (*ALIASES, *FOLDED)
 
 
 def parse(text: str | Rule) -> Rule:
@@ -76,7 +94,8 @@ def parse(text: str | Rule) -> Rule:
     text : str
         ``name``, ``name:value,value`` or ``name:key=value``, in the order of the rule's parameters;
         numbers per channel have slashes between them: ``zbox:-2.1/-2.0/-1.8,2.2/2.4/2.6``. The
-        class's name (``ZPlus``) is understood for the rule's own (``zplus``).
+        class's name (``ZPlus``) is understood for the rule's own (``zplus``), and so are captum's,
+        zennit's and iNNvestigate's names of rules (`ALIASES`): ``Alpha1_Beta0_Rule``.
 
     Raises
     ------
@@ -87,7 +106,10 @@ def parse(text: str | Rule) -> Rule:
         return text
     name, _, rest = str(text).strip().partition(":")
     if folded(name) not in FOLDED:
-        raise CompositeError(f"no rule {name!r}; there is: {', '.join(sorted(RULES))}")
+        alias, _, parameters = ALIASES.get(key_of(name), key_of(name)).partition(":")
+        if folded(alias) not in FOLDED:
+            raise CompositeError(no_such("rule", name, sorted(RULES), lists="onnx-lrp rules"))
+        name, rest = alias, ",".join(filter(None, (parameters, rest)))
     rule = FOLDED[folded(name)]
     positional: list[Any] = []
     named: dict[str, Any] = {}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence, Set
-from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..errors import InputError, ModelError, TargetError
+from ..errors import InputError, ModelError, TargetError, did_you_mean
 from ..model.graph import Graph
 from ..plain.values import FrozenDict
 from ..tensor import Array
@@ -121,13 +120,11 @@ def _synonyms(label: str) -> list[str]:
     return [part.strip() for part in label.split(",")]
 
 
-def near(name: str, labels: Labels | None, tensors: Sequence[str] = ()) -> str:
-    """What a name that nothing has may have meant, for the end of a message."""
+def hint(name: str, labels: Labels | None, *tensors: Sequence[str]) -> str:
+    """What a name that nothing has may have meant, to end a message: classes before `tensors`."""
     known = [] if labels is None else list(labels.values() if isinstance(labels, Mapping) else labels)
-    found = get_close_matches(name, [*known, *tensors], n=4, cutoff=0.5)
-    if found:
-        return f"; near: {', '.join(map(repr, found))}"
-    return "" if known else "; the model has no labels: give labels, an index or a tensor's name"
+    found = did_you_mean(name, known, *tensors)
+    return found or ("" if known else "; the model has no labels: give labels, an index or a tensor's name")
 
 
 def called(index: int, labels: Labels | None) -> str:

@@ -16,7 +16,7 @@ from ..tensor import Array, Value
 from .anchor import Anchor, anchor_at_output, anchor_at_tensor, tensors_of
 from .ask import UNSAID, Ask, TargetLike
 from .conditions import Condition, ConditionsLike, conditions_of
-from .labels import Labels, called, index_of, near
+from .labels import Labels, called, hint, index_of
 from .regions import Region, parse_entries, parse_region
 
 
@@ -193,7 +193,7 @@ def _anchor(graph: Graph, name: str, labels: Labels | None) -> Anchor:
 
 
 def _at_tensor(graph: Graph, name: str, labels: Labels | None) -> Anchor:
-    return anchor_at_tensor(graph, name, near(name, labels, tensors_of(graph)))
+    return anchor_at_tensor(graph, name, hint(name, labels, graph.outputs, tensors_of(graph)))
 
 
 def _index(index: Any, labels: Labels | None, name: str) -> Index:
@@ -203,7 +203,7 @@ def _index(index: Any, labels: Labels | None, name: str) -> Index:
         found = None if labels is None else index_of(index, labels)
         if found is None:
             raise TargetError(
-                f"target: no class is called {index!r}{near(index, labels)}; in brackets stand whole "
+                f"target: no class is called {index!r}{hint(index, labels)}; in brackets stand whole "
                 "numbers, slices and '...', with commas between"
             )
         return found

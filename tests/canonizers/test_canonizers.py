@@ -145,7 +145,7 @@ def own_name():
 @pytest.mark.parametrize(
     ("canonizers", "message"),
     [
-        (("batchnrom",), "no canonizer 'batchnrom'; there is: batchnorm"),
+        (("batchnrom",), "no canonizer 'batchnrom'; did you mean 'batchnorm'"),
         ((BatchNorm,), "no canonizer <class"),
         ("batchnorm", "a tuple of names or Canonizer objects, not 'batchnorm'"),
         (True, "a tuple of names or Canonizer objects, not True"),

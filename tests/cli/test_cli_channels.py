@@ -71,8 +71,8 @@ def test_a_condition_that_is_none(condition):
     [
         (("--condition", "c[9]"), "channel 9 is out of range, 0 to 4"),
         (("--condition", "c[red]"), "'c' takes a channel"),
-        (("--condition", "cc[1]"), "condition: 'cc' is no tensor of this model; near: 'c'"),
-        (("--rank", "cc"), "'cc' is no tensor of this model; near: 'c'"),
+        (("--condition", "cc[1]"), "condition: 'cc' is no tensor of this model; did you mean 'c'"),
+        (("--rank", "cc"), "'cc' is no tensor of this model; did you mean 'c'"),
         (("--condition", "c[1]", "--method", "occlusion"), "use a method of one walk"),
     ],
 )

@@ -267,7 +267,7 @@ def test_what_cannot_be_compiled():
         explainer.compile(parse("g (float[N,3] x) => (float[N,3] y) { y = Sin (x) }"))
     with pytest.raises(InputError, match="one target for all samples"):
         explainer.compile(residual_net(), target=[0, 1])
-    with pytest.raises(TargetError, match="near"):
+    with pytest.raises(TargetError, match="is no tensor of this model; there are 'y'"):
         explainer.compile(residual_net(), keep=["c11"])
     with pytest.raises(TargetError, match="out of range"):
         explainer.compile(residual_net(), target=7)

@@ -63,6 +63,9 @@ INNVESTIGATES = {
     "guided_backprop": "guided_backprop",
     "LRP-epsilon": "epsilon",
     "LRP-0": "zero",
+    "z+": "zplus",
+    "w²": "wsquare",
+    "GammaRule": "gamma",
 }
 
 
@@ -82,9 +85,9 @@ def test_innvestigates_names_are_understood(name):
 @pytest.mark.parametrize(
     ("composite", "message"),
     [
-        ("epsilom", "no composite 'epsilom'; there is: epsilon"),
+        ("epsilom", "no composite 'epsilom'; did you mean 'epsilon'"),
         ("EpsilonPlusFlatt", "epsilon_plus_flat"),
-        ("magic", "there is: epsilon, zero.*or a file"),
+        ("magic", "there are: epsilon, zero.*or a file"),
         ("lrp", "no composite 'lrp'"),
         ("", "no composite ''"),
         (("epsilon",), "name or"),
@@ -106,7 +109,7 @@ def test_innvestigates_names_are_understood(name):
         ({"base": "epsilon", "rule": {}}, "rule = {} is not understood"),
         ({"base": 3}, "base = 3"),
         ({"parameters": [1]}, "parameters"),
-        ({"base": "epsilon", "dialect": "torch"}, "no dialect 'torch'; there is: zennit, captum"),
+        ({"base": "epsilon", "dialect": "torch"}, "no dialect 'torch'; there are: zennit, captum"),
     ],
 )
 def test_a_wrong_composite_says_what_there_is(composite, message):
@@ -163,7 +166,7 @@ def test_rules_in_all_their_forms(form):
         ([3], "rules are"),
         ([("Conv", "zplus", 1)], "rules are"),
         ([(3, "zplus")], "a selector is a text or a function"),
-        ({"Conv": "zpluss"}, "no rule 'zpluss'; there is: alpha_beta"),
+        ({"Conv": "zpluss"}, "no rule 'zpluss'; did you mean 'zplus'?"),
         ({"Conv": 3}, "no rule '3'"),
         (["Conv"], "'Conv': a rule is SELECTOR=RULE, such as Conv=zplus"),
         ("Conv=magic", "no rule 'magic'"),

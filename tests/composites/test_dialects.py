@@ -146,10 +146,13 @@ def test_eps_is_the_epsilon_rules_and_stabilizer_all_others():
 
 @pytest.mark.parametrize("name", ["torch", "Zennit!", 3, [], {}])
 def test_an_unknown_dialect(name):
-    with pytest.raises(
-        CompositeError, match=r"no dialect .*; there is: zennit, captum, innvestigate, attnlrp"
-    ):
+    with pytest.raises(CompositeError, match=r"no dialect .*(; there are: zennit, captum|mean 'zennit'\?)"):
         composites.get(dialect=name)
+
+
+def test_a_dialect_in_its_tools_own_spelling():
+    assert composites.dialect("iNNvestigate") == composites.dialect("innvestigate")
+    assert composites.dialect("AttnLRP") == composites.dialect("attn-lrp")
 
 
 def test_captum_has_one_alpha_and_beta():

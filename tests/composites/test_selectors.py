@@ -148,16 +148,16 @@ def test_a_node_that_is_called_like_an_operator_or_has_signs_in_its_name():
 @pytest.mark.parametrize(
     ("selector", "message"),
     [
-        ("c9", "c9=gamma:7: no layer between target and input is meant by 'c9'; near: 'c"),
-        ("conv", "near: 'Conv'"),
+        ("c9", "c9=gamma:7: no layer between target and input is meant by 'c9'; did you mean 'c"),
+        ("conv", "did you mean 'Conv'"),
         ("Linear", "no layer"),
         ("/layer1/*", "no layer .* is meant by '/layer1/[*]'"),
-        ("until:c9", "near: 'c"),
+        ("until:c9", "did you mean 'c"),
         ("until:", "no layer"),
         ("until:magic", "`onnx-lrp check` without it lists nodes and operators"),
         ("", "no layer"),
         ("Sigmoid", "no layer"),
-        ("First", "near: 'first'"),
+        ("First", "did you mean 'first'"),
     ],
 )
 def test_a_selector_that_meets_nothing(selector, message):

@@ -11,7 +11,7 @@ from building import relative
 from residual import picture, residual_net
 
 import explainer
-from explainer import Explainer, InputError, RegistrationError, methods
+from explainer import CompositeError, Explainer, InputError, RegistrationError, methods
 from explainer.methods import Method, Progress, Single, Walk
 from explainer.plan import make_plan
 
@@ -56,6 +56,26 @@ class Halved(Method):
 
     def emit(self, trace):
         return {name: value * 0.5 for name, value in trace.walk().items()}
+
+
+# captum's, zennit's, tf-explain's, pytorch-grad-cam's and iNNvestigate's own spelling.
+OF_OTHERS = {
+    "IG": "integrated_gradients",
+    "IntegratedGradients": "integrated_gradients",
+    "GradientShap": "gradient_shap",
+    "DeepLift": "deeplift",
+    "GradCAM": "grad_cam",
+    "grad-cam": "grad_cam",
+    "GradCAM++": "grad_cam_plus_plus",
+    "GradCAMPlusPlus": "grad_cam_plus_plus",
+    "Saliency": "gradient",
+    "InputXGradient": "input_x_gradient",
+    "input_t_gradient": "input_x_gradient",
+    "GuidedBackprop": "guided_backprop",
+    "Deconvolution": "deconvnet",
+    "smooth_grad": "smoothgrad",
+    "LRP": "lrp",
+}
 
 
 @dataclass(frozen=True)
@@ -211,3 +231,26 @@ def test_an_option_of_the_noise_in_its_tuple_comes_before_one_beside_it():
 def test_what_is_no_noise_is_refused(noise):
     with pytest.raises(InputError, match="noise: "):
         methods.get("gradient", noise)
+
+
+@pytest.mark.parametrize("name", [*methods.registry.ALIASES, *OF_OTHERS])
+def test_what_others_call_a_method(name):
+    found, _ = methods.spelled(name)
+    assert found == methods.registry.ALIASES.get(name, OF_OTHERS.get(name))
+    recipe = explainer.Recipe(method=name)
+    assert recipe.method == found and recipe == explainer.Recipe(method=found)
+
+
+@pytest.mark.parametrize("name", ["lrp_gamma", "LRP-gamma", "lrp.gamma", "Gamma"])
+def test_a_method_that_names_a_preset(name):
+    assert explainer.Recipe(method=name, eps=0.5) == explainer.Recipe(composite="gamma", eps=0.5)
+    assert methods.get(name).composite == "gamma"
+    with pytest.raises(CompositeError, match="is method 'lrp' with composite 'gamma'; composite zplus is"):
+        explainer.Recipe(method=name, composite="zplus")
+
+
+def test_what_others_call_noise():
+    noisy = explainer.Recipe(noise="SmoothGrad")
+    assert noisy == explainer.Recipe(noise="smoothgrad")
+    assert explainer.Recipe(noise=("smooth_grad", {"n_samples": 3})).noise == ("smoothgrad", {"n_samples": 3})
+    assert methods.get("gradient", "SmoothGrad_Sq").method.kind == "smoothgrad_sq"

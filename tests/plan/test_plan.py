@@ -174,7 +174,7 @@ def test_a_kept_tensor_sums_over_all_its_readers():
     [
         (["nothing_like_it"], "'nothing_like_it' is no tensor of this model"),
         (["off"], "'off' is not on the path"),
-        (["ff"], "'ff' is no tensor.*near: 'f'"),
+        (["ff"], "'ff' is no tensor.*did you mean 'f'"),
         (["w"], "'w' is no tensor"),
         (["off", "zz"], "'off'(.|\n)*'zz'"),
     ],

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explainer import CompositeError, rules
-from explainer.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSquare, ZBox, ZPlus
+from explainer.rules import AlphaBeta, BetaSmooth, Epsilon, Flat, Gamma, Rule, WSquare, ZBox, ZPlus
 
 positive = st.floats(1e-12, 1e6)
 finite = st.floats(-1e6, 1e6, allow_subnormal=False)
@@ -67,6 +67,13 @@ def test_every_parameter_can_be_written(kind):
         ("FLAT", Flat()),
         ("epsilon:1e-4,clip=TRUE", Epsilon(1e-4, clip=True)),
         ("zbox:-2.1/-2.0/-1.8,2.2/2.4/2.6", ZBox((-2.1, -2.0, -1.8), (2.2, 2.4, 2.6))),
+        ("Alpha1_Beta0_Rule", AlphaBeta(1, 0)),  # captum's
+        ("Alpha2Beta1Rule:eps=0.5", AlphaBeta(2, 1, eps=0.5)),  # iNNvestigate's
+        ("EpsilonRule:0.1", Epsilon(0.1)),
+        ("LRP-ε", Epsilon()),
+        ("BoundedRule:-1,1", ZBox(-1, 1)),
+        ("z+", ZPlus()),
+        ("ReLUBetaSmooth:3", BetaSmooth(3)),  # zennit's
     ],
 )
 def test_what_is_understood(text, rule):
@@ -77,7 +84,7 @@ def test_what_is_understood(text, rule):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no rule ''; there is: alpha_beta"),
+        ("", "no rule ''; there are: alpha_beta"),
         ("gama", "no rule 'gama'"),
         ("gamma:x", "'x' is no number"),
         ("gamma:0.1/0.2", "rule 'gamma' takes gamma, eps, zero_params"),

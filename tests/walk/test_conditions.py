@@ -275,7 +275,7 @@ def test_several_indices_of_one_sample_pass_the_same_channels():
         ({"r2": "red"}, r"r2\[3, 10:20\]"),
         ({"r2": "..., 3"}, "takes a channel"),
         ({"r2": np.ones((2, 2))}, "takes a channel"),
-        ({"r9": 1}, "condition: 'r9' is no tensor of this model; near: 'r"),
+        ({"r9": 1}, "condition: 'r9' is no tensor of this model; did you mean 'r"),
         ({"off": 1}, "condition: 'off' is not on the path from target to input"),
         ({"c3": 1, "a3": 1}, "no path from target to input passes through all of 'c3', 'a3'"),
         ([{"r2": 1}], "for several explanations give a list of them to explain_targets"),
