@@ -220,9 +220,9 @@ def test_an_explanation_saves_itself(tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "r.npy"), found.relevance)
     found.save(tmp_path / "r.npz")
     with np.load(tmp_path / "r.npz") as stored:
-        np.testing.assert_array_equal(stored["relevance of c1"], found.relevances["c1"])
+        np.testing.assert_array_equal(stored["relevance/c1"], found.relevances["c1"])
         np.testing.assert_array_equal(stored["target"], found.target)
-        kept = {"relevance", "start", "conserved", "score", "target", "relevance of c1"}
+        kept = {"relevance", "start", "conserved", "score", "target", "relevance/c1"}
         assert set(stored.files) == kept
     found.save(tmp_path / "r.json")
     facts = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))

@@ -55,7 +55,7 @@ def resnet34(names):
         if name.endswith(("relu_1/Relu_output_0", "Add_output_0", "MaxPool_output_0")):
             assert abs(value / sums[features] - 1) < 1e-4, name
     with np.load("layer3.npz") as numbers:
-        assert sum(name.startswith("relevance of ") for name in numbers) == 71
+        assert sum(name.startswith("relevance/") for name in numbers) == 71
     x, _, _ = names["ex"].prepare("models/shapes.png")
     answers = compiled("resnet34-layer3.onnx", x)
     for name in ("input", "/maxpool/MaxPool_output_0"):

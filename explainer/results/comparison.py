@@ -15,6 +15,7 @@ from ..plain.keywords import only_named
 from ..plain.tables import html_table
 from ..tensor import Array
 from .explanation import Explanation
+from .keys import ONE, key_of
 
 Comparable: TypeAlias = "Explanation | ArrayLike | Mapping[str, ArrayLike]"
 
@@ -93,11 +94,14 @@ def compare(a: Comparable, b: Comparable, *, top: float = 0.05) -> Comparison:
 
 def _tensors(value: Comparable) -> dict[str, Array]:
     if isinstance(value, Explanation):
-        relevance = value.relevance if isinstance(value.relevance, dict) else {"relevance": value.relevance}
-        return {**relevance, **value.relevances}
+        if isinstance(value.relevance, dict):
+            return value.relevance | value.relevances
+        # A kept tensor may have the name that stands for the only input.
+        kept = {key_of(name) if name == ONE else name: R for name, R in value.relevances.items()}
+        return {ONE: value.relevance, **kept}
     if isinstance(value, Mapping):
         return {name: np.asarray(array) for name, array in value.items()}
-    return {"relevance": np.asarray(value)}
+    return {ONE: np.asarray(value)}
 
 
 def _difference(name: str, a: Array, b: Array, top: float) -> Difference:

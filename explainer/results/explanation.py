@@ -19,6 +19,7 @@ from ..plain.tables import html_table, text_table
 from ..tensor import Array
 from ..walk.audit import SUMS, Audit
 from .formats import write
+from .keys import ONE, key_of
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -305,8 +306,9 @@ class Explanation:
         Parameters
         ----------
         path : path
-            `.png` draws one sample, `.npy` holds the relevance, `.npz` that of every input
-            and kept tensor with target and conservation, `.json` the numbers without the arrays.
+            `.png` draws one sample, `.npy` holds the relevance of a model's only input, `.npz` that of
+            every input and kept tensor with target and conservation: "relevance" for an only input,
+            "relevance/NAME" for all others; `.json` the numbers without the arrays.
         sample, **options
             For `.png`: see `heatmap`.
 
@@ -321,14 +323,17 @@ class Explanation:
         write(self, path, sample=sample, **options)
 
     def arrays(self) -> dict[str, Any]:
-        """Name -> array, as an `.npz` holds them."""
-        relevance = self.relevance if isinstance(self.relevance, dict) else {"relevance": self.relevance}
-        arrays = {**relevance, "start": self.start, "conserved": self.conserved, "score": self.score}
-        if self.target is not None:
-            arrays["target"] = self.target
-        if self.against is not None:
-            arrays["against"] = self.against
-        return arrays | {f"relevance of {name}": value for name, value in self.relevances.items()}
+        """Name -> array, as an `.npz` holds them: see `explainer.results.keys`."""
+        relevance = self.relevance
+        maps = (
+            {key_of(name): value for name, value in relevance.items()}
+            if isinstance(relevance, dict)
+            else {ONE: relevance}
+        )
+        maps |= {key_of(name): value for name, value in self.relevances.items()}
+        numbers = {"start": self.start, "conserved": self.conserved, "score": self.score}
+        sides = {"target": self.target, "against": self.against}
+        return maps | numbers | {name: side for name, side in sides.items() if side is not None}
 
 
 def _number(value: float) -> float | None:

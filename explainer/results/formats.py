@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Protocol, TypeAlias
 
 import numpy as np
 
-from ..errors import OutputError
+from ..errors import InputError, OutputError
 from ..files import path_of, write_whole
 from ..tensor import Array
 
@@ -20,11 +20,28 @@ class Savable(Protocol):
     @property
     def heatmap(self) -> Callable[..., Any]: ...
 
-    def first(self) -> Array: ...
+    @property
+    def relevance(self) -> Array | dict[str, Array]: ...
 
     def arrays(self) -> dict[str, Any]: ...
 
     def to_dict(self) -> dict[str, Any]: ...
+
+
+def only(explanation: Savable) -> Array:
+    """The relevance of a model's only input.
+
+    Raises
+    ------
+    InputError
+        There are several.
+    """
+    relevance = explanation.relevance
+    if isinstance(relevance, dict):
+        raise InputError(
+            f"an .npy holds one array, and there are {len(relevance)} inputs with relevance: save as .npz"
+        )
+    return relevance
 
 
 # What is asked before the file is opened, so that a mistake leaves none; and what writes the answer.
@@ -37,7 +54,7 @@ FORMATS: dict[str, Format] = {
         lambda file, picture: picture.save(file, "PNG", compress_level=3),
     ),
     ".npy": (
-        lambda explanation, **options: explanation.first(),
+        lambda explanation, **options: only(explanation),
         lambda file, array: np.save(file, array, allow_pickle=False),
     ),
     ".npz": (
