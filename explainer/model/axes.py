@@ -1,0 +1,238 @@
+"""What the axes of an input are, read from what a graph does with them: samples, channels, places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from .following import Following, Labels
+from .graph import Graph
+from .node import Node
+from .roles import CHANNELS_FIRST, CHANNELS_LAST, LOOKUPS, NORMALISING, PRODUCTS, RECURRENT
+
+# How many channels a picture has, where nothing but its size tells.
+PICTURE = (1, 3, 4)
+NAMES = frozenset({"c", "channel", "channels", "num_channels", "in_channels"})
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What the axes of an input are.
+
+    Attributes
+    ----------
+    places : tuple of int
+        Along which values lie side by side: rows and columns, time, the words of a text.
+    channel : int or None
+        Which holds several values for every place; for an input without places, its features.
+    samples : int or None
+        Which holds the samples; None where all samples share the input.
+    table : int
+        How many rows the table has that the values are looked up in: a number between two of them means
+        nothing. 0 where they are numbers like others.
+    beside : bool
+        Whether it stands beside the data: the state that a recurrent layer begins with, or the lengths.
+    is_open : bool
+        Whether nothing tells which axis holds the channels.
+    """
+
+    places: tuple[int, ...] = ()
+    channel: int | None = None
+    samples: int | None = 0
+    table: int = 0
+    beside: bool = False
+    is_open: bool = False
+
+    @property
+    def layout(self) -> str:
+        """ "NHWC" where the channels are last, behind places; else "NCHW"."""
+        return (
+            "NHWC" if self.places and self.channel is not None and self.channel > max(self.places) else "NCHW"
+        )
+
+    @property
+    def tokens(self) -> bool:
+        """Whether the values are indices into a table."""
+        return self.table > 0
+
+    @property
+    def count(self) -> int:
+        """How many axes are told apart."""
+        return len({*self.places, self.channel, self.samples} - {None})
+
+    @property
+    def are_places_alone(self) -> bool:
+        """Whether every value is a place of its own: a text, the samples of a sound."""
+        return bool(self.places) and self.channel is None
+
+
+def axes_of(graph: Graph, name: str, shape: Sequence[int | None], layout: str | None = None) -> Axes:
+    """What the axes of an input are.
+
+    Parameters
+    ----------
+    graph : Graph
+    name : str
+        The input's.
+    shape : sequence of int or None
+        Its own shape, or that of an array for it.
+    layout : str, optional
+        "NCHW" or "NHWC", as the preprocessing of its pictures says; the graph knows better.
+
+    Returns
+    -------
+    Axes
+        From the first of these that tells: what operators take the axes for (a convolution behind a
+        Transpose, a recurrent layer, a table that is looked up in); their names; `layout`; the last axis of
+        a matrix product; 1, 3 or 4 channels beside larger axes.
+    """
+    rank = len(shape)
+    if rank == 0:
+        return Axes(samples=None)
+    sure, likely = _said(graph, name, rank)
+    if sure is not None:
+        return sure
+    if rank <= 2:
+        return Axes(channel=1 if rank == 2 else None)
+    named = [axis for axis, size in enumerate(_names(graph, name)) if size.casefold() in NAMES]
+    channel = named[0] if len(named) == 1 and named[0] else None
+    if channel is None and layout is not None and rank > 3:
+        channel = rank - 1 if layout == "NHWC" else 1
+    if channel is None and likely is not None:
+        return likely
+    if channel is None and rank > 3:
+        channel = _by_size(shape)
+    if channel is None:
+        return Axes(places=tuple(range(1, rank)), is_open=True)
+    return Axes(tuple(axis for axis in range(1, rank) if axis != channel), channel)
+
+
+def tensor_axes(graph: Graph, name: str, rank: int) -> Axes | None:
+    """What the axes of an inner tensor are, from who reads it or who made it; None where neither tells."""
+    sure, _ = _said(graph, name, rank)
+    if sure is not None:
+        return sure
+    tensor, node = name, graph.producers.get(name)
+    while node is not None:
+        last = node.operator in CHANNELS_LAST
+        if last or node.operator in CHANNELS_FIRST | NORMALISING:
+            return _led(graph, tensor, name, rank, rank - 1 if last else 1)
+        carriers = [operand for operand in node.inputs if operand in graph.carrying]
+        if len(carriers) != 1:
+            return None
+        tensor, node = carriers[0], graph.producers.get(carriers[0])
+    return None
+
+
+def _led(graph: Graph, start: str, name: str, rank: int, channel: int) -> Axes | None:
+    """Where the axes of a convolution's output have come to in another tensor."""
+    following = Following(graph, {start: tuple(range(rank))})
+    for _ in following:
+        pass
+    labels = following.at.get(name, ())
+    if set(labels) != set(range(rank)):
+        return None
+    places = tuple(axis for axis, label in enumerate(labels) if label not in (0, channel))
+    return Axes(places, labels.index(channel), labels.index(0))
+
+
+def _said(graph: Graph, name: str, rank: int) -> tuple[Axes | None, Axes | None]:
+    """What the first operator says that takes all of the axes, and what a matrix product makes likely."""
+    likely: Axes | None = None
+    for node, carried in Following(graph, {name: tuple(range(rank))}):
+        for place, labels in carried.items():
+            found = _looked_up(graph, node, place, labels) or _taken(node, place, labels)
+            if found is not None and (found.beside or found.count == rank):
+                return found, None
+            if place == 0 and node.operator in (*PRODUCTS, "Gemm") and likely is None:
+                last = labels[-1]
+                if last and labels[0] == 0 and rank > 2:
+                    likely = Axes(tuple(axis for axis in range(1, rank) if axis != last), last)
+    return None, likely
+
+
+def _taken(node: Node, place: int, labels: Labels) -> Axes | None:
+    """What a node takes an operand's axes for, in the terms of where the following began."""
+    if node.operator in RECURRENT and place in (4, 5, 6):  # lengths, and the states that it begins with
+        samples = 0 if place == 4 or node.attributes.get("layout", 0) == 1 else 1
+        return Axes(samples=labels[samples], beside=True)
+    if place != 0:
+        return None
+    # Whoever turns the samples away from the front and convolves computes across them.
+    if labels[0] and node.operator in CHANNELS_FIRST | NORMALISING | CHANNELS_LAST:
+        return None
+    if node.operator in CHANNELS_FIRST | NORMALISING:
+        return _named(labels, 0, 1, range(2, len(labels)))
+    if node.operator in CHANNELS_LAST:
+        return _named(labels, 0, len(labels) - 1, range(1, len(labels) - 1))
+    if node.operator in RECURRENT and len(labels) == 3:
+        time, samples = (1, 0) if node.attributes.get("layout", 0) == 1 else (0, 1)
+        return _named(labels, samples, 2, [time])
+    return None
+
+
+def _named(labels: Labels, samples: int, channel: int, places: Sequence[int]) -> Axes | None:
+    there = tuple(label for axis in places if (label := labels[axis]) is not None)
+    if len(there) < len(places):
+        return None
+    return Axes(there, labels[channel], labels[samples])
+
+
+def _looked_up(graph: Graph, node: Node, place: int, labels: Labels) -> Axes | None:
+    """Of an operand that is looked up in a table: its values are indices."""
+    if (node.operator, place) not in LOOKUPS:
+        return None
+    table = LOOKUPS[node.operator, place]
+    tensor = graph.initializers.get("" if table is None else node.operand(table))
+    rows = 1 if tensor is None else tensor.dims[node.attributes.get("axis", 0)]
+    places = tuple(label for label in labels if label)
+    return Axes(places, None, 0 if 0 in labels else None, table=max(rows, 1))
+
+
+def _names(graph: Graph, name: str) -> list[str]:
+    """The names of an input's axes, "" for one that has a size."""
+    for value in graph.source.proto.graph.input:
+        if value.name == name:
+            return [axis.dim_param for axis in value.type.tensor_type.shape.dim]
+    return []
+
+
+def _by_size(shape: Sequence[int | None]) -> int | None:
+    """Which end of a picture's axes holds its channels: few of them, and more places along all others."""
+
+    def fits(axis: int) -> bool:
+        rest = [size for place, size in enumerate(shape) if place not in (0, axis)]
+        size = shape[axis]
+        return size in PICTURE and all(other is None or other > size for other in rest)
+
+    ends = [axis for axis in (1, len(shape) - 1) if fits(axis)]
+    return ends[0] if len(ends) == 1 else None
+
+
+def sample_axes(graph: Graph) -> dict[str, tuple[int, int | None]]:
+    """Input -> how many axes it has, and which of them holds the samples; None where none does.
+
+    Samples come first unless the graph is sure of another axis, or another axis is called as the first one of
+    the other inputs is. One number alone is the same for all samples.
+    """
+    if graph not in _KNOWN:
+        _KNOWN[graph] = {
+            value.name: (len(value.shape), _samples(graph, value.name, value.shape))
+            for value in graph.inputs
+            if value.shape is not None
+        }
+    return _KNOWN[graph]
+
+
+_KNOWN: WeakKeyDictionary[Graph, dict[str, tuple[int, int | None]]] = WeakKeyDictionary()
+
+
+def _samples(graph: Graph, name: str, shape: Sequence[int | None]) -> int | None:
+    axes = axes_of(graph, name, shape)
+    if axes.samples != 0 or axes.beside or not axes.is_open:
+        return axes.samples
+    own = _names(graph, name)
+    firsts = {names[0] for value in graph.inputs if (names := _names(graph, value.name)) and names[0]}
+    shared = [axis for axis, size in enumerate(own) if size and size in firsts]
+    return shared[0] if len(shared) == 1 else 0

@@ -1,0 +1,308 @@
+"""Where the axes of a tensor go, operator by operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+from .graph import Graph
+from .node import Node
+from .operators import known
+from .roles import (
+    ALIKE,
+    BY_ROWS,
+    CHANNELS_FIRST,
+    CHANNELS_LAST,
+    ELEMENTWISE,
+    EMBEDDING,
+    PRODUCTS,
+    RECURRENT,
+    REDUCING,
+)
+
+# For every axis of a tensor what it was where the following began; None for one that is new or mixed.
+Labels: TypeAlias = "tuple[int | None, ...]"
+Carried: TypeAlias = Mapping[int, Labels]
+
+
+class Following:
+    """Walks a graph forward with the axes of some tensors; iterated, it gives every node that they reach.
+
+    A tensor whose axes cannot be told is not followed further.
+
+    Parameters
+    ----------
+    graph : Graph
+    start : dict of tensor name -> labels
+        One label for every axis.
+    """
+
+    def __init__(self, graph: Graph, start: Mapping[str, Labels]) -> None:
+        self.graph, self.at = graph, dict(start)
+
+    def __iter__(self) -> Iterator[tuple[Node, Carried]]:
+        for node in self.graph.nodes:
+            if known(node.operator).shape_alone:
+                continue
+            carried = {place: self.at[name] for place, name in enumerate(node.inputs) if name in self.at}
+            if not carried:
+                if any(name in self.at for name in node.captures):
+                    yield node, {}
+                continue
+            yield node, carried
+            for name, labels in zip(node.outputs, self.passed(node, carried), strict=False):
+                if name and labels is not None:
+                    self.at[name] = labels
+
+    def passed(self, node: Node, carried: Carried) -> Sequence[Labels | None]:
+        """The labels of its outputs, as far as they can be told."""
+        operator, count = node.operator, len(node.outputs)
+        if operator in ELEMENTWISE:
+            return [self.aligned(node, carried)] * count
+        first = carried.get(0)
+        if operator in ALIKE:
+            return [first] * count
+        if operator == "Concat":
+            alike = set(carried.values())
+            return [alike.pop() if len(alike) == 1 else None]
+        if operator in CHANNELS_FIRST:
+            return [None if first is None else (first[0], None, *first[2:])] * count
+        if operator in CHANNELS_LAST:
+            return [None if first is None else (*first[:-1], None)]
+        if operator in BY_ROWS:
+            return [None if first is None else (first[0],), None if first is None else (first[0], None)]
+        if operator in RECURRENT and first is not None:
+            batch = node.attributes.get("layout", 0) == 1
+            time, samples = (first[1], first[0]) if batch else (first[0], first[1])
+            states = (samples, None, None) if batch else (None, samples, None)
+            whole = (samples, time, None, None) if batch else (time, None, samples, None)
+            return [whole, states, states]
+        if operator == EMBEDDING:
+            return [None if first is None else (*first, None)]
+        if operator in PRODUCTS:
+            return [self.product(node, carried, PRODUCTS[operator])]
+        moved = MOVES.get(operator)
+        return [] if moved is None else [moved(self, node, carried)]
+
+    def rank(self, name: str) -> int | None:
+        """How many axes a tensor has, if that can be told."""
+        if name in self.at:
+            return len(self.at[name])
+        if name in self.graph.initializers:
+            return len(self.graph.initializers[name].dims)
+        if name in self.graph.arrays:
+            return self.graph.arrays[name].ndim
+        return self.graph.axes(name)
+
+    def numbers(self, name: str) -> list[int] | None:
+        """A small constant of whole numbers; None where it is none."""
+        if not name or not self.graph.is_constant(name):
+            return None
+        return [int(number) for number in self.graph.constant(name).reshape(-1)]
+
+    def aligned(self, node: Node, carried: Carried) -> Labels | None:
+        """As NumPy broadcasts: axes are counted from the last one."""
+        ranks = [self.rank(name) for name in node.inputs if name]
+        if any(rank is None for rank in ranks):
+            return None
+        rank = max(filter(None, ranks), default=0)
+        found: list[int | None] = [None] * rank
+        clash = set()
+        for labels in carried.values():
+            for place, label in enumerate(labels, start=rank - len(labels)):
+                clash.update([place] if None not in (label, found[place]) and label != found[place] else [])
+                found[place] = label if found[place] is None else found[place]
+        return tuple(None if place in clash else label for place, label in enumerate(found))
+
+    def product(self, node: Node, carried: Carried, places: tuple[int, int]) -> Labels | None:
+        """Rows of the first, columns of the second, and what is in front of both."""
+        ranks = [self.rank(node.operand(place)) for place in places]
+        if ranks[0] is None or ranks[1] is None or min(filter(None, ranks), default=0) < 2:
+            return None
+        rank = max(ranks[0], ranks[1])
+        found: list[int | None] = [None] * rank
+        for side, place in enumerate(places):
+            labels = carried.get(place, ())
+            gone = len(labels) - 1 - side  # the axis that is summed over
+            for axis, label in enumerate(labels):
+                if axis != gone and label is not None:
+                    found[rank - len(labels) + axis] = label
+        return tuple(found)
+
+
+def _transpose(following: Following, node: Node, carried: Carried) -> Labels | None:
+    labels = carried[0]
+    perm = node.attributes.get("perm") or range(len(labels))[::-1]
+    return tuple(labels[axis] for axis in perm) if len(perm) == len(labels) else None
+
+
+def _axes(following: Following, node: Node, rank: int) -> list[int] | None:
+    """The axes that a node names, as an attribute or as its second operand; None where it names none."""
+    given = node.attributes.get("axes")
+    numbers = following.numbers(node.operand(1)) if given is None else list(given)
+    return None if numbers is None else [axis % rank for axis in numbers]
+
+
+def _unsqueeze(following: Following, node: Node, carried: Carried) -> Labels | None:
+    labels = carried.get(0)
+    given = node.attributes.get("axes")
+    added = following.numbers(node.operand(1)) if given is None else list(given)
+    if labels is None or not added:
+        return None
+    rank = len(labels) + len(added)
+    new, old = {axis % rank for axis in added}, iter(labels)
+    return tuple(None if axis in new else next(old) for axis in range(rank))
+
+
+def _squeeze(following: Following, node: Node, carried: Carried) -> Labels | None:
+    labels = carried.get(0)
+    gone = None if labels is None else _axes(following, node, len(labels))
+    if labels is None or gone is None:
+        return None
+    return tuple(label for axis, label in enumerate(labels) if axis not in gone)
+
+
+def reduced(following: Following, node: Node, rank: int) -> list[int]:
+    """The axes that a Reduce operator, ArgMax or ArgMin computes along."""
+    if node.operator in ("ArgMax", "ArgMin"):
+        return [node.attributes.get("axis", 0) % rank]
+    axes = _axes(following, node, rank)
+    if axes:
+        return axes
+    return [] if node.attributes.get("noop_with_empty_axes", 0) else list(range(rank))
+
+
+def _reduce(following: Following, node: Node, carried: Carried) -> Labels | None:
+    labels = carried.get(0)
+    if labels is None:
+        return None
+    gone, keeps = reduced(following, node, len(labels)), node.attributes.get("keepdims", 1)
+    kept = [None if axis in gone else label for axis, label in enumerate(labels)]
+    return tuple(kept) if keeps else tuple(label for axis, label in enumerate(kept) if axis not in gone)
+
+
+def _flatten(following: Following, node: Node, carried: Carried) -> Labels | None:
+    return (carried[0][0], None) if node.attributes.get("axis", 1) == 1 else None
+
+
+def _reshape(following: Following, node: Node, carried: Carried) -> Labels | None:
+    """What is in front stays in front, perhaps with more behind it in the same axis."""
+    labels = carried.get(0)
+    sizes = None if labels is None else _sizes(following, node.operand(1))
+    if not labels or not sizes:
+        return None
+    kept = next((place for place, size in enumerate(sizes) if size != 0), len(sizes))
+    found: list[int | None] = [*labels[:kept], *[None] * (len(sizes) - kept)][: len(sizes)]
+    if kept < min(len(sizes), len(labels)) and labels[kept] == 0 and sizes[kept] in (None, -1):
+        found[kept] = 0
+    return tuple(found)
+
+
+def _sizes(following: Following, name: str) -> list[int | None] | None:
+    """A shape, None for what depends on the input's: most are put together from the input's by a Concat."""
+    if (numbers := following.numbers(name)) is not None:
+        return list(numbers)
+    node = following.graph.producers.get(name)
+    if node is None:
+        return None
+    if node.operator == "Concat":
+        parts = [_sizes(following, part) for part in node.inputs]
+        return None if None in parts else [size for part in parts for size in part or []]
+    if node.operator in ("Cast", "Identity"):
+        return _sizes(following, node.inputs[0])
+    if node.operator == "Unsqueeze":  # one size, taken out of a shape and put into a list again
+        return [None]
+    if node.operator == "Shape":
+        rank = following.rank(node.inputs[0])
+        start, end = node.attributes.get("start", 0), node.attributes.get("end")
+        return None if rank is None else [None] * len(range(rank)[start:end])
+    if node.operator == "Gather":
+        chosen = following.numbers(node.operand(1))
+        return None if chosen is None else [None] * len(chosen)
+    if node.operator == "Slice":
+        whole, ends = _sizes(following, node.inputs[0]), [following.numbers(part) for part in node.inputs[1:]]
+        starts_and_ends = ends or [node.attributes.get("starts"), node.attributes.get("ends")]
+        if whole is None or len(starts_and_ends) > 3 or None in starts_and_ends:
+            return None
+        return whole[starts_and_ends[0][0] : starts_and_ends[1][0]]  # type: ignore[index]
+    return None
+
+
+def _gather(following: Following, node: Node, carried: Carried) -> Labels | None:
+    indices = following.rank(node.operand(1))
+    if len(carried) > 1 or indices is None:
+        return None
+    if 0 in carried:
+        labels = carried[0]
+        axis = node.attributes.get("axis", 0) % len(labels)
+        # A list of places is a choice along the axis, or its places in another order.
+        new = (labels[axis],) if indices == 1 else (None,) * indices
+        return (*labels[:axis], *new, *labels[axis + 1 :])
+    rank = following.rank(node.operand(0))
+    if rank is None:
+        return None
+    axis = node.attributes.get("axis", 0) % rank
+    return (*[None] * axis, *carried[1], *[None] * (rank - axis - 1))
+
+
+def _one_hot(following: Following, node: Node, carried: Carried) -> Labels | None:
+    labels = list(carried.get(0, ()))
+    labels.insert(node.attributes.get("axis", -1) % (len(labels) + 1), None)
+    return tuple(labels)
+
+
+def _expand(following: Following, node: Node, carried: Carried) -> Labels | None:
+    sizes = _sizes(following, node.operand(1))
+    rank = following.graph.axes(node.outputs[0]) if sizes is None else len(sizes)
+    if 0 not in carried or rank is None:
+        return None
+    return (*[None] * (rank - len(carried[0])), *carried[0])
+
+
+def _gemm(following: Following, node: Node, carried: Carried) -> Labels | None:
+    rows = columns = None
+    for place, labels in carried.items():
+        if place == 2:
+            continue
+        turned = node.attributes.get(("transA", "transB")[place], 0)
+        if place == 0:
+            rows = labels[1 if turned else 0]
+        else:
+            columns = labels[0 if turned else 1]
+    return rows, columns
+
+
+def letters(node: Node) -> tuple[list[str], str] | None:
+    """The letters of an Einsum's operands and of its output; None where some stand for others."""
+    equation = node.attributes.get("equation", "").replace(" ", "")
+    if "->" not in equation or "." in equation:
+        return None
+    operands, output = equation.split("->")
+    return operands.split(","), output
+
+
+def _einsum(following: Following, node: Node, carried: Carried) -> Labels | None:
+    if (said := letters(node)) is None:
+        return None
+    known_as = {
+        letter: label
+        for place, labels in carried.items()
+        for letter, label in zip(said[0][place], labels, strict=False)
+    }
+    return tuple(known_as.get(letter) for letter in said[1])
+
+
+Move: TypeAlias = Callable[[Following, Node, Carried], "Labels | None"]
+MOVES: dict[str, Move] = {
+    **dict.fromkeys(REDUCING, _reduce),
+    "Einsum": _einsum,
+    "Expand": _expand,
+    "Flatten": _flatten,
+    "Gather": _gather,
+    "Gemm": _gemm,
+    "OneHot": _one_hot,
+    "Reshape": _reshape,
+    "Squeeze": _squeeze,
+    "Transpose": _transpose,
+    "Unsqueeze": _unsqueeze,
+}

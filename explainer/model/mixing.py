@@ -1,0 +1,111 @@
+"""Whether the samples of a batch change each other's numbers, read from the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from .axes import sample_axes
+from .following import Following, Labels, letters, reduced
+from .graph import Graph
+from .node import Node
+from .roles import (
+    BY_THE_LARGEST,
+    CHANNELS_FIRST,
+    CHANNELS_LAST,
+    ELEMENTWISE,
+    NORMALISING,
+    PRODUCTS,
+    RECURRENT,
+    REDUCING,
+)
+
+SAMPLE = 0
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """A node at which the samples of a batch meet.
+
+    Attributes
+    ----------
+    node : Node
+    is_sure : bool
+        Whether they do, or it only cannot be told that they do not.
+    """
+
+    node: Node
+    is_sure: bool
+
+    def __str__(self) -> str:
+        if self.node.operator == "BatchNormalization":
+            return f"{self.node} is in training mode and takes the statistics of the batch"
+        return f"{self.node} computes across the samples of a batch"
+
+
+def mixing(graph: Graph) -> Mixing | None:
+    """Where the samples of a batch meet; None where each is computed as if it were alone.
+
+    Every operator that is known says along which axes it computes. Behind one that is not, or behind a
+    Reshape that puts the samples nobody can tell where, it is not sure that they are apart.
+    """
+    start: dict[str, Labels] = {
+        name: tuple(SAMPLE if axis == samples else None for axis in range(rank))
+        for name, (rank, samples) in sample_axes(graph).items()
+        if samples is not None
+    }
+    following = Following(graph, start)
+    unsure: Mixing | None = None
+    for node, carried in following:
+        for place, labels in carried.items():
+            if SAMPLE in labels and labels.index(SAMPLE) in across(following, node, place, len(labels)):
+                return Mixing(node, True)
+        outputs = [] if not carried else following.passed(node, carried)
+        if any(labels is not None and labels.count(SAMPLE) > 1 for labels in outputs):
+            return Mixing(node, True)
+        goes_on = [labels is not None and SAMPLE in labels for labels in outputs]
+        if unsure is None and (not goes_on or not goes_on[0]) and node.operator not in BY_THE_LARGEST:
+            unsure = Mixing(node, False)
+    return unsure
+
+
+def across(following: Following, node: Node, place: int, rank: int) -> Collection[int]:
+    """The axes of an operand along which a node computes: a value depends on the others along them."""
+    operator, attributes = node.operator, node.attributes
+    everything, behind_samples = range(rank), {*range(rank)} - {0}
+    if operator in BY_THE_LARGEST:
+        return everything
+    if operator in PRODUCTS:
+        return [rank - 1 - PRODUCTS[operator].index(place)] if place in PRODUCTS[operator] else everything
+    if operator == "Gemm" and place < 2:
+        return [(1 - place) if not attributes.get(("transA", "transB")[place], 0) else place]
+    if operator == "Einsum" and (said := letters(node)) is not None:
+        return [axis for axis, letter in enumerate(said[0][place]) if letter not in said[1]]
+    if place or operator in ELEMENTWISE:
+        return []
+    if (
+        operator in CHANNELS_FIRST
+        or operator in CHANNELS_LAST
+        or operator in NORMALISING - {"BatchNormalization"}
+    ):
+        return behind_samples
+    if operator == "BatchNormalization":
+        trains = attributes.get("training_mode", 0) or (node.opset < 14 and any(node.outputs[1:]))
+        return {*everything} - {1} if trains else []
+    if operator in RECURRENT:
+        return {*everything} - {0 if attributes.get("layout", 0) == 1 else 1}
+    if operator in REDUCING:
+        return reduced(following, node, rank)
+    if operator in ("Softmax", "LogSoftmax", "Hardmax"):
+        axis = attributes.get("axis", -1 if node.opset >= 13 else 1) % rank
+        return [axis] if node.opset >= 13 else range(axis, rank)
+    if operator in ("LayerNormalization", "RMSNormalization"):
+        return range(attributes.get("axis", -1) % rank, rank)
+    if operator in ("LpNormalization", "TopK"):
+        return [attributes.get("axis", -1) % rank]
+    if operator == "MeanVarianceNormalization":
+        return [axis % rank for axis in attributes.get("axes", (0, 2, 3))]
+    if operator == "CumSum":
+        axes = following.numbers(node.operand(1))
+        return everything if axes is None else [axes[0] % rank]
+    return []
