@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .results.explanation import Explanation
     from .results.grids import grid
     from .targets.ask import Ask
+    from .text import printable
 
 __version__ = "0.1.0"
 
@@ -53,6 +54,7 @@ _HOMES = {
     "concepts": "channels",
     "explain": "explainer",
     "grid": "results.grids",
+    "printable": "text",
     "register": "layers",
     "supported": "layers",
     **dict.fromkeys(
@@ -110,6 +112,7 @@ __all__ = [
     "methods",
     "normalize_relevance",
     "plugins",
+    "printable",
     "register",
     "render",
     "rules",

@@ -4,9 +4,26 @@ import re
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher, get_close_matches
 
+from .text import LINE, printable
+
+# Of a message: names from a file stand in it, as many as somebody likes.
+MOST_LINES = 200
+
 
 class ExplainerError(Exception):
-    """Something that the user can mend. The message says what is wrong, where, and what to do next."""
+    """Something that the user can mend. The message says what is wrong, where, and what to do next.
+
+    Parameters
+    ----------
+    *lines : object
+        The message, line by line. What ends a line inside one of them came out of a file, and is written
+        as `\\n`: see `printable`.
+    """
+
+    def __str__(self) -> str:
+        lines = [printable(line, LINE) for line in self.args[:MOST_LINES]]
+        more = len(self.args) - len(lines)
+        return "\n".join([*lines, f"... and {more:,} more lines"] if more > 0 else lines)
 
 
 class ModelError(ExplainerError):

@@ -35,6 +35,7 @@ from .targets import (
     resolve_target,
 )
 from .tensor import Array
+from .text import LINE, printable
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -167,7 +168,7 @@ class Explainer:
         return partial(Explainer, recipe=self.recipe, **self._given), (self.graph.source,)
 
     def __repr__(self) -> str:
-        return f"<Explainer of {self.graph.title!r} by {self.recipe!r}>"
+        return printable(f"<Explainer of {self.graph.title!r} by {self.recipe!r}>", LINE)
 
     def __str__(self) -> str:
         return text_table(("explainer", self.graph.title), self._facts())

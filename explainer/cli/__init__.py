@@ -11,6 +11,7 @@ import explainer
 
 from .commands import check, compile_command, composites, methods, operators, rules
 from .explain import explain
+from .say import LONGEST
 
 
 class Commands(click.Group):
@@ -19,7 +20,11 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+        except click.ClickException as error:
+            lines = (explainer.printable(line, LONGEST) for line in error.message.split("\n"))
+            error.message = "\n".join(lines)  # type: ignore[misc]  # click's own classes know no other way
+            raise
+        except (click.Abort, click.exceptions.Exit, BrokenPipeError):
             raise
         except Exception as error:  # a user reads one line even of our own mistakes; --debug shows the rest
             if ctx.meta.get("debug"):
@@ -32,10 +37,11 @@ def message(error: Exception) -> str:
     if isinstance(error, explainer.ExplainerError):
         return str(error)
     if isinstance(error, MemoryError):
-        return f"not enough memory: {error or 'give smaller or fewer pictures'}"
+        return f"not enough memory: {explainer.printable(error) or 'give smaller or fewer pictures'}"
     if isinstance(error, OSError):
-        return f"{error.filename or 'the output'} cannot be read or written: {error.strerror or error}"
-    first = (str(error).strip() or "no message").splitlines()[0]
+        name = explainer.printable(error.filename or "the output")
+        return f"{name} cannot be read or written: {error.strerror or error}"
+    first = explainer.printable((str(error).strip() or "no message").splitlines()[0], LONGEST)
     return f"internal error ({type(error).__name__}: {first}). Please report it with what --debug prints"
 
 

@@ -67,12 +67,12 @@ def calling(ranks: Sequence[str], keep: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except explainer.ExplainerError as error:
-        text = str(error)
+        lines = list(map(str, error.args))
         for name in map(repr, ranks):
-            text = text.replace(f"keep: {name}", f"rank: {name}")
+            lines = [line.replace(f"keep: {name}", f"rank: {name}") for line in lines]
         if ranks and not keep:
-            text = re.sub(r"^keep: ", "rank: ", text)
-        raise type(error)(text) from error
+            lines = [re.sub(r"^keep: ", "rank: ", line) for line in lines]
+        raise type(error)(*lines) from error
 
 
 def rankings_of(explanation: explainer.Explanation, tensors: Sequence[str]) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def rankings_of(explanation: explainer.Explanation, tensors: Sequence[str]) -> d
 
 def in_full(numbers: Mapping[str, Any]) -> list[str]:
     """Return the lines on inner tensors in the report on one picture."""
-    lines = [f"  through     {condition}" for condition in numbers["conditions"]]
+    lines = [f"  through     {explainer.printable(condition)}" for condition in numbers["conditions"]]
     for tensor, ranking in numbers["ranking"].items():
         lines.append(f"  channels    of {tensor!r}: relevance, share of all amounts")
         lines += [
@@ -107,4 +107,4 @@ def in_short(numbers: Mapping[str, Any]) -> str:
 
 def through(numbers: Mapping[str, Any]) -> str:
     """Return what relevance had to pass through, as it stands behind a target."""
-    return "".join(f" through {condition}" for condition in numbers["conditions"])
+    return "".join(f" through {explainer.printable(condition)}" for condition in numbers["conditions"])

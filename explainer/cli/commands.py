@@ -24,6 +24,7 @@ from .options import (
     start_options,
     target_option,
 )
+from .say import say, say_text
 
 
 @click.command(cls=OneTarget)
@@ -39,14 +40,16 @@ def check(model: str, target: Any, **options: Any) -> None:
     explained = explainer.Explainer(model, recipe=recipe_of(options), **runtime_of(options))
     if not explained.method.walks:
         explained.start_of(target)
-        click.echo(f"{model}: can be explained; {explained.name} asks for scores alone, no node needs a rule")
+        say(f"{model}: can be explained; {explained.name} asks for scores alone, no node needs a rule")
         return
     plan = explained.plan_for(target)
     preprocess = explained.preprocess
-    click.echo(f"{model}: can be explained")
-    click.echo(f"preprocessing: {preprocess or 'not in the file; explain needs options for it'}")
-    click.echo(f"labels: {len(explained.labels) or 'none in the file'}")
-    click.echo(str(plan))
+    say(
+        f"{model}: can be explained",
+        f"preprocessing: {preprocess or 'not in the file; explain needs options for it'}",
+        f"labels: {len(explained.labels) or 'none in the file'}",
+    )
+    say_text(plan)
 
 
 @click.command()
@@ -60,12 +63,12 @@ def operators() -> None:
     ]
     width, kind_width = (max(len(row[column]) for row in rows) for column in (0, 1))
     for name, kinds, origin in rows:
-        click.echo(f"{name:{width}}  {kinds:{kind_width}}  {origin}")
-    click.echo()
+        say(f"{name:{width}}  {kinds:{kind_width}}  {origin}")
+    say("")
     for name, kind in sorted(explainer.layers.KINDS.items()):
-        click.echo(f"{name:{width}}  {kind.meaning}")
-    click.echo("\nSeen through: Identity, Dropout, Cast, Constant, shape arithmetic. Cut before an output:")
-    click.echo("Softmax, LogSoftmax, Sigmoid.")
+        say(f"{name:{width}}  {kind.meaning}")
+    say("", "Seen through: Identity, Dropout, Cast, Constant, shape arithmetic. Cut before an output:")
+    say("Softmax, LogSoftmax, Sigmoid.")
 
 
 @click.command()
@@ -75,9 +78,9 @@ def methods() -> None:
     explainer.plugins.load()
     noises = explainer.methods.KINDS
     describe(explainer.methods.METHODS | dict.fromkeys(noises, explainer.methods.Noise), noises)
-    click.echo("\nThe same as --method lrp --composite NAME:")
+    say("", "The same as --method lrp --composite NAME:")
     describe({name: explainer.composites.COMPOSITES[name] for name in explainer.methods.COMPOSITES})
-    click.echo("\n--noise puts one of the three around any method.")
+    say("", "--noise puts one of the three around any method.")
 
 
 @click.command()
@@ -94,14 +97,11 @@ def rules() -> None:
     """List the rules for --rule, and how their parameters are written."""
     explainer.plugins.load()
     describe(explainer.rules.RULES)
-    click.echo(
-        "\nWritten gamma:0.1 or gamma:gamma=0.1; alpha_beta:2,1; zbox:-2.1/-2.0/-1.8,2.2/2.4/2.6 with a"
-    )
-    click.echo(
-        "number per channel. Who gets one: SELECTOR=RULE, where SELECTOR is a node's name, a glob such as"
-    )
-    click.echo(
-        "/layer1/*, first, last, until:NODE, an operator, or a kind of layer (see onnx-lrp operators)."
+    say(
+        "",
+        "Written gamma:0.1 or gamma:gamma=0.1; alpha_beta:2,1; zbox:-2.1/-2.0/-1.8,2.2/2.4/2.6 with a",
+        "number per channel. Who gets one: SELECTOR=RULE, where SELECTOR is a node's name, a glob such as",
+        "/layer1/*, first, last, until:NODE, an operator, or a kind of layer (see onnx-lrp operators).",
     )
 
 
@@ -115,11 +115,11 @@ def describe(things: Mapping[str, Any], said: Mapping[str, str] | None = None) -
     for name, thing in things.items():
         words = (said or {}).get(name) or (inspect.getdoc(thing) or "no words of its own").splitlines()[0]
         origin = explainer.plugins.origin(thing)
-        click.echo(f"{name:{width}}  {words}" + ("" if origin == explainer.plugins.OURS else f"  [{origin}]"))
+        say(f"{name:{width}}  {words}" + ("" if origin == explainer.plugins.OURS else f"  [{origin}]"))
         parameters = inspect.signature(thing).parameters.values()
         takes = [parameter for parameter in parameters if parameter.name not in ELSEWHERE]
         if takes:
-            click.echo(f"{'':{width}}  parameters: {', '.join(map(shown, takes))}")
+            say(f"{'':{width}}  parameters: {', '.join(map(shown, takes))}")
 
 
 def shown(parameter: inspect.Parameter) -> str:
@@ -162,8 +162,8 @@ def compile_command(
         recipe=recipe_of(options),
         **runtime_of(options),
     )
-    click.echo(f"written: {output}")
-    click.echo(f"outputs: {', '.join(value.name for value in made.graph.output)}")
+    outputs = ", ".join(explainer.printable(value.name) for value in made.graph.output)
+    say(f"written: {output}", f"outputs: {outputs}")
     inputs = {value.name for value in made.graph.initializer} & {value.name for value in made.graph.input}
     if inputs:
-        click.echo(f"optional inputs: {', '.join(sorted(inputs))} (whole numbers, one or one per sample)")
+        say(f"optional inputs: {', '.join(sorted(inputs))} (whole numbers, one or one per sample)")

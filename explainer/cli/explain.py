@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -85,61 +84,61 @@ def explain(
 
     waiting: list[tuple[explainer.Explanation, Job, dict[str, Any]]] = []
     failures = 0
-    with Progress(jobs, several and sys.stderr.isatty()) as progress:
+    progress = Progress(jobs, several and sys.stderr.isatty())
 
-        def deliver(
-            explanation: explainer.Explanation, job: Job, numbers: dict[str, Any], scale: float | None
-        ) -> None:
-            explanation.save(job.heatmap, title=report.title_of(numbers), **drawing | {"scale": scale})
-            if job.numbers:
-                explanation.save(job.numbers)
-            if options["as_json"]:
-                progress.say(json.dumps({"image": job.picture, "written": job.written, **numbers}))
-            elif several:
-                progress.say(report.in_short(job.picture, numbers, job.written))
+    def deliver(
+        explanation: explainer.Explanation, job: Job, numbers: dict[str, Any], scale: float | None
+    ) -> None:
+        explanation.save(job.heatmap, title=report.title_of(numbers), **drawing | {"scale": scale})
+        if job.numbers:
+            explanation.save(job.numbers)
+        if options["as_json"]:
+            progress.say_json({"image": job.picture, "written": job.written, **numbers})
+        elif several:
+            progress.say(report.in_short(job.picture, numbers, job.written))
+        else:
+            progress.say(*report.in_full(job.picture, numbers, job.written, loading))
+
+    for picture in progress:
+        began = perf_counter()
+        try:
+            watched = not several and sys.stderr.isatty()
+            with channels.calling(options["ranks"], options["keep"]), Steps(watched) as steps:
+                asked_of = picture[0].picture
+                explanations = explained.explain_targets(asked_of, asks, progress=steps)
+        except (explainer.InputError, explainer.NumericalError) as error:
+            # What ails one picture need not ail the next; anything else ails the model.
+            if not several:
+                raise
+            failures += 1
+            name = picture[0].picture
+            progress.say(str(error) if name in str(error) else f"{name}: {error}", error=True)
+            continue
+        seconds = perf_counter() - began
+        for job, explanation, cut in zip(picture, explanations, cuts, strict=True):
+            numbers = report.describe(explanation, predicted(explanation), cut)
+            numbers |= {
+                "seconds": seconds,
+                "ranking": channels.rankings_of(explanation, options["ranks"]),
+            }
+            if options["shared_scale"] or options["grid"]:
+                waiting.append((explanation, job, numbers))
             else:
-                progress.say(report.in_full(job.picture, numbers, job.written, loading))
-
-        for picture in progress:
-            began = perf_counter()
-            try:
-                watched = not several and sys.stderr.isatty()
-                with channels.calling(options["ranks"], options["keep"]), Steps(watched) as steps:
-                    asked_of = picture[0].picture
-                    explanations = explained.explain_targets(asked_of, asks, progress=steps)
-            except (explainer.InputError, explainer.NumericalError) as error:
-                # What ails one picture need not ail the next; anything else ails the model.
-                if not several:
-                    raise
-                failures += 1
-                name = picture[0].picture
-                progress.say(str(error) if name in str(error) else f"{name}: {error}", True)
-                continue
-            seconds = perf_counter() - began
-            for job, explanation, cut in zip(picture, explanations, cuts, strict=True):
-                numbers = report.describe(explanation, predicted(explanation), cut)
-                numbers |= {
-                    "seconds": seconds,
-                    "ranking": channels.rankings_of(explanation, options["ranks"]),
-                }
-                if options["shared_scale"] or options["grid"]:
-                    waiting.append((explanation, job, numbers))
-                else:
-                    deliver(explanation, job, numbers, drawing["scale"])
-        if waiting:
-            drawn = [explanation for explanation, _, _ in waiting]
-            scale = common_scale(drawn, drawing) if options["shared_scale"] else drawing["scale"]
-            for explanation, job, numbers in waiting:
-                deliver(explanation, job, numbers, scale)
-            if options["grid"]:
-                titles = [
-                    f"{os.path.basename(job.picture)}: {report.target_of(numbers)}{channels.through(numbers)}"
-                    for _, job, numbers in waiting
-                ]
-                shown = drawing if drawing["scale"] else drawing | {"scale": "shared"}
-                explainer.grid(drawn, titles=titles, **shown).save(options["grid"])
-                if not options["as_json"]:
-                    progress.say(f"all of them: {options['grid']}")
+                deliver(explanation, job, numbers, drawing["scale"])
+    if waiting:
+        drawn = [explanation for explanation, _, _ in waiting]
+        scale = common_scale(drawn, drawing) if options["shared_scale"] else drawing["scale"]
+        for explanation, job, numbers in waiting:
+            deliver(explanation, job, numbers, scale)
+        if options["grid"]:
+            titles = [
+                f"{os.path.basename(job.picture)}: {report.target_of(numbers)}{channels.through(numbers)}"
+                for _, job, numbers in waiting
+            ]
+            shown = drawing if drawing["scale"] else drawing | {"scale": "shared"}
+            explainer.grid(drawn, titles=titles, **shown).save(options["grid"])
+            if not options["as_json"]:
+                progress.say(f"all of them: {options['grid']}")
     if failures:
         raise click.ClickException(f"{failures} of {len(jobs)} images could not be explained")
 

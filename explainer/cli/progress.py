@@ -9,22 +9,18 @@ from typing import Any
 import click
 
 from .pictures import Picture
+from .say import say, say_json
+
+# Back to the line's beginning, and away with what stands on it.
+CLEARED = "\r\x1b[K"
 
 
 class Progress:
-    """Steps through the jobs with a bar, if it is seen; what is said meanwhile is printed after it."""
+    """Steps through the jobs with a bar, if it is seen; what is said meanwhile is printed at once."""
 
     def __init__(self, jobs: Sequence[Picture], visible: bool) -> None:
         self.jobs = jobs
         self.visible = visible
-        self.said: list[tuple[str, bool]] = []
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        for text, is_error in self.said:
-            click.echo(text, err=is_error)
 
     def __iter__(self) -> Iterator[Picture]:
         if not self.visible:
@@ -33,11 +29,19 @@ class Progress:
         with click.progressbar(self.jobs, file=sys.stderr) as bar:
             yield from bar
 
-    def say(self, text: str, is_error: bool = False) -> None:
-        if self.visible:
-            self.said.append((text, is_error))
-        else:
-            click.echo(text, err=is_error)
+    def say(self, *lines: str, error: bool = False) -> None:
+        """Print lines, in place of the bar where both are seen; the bar comes back with the next step."""
+        self.make_room(error or sys.stdout.isatty())
+        say(*lines, error=error)
+
+    def say_json(self, numbers: object) -> None:
+        """Print one line of JSON likewise."""
+        self.make_room(sys.stdout.isatty())
+        say_json(numbers)
+
+    def make_room(self, shares_screen: bool) -> None:
+        if self.visible and shares_screen:
+            click.echo(CLEARED, file=sys.stderr, nl=False)
 
 
 class Steps:

@@ -90,8 +90,8 @@ HINT = (
 )
 
 
-def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], loading: float) -> str:
-    """Return the report on one picture."""
+def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], loading: float) -> list[str]:
+    """Return the report on one picture, line by line."""
     found = numbers["prediction"]
     what = found["kind"] or f"of shape {found['shape']}"
     lines = [picture, f"  prediction  {what}, in {found['output']!r}"]
@@ -121,7 +121,7 @@ def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], lo
         lines.append(HINT)
     if numbers["method"] == "rise" and "centered" not in numbers["how"]:
         lines.append(RISE_HINT)
-    return "\n".join(lines)
+    return lines
 
 
 def in_short(picture: str, numbers: Mapping[str, Any], written: Sequence[str]) -> str:
@@ -131,6 +131,7 @@ def in_short(picture: str, numbers: Mapping[str, Any], written: Sequence[str]) -
     kept = "undefined" if numbers["conserved"] is None else f"{numbers['conserved']:.4f}"
     by = f"conserved {kept}" if hands_on(numbers) else numbers["method"]
     rest = f"{by}, {numbers['seconds']:.2f} s, {written[0]}"
+    picture = explainer.printable(picture)
     return f"{picture}: {best}target {target_of(numbers)}{channels.in_short(numbers)}, {rest}"
 
 
@@ -169,19 +170,19 @@ def title_of(numbers: Mapping[str, Any]) -> str:
 def target_of(numbers: Mapping[str, Any]) -> str:
     """Return what is explained, as a title has it."""
     if numbers["region"] or numbers["target"] is None:
-        return str(numbers["region"] or numbers["target_name"])
+        return explainer.printable(numbers["region"] or numbers["target_name"])
     sides = [(numbers["target"], numbers["label"]), (numbers["against"], numbers["against_label"])]
     return " − ".join(_side(numbers["target_name"], *side) for side in sides if side[0] is not None)
 
 
 def _side(tensor: str, index: int, label: str | None) -> str:
     if label is None:
-        return f"{tensor}[{index}]"
+        return f"{explainer.printable(tensor)}[{index}]"
     return f"class {index}" if label == str(index) else name_of({"index": index, "label": label})
 
 
 def name_of(entry: Mapping[str, Any]) -> str:
     index, label = entry["index"], entry["label"]
-    return (
-        f"{label}" if index is None else f"{index}" + (f" {label}" if label not in (None, str(index)) else "")
-    )
+    if label in (None, str(index)):
+        return f"{index}"
+    return explainer.printable(label) if index is None else f"{index} {explainer.printable(label)}"

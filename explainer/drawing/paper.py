@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import InputError
+from ..text import LINE, printable
 from .colours import ColorMap
 
 INK, FRAME, PAPER = (32, 32, 32), (150, 150, 150), (255, 255, 255)
@@ -148,7 +149,7 @@ def framed(picture: Image.Image) -> Image.Image:
 
 def fitting(title: str, font: Any, width: int) -> str:
     """Return the title in the letters that the font has, cut to the width."""
-    plain = unicodedata.normalize("NFKD", " ".join(title.split()))
+    plain = unicodedata.normalize("NFKD", printable(" ".join(title[: 4 * LINE].split()), LINE))
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
     plain = plain.replace("−", "-")
     text = plain.encode("ascii", "replace").decode()[:300]

@@ -82,7 +82,7 @@ def _prepared(graph: Graph, image: Any, how: Preprocess | None) -> Batch:
     from . import image as images
 
     if how is None:
-        raise PreprocessError(missing_message(graph.title))
+        raise PreprocessError(*missing_message(graph.title))
     picture = images.open_image(Path(image)) if isinstance(image, str | os.PathLike) else image
     array, photo = images.prepare(picture, how)
     expected = only_input(graph)

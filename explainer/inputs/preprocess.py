@@ -244,14 +244,15 @@ def of_metadata(metadata: Mapping[str, str]) -> Preprocess | None:
     return None if text is None else Preprocess.from_metadata(text)
 
 
-def missing_message(model_name: str) -> str:
-    """Return the text of the error for an image file when nothing says how the model takes it."""
-    return (
+def missing_message(model_name: str) -> list[str]:
+    """Return the lines of the error for an image file when nothing says how the model takes it."""
+    return [
         f"{model_name} does not say how a picture becomes its input, and a guess would explain the wrong "
         "numbers. Give --preprocess FILE.json (a Hugging Face preprocessor_config.json) or the single "
-        f"values; for most models trained on ImageNet they are\n  {IMAGENET_FLAGS}\n"
-        "where, after resize and crop, a pixel of 0 to 255 becomes (pixel * scale - mean) / std."
-    )
+        "values; for most models trained on ImageNet they are",
+        f"  {IMAGENET_FLAGS}",
+        "where, after resize and crop, a pixel of 0 to 255 becomes (pixel * scale - mean) / std.",
+    ]
 
 
 def fields_of(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from ..text import LINE, printable
 from .reading import attributes_of, captured_names
 
 
@@ -40,7 +41,7 @@ class Node:
     acts_as: str = ""
 
     def __str__(self) -> str:
-        return f"{self.operator} {self.name!r}"
+        return printable(f"{self.operator} {self.name!r}", LINE)
 
     def operand(self, index: int) -> str:
         """The name of an input, "" where an optional one is absent."""

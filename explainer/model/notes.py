@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..text import LINE, printable
+
 # How many names stand on a line that tells of many.
 SHOWN = 3
 
@@ -54,4 +56,4 @@ def _line(canonizer: str, operators: tuple[str, ...], reason: str, notes: list[N
     names = [" and ".join(map(repr, note.nodes)) if reason else repr(note.layer) for note in notes[:SHOWN]]
     more = f" and {len(notes) - SHOWN} more" if len(notes) > SHOWN else ""
     what = f"not one layer: {reason}" if reason else f"one layer{' each' if count else ''}"
-    return f"{canonizer}: {count}{' + '.join(operators)}, {what} ({', '.join(names)}{more})"
+    return printable(f"{canonizer}: {count}{' + '.join(operators)}, {what} ({', '.join(names)}{more})", LINE)

@@ -85,7 +85,7 @@ def _steps(graph: Graph, composite: Composite, anchor: Anchor) -> tuple[list[Ste
         if rule is None
     ]
     if complaints:
-        raise UnsupportedError(_complaint(graph, anchor, complaints))
+        raise UnsupportedError(*_complaint(graph, anchor, complaints))
     composite.check(layers, rules)
     return [
         Step(layer, rule, layer.output) for layer, rule in zip(layers, rules, strict=True) if rule
@@ -119,7 +119,7 @@ def _layer(node: Node, graph: Graph, output: int) -> Layer:
     return REGISTRY[operator].of(node, graph, output)
 
 
-def _complaint(graph: Graph, anchor: Anchor, complaints: list[tuple[Node, str]]) -> str:
+def _complaint(graph: Graph, anchor: Anchor, complaints: list[tuple[Node, str]]) -> list[str]:
     groups: dict[tuple[str, str], list[str]] = {}
     for node, reason in complaints:
         groups.setdefault((node.operator, reason), []).append(node.name)
@@ -136,7 +136,7 @@ def _complaint(graph: Graph, anchor: Anchor, complaints: list[tuple[Node, str]])
         "`onnx-lrp operators` lists what is supported. A tensor between the input and the first of them "
         "can be explained: target=NAME, or --target NAME. The methods occlusion and rise explain any model."
     )
-    return "\n".join(lines)
+    return lines
 
 
 def _with_frees(steps: Iterable[Step]) -> tuple[Step, ...]:
@@ -163,7 +163,7 @@ def _kept(
             hint = did_you_mean(name, sorted(tensors)) or f"; {_some(plan.tensors)}"
             wrong.append(f"{'condition' if name in conditioned else called}: {name!r} {what}{hint}")
     if wrong:
-        raise TargetError("\n".join(wrong))
+        raise TargetError(*wrong)
     return kept
 
 

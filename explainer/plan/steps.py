@@ -11,6 +11,7 @@ from ..model.notes import told
 from ..plain.tables import html_table, text_table
 from ..rules import Rule
 from ..targets import Anchor
+from ..text import LINE, printable
 
 COLUMNS = ("node", "operator", "layer", "rule")
 
@@ -108,10 +109,14 @@ class Plan:
 
     def __repr__(self) -> str:
         ends = ", ".join(map(repr, self.sources))
-        return f"<Plan of {self.graph.title!r}: {len(self.steps)} steps from {self.anchor} to {ends}>"
+        return printable(
+            f"<Plan of {self.graph.title!r}: {len(self.steps)} steps from {self.anchor} to {ends}>", LINE
+        )
 
     def __str__(self) -> str:
-        return "\n".join([self._header, *told(self.notes), text_table(COLUMNS, self._rows())])
+        return "\n".join(
+            [printable(self._header, LINE), *told(self.notes), text_table(COLUMNS, self._rows())]
+        )
 
     def _repr_html_(self) -> str:
         return html_table(COLUMNS, self._rows(), ". ".join([self._header, *told(self.notes)]))

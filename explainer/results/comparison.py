@@ -14,6 +14,7 @@ from ..plain.checks import is_number
 from ..plain.keywords import only_named
 from ..plain.tables import html_table
 from ..tensor import Array
+from ..text import printable
 from .explanation import Explanation
 from .keys import ONE, key_of
 
@@ -57,7 +58,7 @@ class Comparison(dict[str, Difference]):
     def __str__(self) -> str:
         lines = [f"{'tensor':40} {'error':>10} {'cosine':>10} {'overlap':>8}"]
         for name, d in self.items():
-            lines.append(f"{name[-40:]:40} {d.error:10.3g} {d.cosine:10.6f} {d.overlap:8.3f}")
+            lines.append(f"{printable(name)[-40:]:40} {d.error:10.3g} {d.cosine:10.6f} {d.overlap:8.3f}")
         return "\n".join(lines)
 
 

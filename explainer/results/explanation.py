@@ -17,6 +17,7 @@ from ..plain.checks import is_one_of, is_whole
 from ..plain.keywords import check_known, named, only_named
 from ..plain.tables import html_table, text_table
 from ..tensor import Array
+from ..text import LINE, printable
 from ..walk.audit import SUMS, Audit
 from .formats import write
 from .keys import ONE, key_of
@@ -115,7 +116,7 @@ class Explanation:
     def __repr__(self) -> str:
         target = self.region or ("a whole tensor" if self.target is None else f"{self.target.tolist()}")
         conserved = ", ".join(f"{value:.4g}" for value in self.conserved[:4])
-        return f"<Explanation of {target} in {self.target_name!r}, conserved {conserved}>"
+        return printable(f"<Explanation of {target} in {self.target_name!r}, conserved {conserved}>", LINE)
 
     def __str__(self) -> str:
         return text_table(*self._table())

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..plain.tables import html_table
 from ..tensor import Array
+from ..text import printable
 
 SUMS = ("R_out", "R_in", "bias", "epsilon", "masked")
 
@@ -73,7 +74,9 @@ class Audit(tuple[AuditStep, ...]):
         lines = [f"{'node':40} " + " ".join(f"{name.replace('_', ' '):>12}" for name in shown)]
         for step in self:
             numbers = (getattr(step, name) for name in shown)
-            lines.append(f"{step.node[-40:]:40} " + " ".join(f"{value[0]:12.5g}" for value in numbers))
+            lines.append(
+                f"{printable(step.node)[-40:]:40} " + " ".join(f"{value[0]:12.5g}" for value in numbers)
+            )
         return "\n".join(lines)
 
     @classmethod

@@ -170,7 +170,7 @@ def test_files(tmp_path):
 
 
 def test_missing_preprocessing_prints_flags_that_can_be_copied():
-    message = missing_message("model.onnx")
+    message = str(PreprocessError(*missing_message("model.onnx")))
     assert "model.onnx" in message and IMAGENET_FLAGS in message
 
 
