@@ -1,6 +1,7 @@
 """One exception tree: catch `ExplainerError` and print it, and no user ever sees a traceback."""
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher, get_close_matches
 
@@ -19,6 +20,14 @@ class ExplainerError(Exception):
         The message, line by line. What ends a line inside one of them came out of a file, and is written
         as `\\n`: see `printable`.
     """
+
+    def __init__(self, *lines: object) -> None:
+        super().__init__(*lines)
+        # A traceback shows what another package complained of as well, in the file's own names.
+        cause = sys.exception()
+        while cause is not None and not isinstance(cause, ExplainerError):
+            cause.args = tuple(printable(one, LINE) if isinstance(one, str) else one for one in cause.args)
+            cause = cause.__context__
 
     def __str__(self) -> str:
         lines = [printable(line, LINE) for line in self.args[:MOST_LINES]]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
+Kind = TypeVar("Kind", bound=type)
+
 # Letters of a name that are shown: its beginning and its end tell it from others.
 LONGEST = 200
 # And of a line with several names in it.
@@ -31,6 +35,14 @@ def printable(text: object, longest: int = LONGEST) -> str:
     if whole.isprintable() and UNSEEN.isdisjoint(whole):
         return whole
     return "".join(map(_seen, whole))
+
+
+def in_short(kind: Kind) -> Kind:
+    """Let a class that holds names from a file have a repr, and so a str, of one printable line."""
+    shown: Any = kind
+    whole = shown.__repr__
+    shown.__repr__ = lambda self: printable(whole(self), LINE)
+    return kind
 
 
 def _seen(letter: str) -> str:

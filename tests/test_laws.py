@@ -222,6 +222,27 @@ def test_law_5_the_cli_uses_public_names_only():
                     assert node.attr in (*explainer.__all__, "__version__"), f"{name}: {node.attr}"
 
 
+def test_law_7_an_error_is_given_its_lines_one_by_one():
+    """A name with an end of line in it would forge a line: so a line's end inside one is shown as \\n."""
+    for name, tree in EXPLAINER.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Raise):
+                texts = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
+                assert not any(isinstance(text, str) and "\n" in text for text in texts), (
+                    f"{name}:{node.lineno}"
+                )
+
+
+def test_law_7_the_command_line_prints_in_one_place():
+    homes = {"cli.say", "cli.progress"}
+    for name, tree in modules("cli").items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and name not in homes:
+                assert ast.unparse(node.func) not in ("click.echo", "click.secho", "print"), (
+                    f"{name}:{node.lineno}"
+                )
+
+
 SCRIPT = """
 import sys
 

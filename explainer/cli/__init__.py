@@ -21,8 +21,8 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
-            lines = (explainer.printable(line, LONGEST) for line in error.message.split("\n"))
-            error.message = "\n".join(lines)  # type: ignore[misc]  # click's own classes know no other way
+            shown = explainer.printable(error.message, LONGEST)
+            error.message = shown  # type: ignore[misc]  # click's own classes know no other way
             raise
         except (click.Abort, click.exceptions.Exit, BrokenPipeError):
             raise

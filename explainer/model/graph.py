@@ -14,6 +14,7 @@ from onnx import numpy_helper
 
 from ..errors import ModelError
 from ..tensor import Array
+from ..text import LINE, printable
 from .node import Input, Node, input_of, node_of
 from .notes import Note
 from .operators import known
@@ -28,7 +29,7 @@ __all__ = ["Graph", "Input", "ModelLike", "Node", "Note"]
 ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | onnx.ModelProto | Source"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Graph:
     """A read-only view of nodes, values and constants; canonizers return changed copies of it.
 
@@ -65,6 +66,9 @@ class Graph:
     arrays: Mapping[str, Array] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
     runtime: Runtime = field(default_factory=Runtime)
+
+    def __repr__(self) -> str:
+        return printable(f"<Graph of {self.title!r}: {len(self.nodes)} nodes, opset {self.opset}>", LINE)
 
     @classmethod
     def load(cls, model: ModelLike, runtime: Runtime | None = None) -> Graph:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import onnx
 
-from ..text import LINE, printable
+from ..text import LINE, in_short, printable
 from .reading import attributes_of, captured_names
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Node:
     """One node, its attribute defaults filled in; or a group of nodes that a canonizer made one.
 
@@ -40,6 +40,9 @@ class Node:
     captures: tuple[str, ...] = ()
     acts_as: str = ""
 
+    def __repr__(self) -> str:
+        return f"<Node {self}>"
+
     def __str__(self) -> str:
         return printable(f"{self.operator} {self.name!r}", LINE)
 
@@ -48,6 +51,7 @@ class Node:
         return self.inputs[index] if index < len(self.inputs) else ""
 
 
+@in_short
 @dataclass(frozen=True)
 class Input:
     """A graph input that is not an initializer: its size is None where it is dynamic."""

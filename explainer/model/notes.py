@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..text import LINE, printable
+from ..text import LINE, in_short, printable
 
 # How many names stand on a line that tells of many.
 SHOWN = 3
 
 
+@in_short
 @dataclass(frozen=True)
 class Note:
     """What a canonizer did with some nodes, or why it left them as they are.

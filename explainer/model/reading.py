@@ -17,13 +17,14 @@ from onnx import numpy_helper
 from onnx.external_data_helper import uses_external_data
 
 from ..errors import ModelError
+from ..text import LINE, printable
 from .weights import Location, split
 
 # A model file above this is refused: a protocol buffer cannot be larger.
 LARGEST = 2**31 - 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Source:
     """A model as it was read.
 
@@ -48,6 +49,9 @@ class Source:
     places: Mapping[str, Location] = field(default_factory=dict)
     title: str = "the model"
     stamp: tuple[int, int] = (0, 0)
+
+    def __repr__(self) -> str:
+        return printable(f"<Source {self.title!r}: {len(self.data):,} bytes>", LINE)
 
     @property
     def folder(self) -> Path | None:

@@ -11,11 +11,12 @@ from ..model.notes import told
 from ..plain.tables import html_table, text_table
 from ..rules import Rule
 from ..targets import Anchor
-from ..text import LINE, printable
+from ..text import LINE, in_short, printable
 
 COLUMNS = ("node", "operator", "layer", "rule")
 
 
+@in_short
 @dataclass(frozen=True, eq=False)
 class Step:
     """One step of the walk.

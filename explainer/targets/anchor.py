@@ -9,6 +9,7 @@ from ..canonizers import see_through
 from ..errors import TargetError
 from ..layers import facts_of
 from ..model.graph import Graph, Node
+from ..text import LINE, in_short, printable
 
 
 class Move(NamedTuple):
@@ -19,6 +20,7 @@ class Move(NamedTuple):
     perm: tuple[int, ...] | None
 
 
+@in_short
 @dataclass(frozen=True)
 class Anchor:
     """Where relevance starts, and where its index is chosen: what a plan depends on.
@@ -57,9 +59,8 @@ class Anchor:
         return bool(self.cut) and self.axis is None
 
     def __str__(self) -> str:
-        if not self.cut:
-            return repr(self.tensor)
-        return f"{self.tensor!r} (the input of {self.cut}, cut before output {self.output!r})"
+        behind = f" (the input of {self.cut}, cut before output {self.output!r})" if self.cut else ""
+        return printable(f"{self.tensor!r}{behind}", LINE)
 
 
 def anchor_at_output(graph: Graph, output: str) -> Anchor:

@@ -9,11 +9,12 @@ import numpy as np
 
 from ..plain.tables import html_table
 from ..tensor import Array
-from ..text import printable
+from ..text import in_short, printable
 
 SUMS = ("R_out", "R_in", "bias", "epsilon", "masked")
 
 
+@in_short
 @dataclass(frozen=True)
 class AuditStep:
     """The relevance sums of one step, each an array (N,).
