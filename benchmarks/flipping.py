@@ -27,7 +27,7 @@ import onnxruntime
 from maps import Way, maps_of, named
 
 from explainer import ExplainerError, Preprocess
-from explainer.inputs import image
+from explainer.inputs import image, pictures
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tests" / "parity"))
@@ -169,7 +169,7 @@ def tasks(shared: Path, small: int) -> list[Task]:
             x = x[:: max(len(x) // small, 1)][:small]
         else:
             photos = sorted(path for path in (shared / "images").iterdir() if path.suffix in (".jpg", ".png"))
-            x = np.concatenate([image.prepare(image.open_image(photo), how)[0] for photo in photos])
+            x = np.concatenate([image.prepare(pictures.open_image(photo), how)[0] for photo in photos])
         found.append(Task(Path(name).stem, shared / name, how, x))
     return found
 

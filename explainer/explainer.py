@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from .errors import InputError
 from .inputs.feeds import given
 from .inputs.preprocess import Preprocess, PreprocessLike, reading
+from .inputs.ranges import MAX_PIXELS, pixel_limit
 from .methods import Progress
 from .methods.explaining import explanation_of
 from .model.graph import Graph, ModelLike
@@ -49,7 +50,10 @@ ImageLike: TypeAlias = "str | os.PathLike[str] | Image | Array | Mapping[str, Ar
 ASKED = ("x", "start", "against", "conditions")
 OF_EXPLAINER = {
     name: f"it belongs to Explainer(model, {name}=...)"
-    for name in (*Settings.__annotations__, "preprocess", "labels", "providers", "threads", "custom_ops")
+    for name in (
+        *Settings.__annotations__,
+        *("preprocess", "labels", "max_pixels", "providers", "threads", "custom_ops"),
+    )
 }
 
 
@@ -99,6 +103,9 @@ class Explainer:
         How an image becomes the input; None reads the file's metadata.
     labels : sequence of str, dict of int -> str, or None
         Class names; None reads the file's metadata.
+    max_pixels : int
+        How many pixels a picture may have, before and after it is prepared; a larger one is refused
+        before it is decoded. Decoding takes about 20 bytes a pixel.
     providers : sequence of str or (str, dict), optional
         onnxruntime's execution providers, the preferred first: ``["CUDAExecutionProvider"]``. The CPU
         alone by default.
@@ -117,6 +124,7 @@ class Explainer:
     composite : Composite
     dtype : numpy dtype
     labels : dict of int -> str
+    max_pixels : int
 
     Raises
     ------
@@ -132,12 +140,14 @@ class Explainer:
         *,
         preprocess: PreprocessLike | None = None,
         labels: Labels | None = None,
+        max_pixels: int = MAX_PIXELS,
         providers: Sequence[ProviderLike] | None = None,
         threads: int | None = None,
         custom_ops: Sequence[PathLike] = (),
         **how: Unpack[Settings],
     ) -> None:
         self.recipe = Recipe.of(how)
+        self.max_pixels = pixel_limit(max_pixels)
         runtime = Runtime(providers, threads, custom_ops)
         self.graph = Graph.load(model, runtime)
         self._preprocess = reading(preprocess, self.graph.metadata)
@@ -149,6 +159,7 @@ class Explainer:
         self._given: dict[str, Any] = {
             "preprocess": None if preprocess is None else self.preprocess,
             "labels": None if labels is None else self.labels,
+            "max_pixels": self.max_pixels,
             "providers": providers,
             "threads": threads,
             "custom_ops": custom_ops,
@@ -234,7 +245,8 @@ class Explainer:
         Parameters
         ----------
         x : array (N, ...), dict of input name -> array, PIL image or path
-            Arrays are taken as already preprocessed, images are preprocessed here.
+            Arrays are taken as already preprocessed, images are preprocessed here, turned as their
+            EXIF says.
         target, start, against, conditions : see `explain`
         progress : callable, optional
             Called with (done, total) by methods that ask a model many times.
@@ -291,7 +303,7 @@ class Explainer:
         asks = [Ask.of(one, start, against, through) for one, through in paired(targets, conditions)]
         asked = [resolve_target(self.graph, ask, self.labels) for ask in asks]
         walkers = self._prepared.walkers(asked)
-        input_ = given(self.graph, x, self._preprocess)
+        input_ = given(self.graph, x, self._preprocess, self.max_pixels)
         found: dict[Target, Explanation] = {}
         for anchor, here in walkers.items():
             these = [target for target in asked if target.anchor == anchor]
@@ -316,7 +328,7 @@ class Explainer:
             Neither the file nor the caller says how.
         InputError
         """
-        made = given(self.graph, image, self._preprocess)
+        made = given(self.graph, image, self._preprocess, self.max_pixels)
         return next(iter(made.feeds.values())), made.photos, made.layout
 
 
@@ -331,6 +343,7 @@ def explain(
     conditions: ConditionsLike | None = None,
     preprocess: PreprocessLike | None = None,
     labels: Labels | None = None,
+    max_pixels: int = MAX_PIXELS,
     **how: Unpack[Settings],
 ) -> Explanation:
     """Explain one prediction of an ONNX model, by layer-wise relevance propagation unless told otherwise.
@@ -339,8 +352,8 @@ def explain(
     ----------
     model : path, bytes or onnx.ModelProto
     image : path, PIL image, array or dict of input name -> array
-        A path or a PIL image is preprocessed as `preprocess` or the file's metadata say; an array
-        is taken as already preprocessed.
+        A path or a PIL image is turned as its EXIF says and preprocessed as `preprocess` or the
+        file's metadata say; an array is taken as already preprocessed.
     target : "top", int, str, array, tuple, dict or Ask
         "top" is each sample's largest output; an int or a label is a class; an array gives one
         index per sample, or explains one sample several times; ``(output or tensor name, index)``
@@ -359,7 +372,7 @@ def explain(
         tensor after the other: ``{"layer3": [3, 17], "layer2": slice(0, 8)}``. Channels, counted
         along axis 1, are a number, several, a slice, text ("3, 10:20"), or a mask of bool: of the
         channels, of a sample or of the batch. These tensors are kept too. Achtibat et al. 2023.
-    preprocess, labels, **how
+    preprocess, labels, max_pixels, **how
         Method, composite, rules, options and all else that `Explainer` takes; or a `recipe`.
 
     Returns
@@ -375,5 +388,5 @@ def explain(
     ----------
     Bach et al. 2015, PLOS ONE 10(7): e0130140.
     """
-    made = Explainer(model, preprocess=preprocess, labels=labels, **how)
+    made = Explainer(model, preprocess=preprocess, labels=labels, max_pixels=max_pixels, **how)
     return made.explain(image, target, start, against, conditions=conditions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Any
 
 import click
@@ -19,7 +20,9 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = in_one_line
+                return super().invoke(ctx)
         except click.ClickException as error:
             shown = explainer.printable(error.message, LONGEST)
             error.message = shown  # type: ignore[misc]  # click's own classes know no other way
@@ -30,6 +33,11 @@ class Commands(click.Group):
             if ctx.meta.get("debug"):
                 raise
             raise click.ClickException(message(error)) from error
+
+
+def in_one_line(message: Warning | str, *where: Any, **source: Any) -> None:
+    """Print a warning, ours or a library's, without the line of code that it comes from."""
+    click.echo(f"Warning: {explainer.printable(' '.join(str(message).split()), LONGEST)}", err=True)
 
 
 def message(error: Exception) -> str:

@@ -50,6 +50,9 @@ FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
 @click.option("--std", type=Numbers(float, 3), help="As --mean.")
 @click.option("--layout", type=click.Choice(["NCHW", "NHWC"]), help="Where the model has its channels.")
 @click.option("--channels", type=click.Choice(["RGB", "BGR", "gray"]), help="What the model takes.")
+@click.option(
+    "--max-pixels", type=int, metavar="N", help="A picture of more is not decoded.  [default: 64 million]"
+)
 @drawing_options
 @runtime_options
 @click.option("--save-relevance", is_flag=True, help="Also write the numbers, as .npz beside the heat map.")
@@ -160,6 +163,8 @@ def open_model(model: str, options: Mapping[str, Any]) -> explainer.Explainer:
             preprocess = explainer.Preprocess()
         preprocess = preprocess and preprocess.replace(**changes)
     given = {"preprocess": preprocess, "labels": options["labels"], **runtime_of(options)}
+    if options["max_pixels"] is not None:
+        given["max_pixels"] = options["max_pixels"]
     return explainer.Explainer(model, recipe=recipe, **given)
 
 

@@ -15,7 +15,8 @@ from ..composites import Composite
 from ..errors import InputError, ModelError, PreprocessError
 from ..files import path_of, write_whole
 from ..inputs.feeds import layout_of
-from ..inputs.preprocess import edges, reading
+from ..inputs.preprocess import reading
+from ..inputs.ranges import edges
 from ..methods import Method
 from ..model.graph import Graph, ModelLike
 from ..model.raising import OPSET, raised

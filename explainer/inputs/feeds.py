@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,9 @@ import numpy as np
 from ..errors import InputError, PreprocessError
 from ..model.graph import Graph, Input
 from ..tensor import Array
+from .arrays import feeds_of, limits, only_input
 from .preprocess import Preprocess, missing_message
+from .ranges import MAX_PIXELS
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,7 +43,9 @@ class Batch:
         return len(next(iter(self.feeds.values())))
 
 
-def given(graph: Graph, x: Any, preprocess: Callable[[], Preprocess | None]) -> Batch:
+def given(
+    graph: Graph, x: Any, preprocess: Callable[[], Preprocess | None], max_pixels: int = MAX_PIXELS
+) -> Batch:
     """An array, a dict of arrays, a path or a PIL image as what the model is fed.
 
     Parameters
@@ -52,6 +55,8 @@ def given(graph: Graph, x: Any, preprocess: Callable[[], Preprocess | None]) -> 
         Images are preprocessed, arrays are taken as they are.
     preprocess : callable
         Returns how, or None; asked where it matters.
+    max_pixels : int
+        How many pixels a picture may have.
 
     Raises
     ------
@@ -61,12 +66,14 @@ def given(graph: Graph, x: Any, preprocess: Callable[[], Preprocess | None]) -> 
     """
     if isinstance(x, Mapping | np.ndarray):
         return Batch(feeds_of(graph, x), layout=layout_of(preprocess))
-    if not isinstance(x, str | os.PathLike) and not hasattr(x, "convert"):
+    from . import pictures
+
+    if not (isinstance(x, str | os.PathLike) or pictures.is_picture(x)):
         raise InputError(
             "an image is a path, a PIL image, an array or {input name: array}, not "
             f"{type(x).__name__}; for several images call explain for each, or stack prepared arrays"
         )
-    return _prepared(graph, x, preprocess())
+    return _prepared(graph, x, preprocess(), max_pixels)
 
 
 def layout_of(preprocess: Callable[[], Preprocess | None]) -> str:
@@ -78,19 +85,58 @@ def layout_of(preprocess: Callable[[], Preprocess | None]) -> str:
     return "NCHW" if how is None else how.layout
 
 
-def _prepared(graph: Graph, image: Any, how: Preprocess | None) -> Batch:
+def _prepared(graph: Graph, image: Any, how: Preprocess | None, max_pixels: int) -> Batch:
     from . import image as images
+    from . import pictures
 
-    if how is None:
-        raise PreprocessError(*missing_message(graph.title))
-    picture = images.open_image(Path(image)) if isinstance(image, str | os.PathLike) else image
-    array, photo = images.prepare(picture, how)
     expected = only_input(graph)
+    if how is None:
+        raise PreprocessError(*missing_message(graph.title, *suggestion(expected)))
+    is_whole = expected.dtype.kind in "iub"
+    if is_whole:
+        check_whole(how, expected)
+    open_ = pictures.upright if pictures.is_picture(image) else pictures.open_image
+    array, photo = images.prepare(open_(image, max_pixels), how, max_pixels)
     if expected.shape is not None:
         images.check_fits(array.shape, expected.shape, how.layout)
-    if expected.dtype.kind in "iu":
-        array = np.rint(array)
-    return Batch(feeds_of(graph, array.astype(expected.dtype)), (photo,), how.layout)
+    cast = np.rint(array).astype(expected.dtype) if is_whole else array
+    return Batch(feeds_of(graph, cast), (photo,), how.layout)
+
+
+def suggestion(expected: Input) -> tuple[str, ...]:
+    """The options that most probably say how a picture becomes this input, and why; () for ImageNet's."""
+    if expected.dtype.kind not in "iub":
+        return ()
+    flags = "--scale 1 --mean 128" if expected.dtype == np.int8 else "--scale 1"
+    shape = expected.shape or ()
+    if len(shape) == 4 and shape[-1] in (1, 3) and shape[1] not in (1, 3):
+        flags += " --layout NHWC"
+        height, width = shape[1:3]
+    else:
+        height, width = shape[2:4] if len(shape) == 4 else (None, None)
+    if height and width:
+        flags += f" --size {height},{width}"
+    return flags, f"its input holds {expected.dtype}, so most likely pixels that nobody scaled:"
+
+
+def check_whole(how: Preprocess, expected: Input) -> None:
+    """Refuse a preprocessing that makes pixels into what an input of whole numbers cannot hold.
+
+    Raises
+    ------
+    PreprocessError
+        Fractions, or numbers beyond the type.
+    """
+    low, high = limits(expected.dtype)
+    table = how.table()
+    fits = low <= table.min() and table.max() <= high and np.abs(table - np.rint(table)).max() < 1e-4
+    if not fits:
+        flags = suggestion(expected)[0]
+        raise PreprocessError(
+            f"input {expected.name!r} holds {expected.dtype}, whole numbers from {low} to {high}, and the "
+            f"preprocessing makes pixels into {table.min():.4g} to {table.max():.4g}, with fractions or "
+            f"beyond them: give {flags} where it takes pixels of 0 to 255 as they are"
+        )
 
 
 def as_asked(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -129,68 +175,3 @@ def dtype_of(dtype: Any) -> np.dtype[Any]:
     if dtype is None or kind not in (np.float32, np.float64):
         raise InputError(f"dtype is 'float32' or 'float64', not {dtype!r}")
     return kind
-
-
-def only_input(graph: Graph) -> Input:
-    """The input of a model that has one.
-
-    Raises
-    ------
-    InputError
-    """
-    if len(graph.inputs) != 1:
-        names = ", ".join(repr(value.name) for value in graph.inputs)
-        raise InputError(f"the model has several inputs ({names}); give a dict of input name -> array")
-    return graph.inputs[0]
-
-
-def feeds_of(graph: Graph, x: Array | Mapping[str, Array]) -> dict[str, Array]:
-    """One array, or one per input name, as what onnxruntime is fed.
-
-    Raises
-    ------
-    InputError
-        Names, shapes, types or numbers of samples do not fit.
-    """
-    arrays = dict(x) if isinstance(x, Mapping) else {only_input(graph).name: x}
-    known = {value.name: value for value in graph.inputs}
-    if arrays.keys() != known.keys():
-        raise InputError(f"the model's inputs are {sorted(known)}, not {sorted(map(str, arrays))}")
-    feeds = {name: fit(np.asarray(array), known[name]) for name, array in arrays.items()}
-    sizes = {array.shape[0] for array in feeds.values()}
-    if len(sizes) != 1 or 0 in sizes:
-        raise InputError(f"the inputs hold {sorted(sizes)} samples; they must hold the same number, not 0")
-    return feeds
-
-
-def fit(array: Array, expected: Input) -> Array:
-    """An array as the input wants it: a batch axis added to a single sample, the type cast.
-
-    Raises
-    ------
-    InputError
-        Shape or type do not fit, or there is NaN or infinity in it.
-    """
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"input {expected.name!r} wants numbers, not {array.dtype}")
-    if expected.shape is not None:
-        if array.ndim == len(expected.shape) - 1:
-            array = array[None]
-        inner = list(zip(array.shape[1:], expected.shape[1:], strict=False))
-        if array.ndim != len(expected.shape) or any(
-            want is not None and have != want for have, want in inner
-        ):
-            want = ", ".join("any" if size is None else str(size) for size in ("N", *expected.shape[1:]))
-            raise InputError(f"input {expected.name!r} has shape ({want}), the array {array.shape}")
-    if array.ndim == 0:
-        raise InputError(f"input {expected.name!r} wants an array with a batch axis, not a number")
-    if array.dtype.kind == "f":
-        if not np.isfinite(array).all():
-            raise InputError(f"the array for input {expected.name!r} has NaN or infinity in it")
-        if expected.dtype.kind in "iu":
-            raise InputError(f"input {expected.name!r} wants {expected.dtype}, not {array.dtype}")
-    with np.errstate(over="ignore"):
-        cast = np.ascontiguousarray(array, dtype=expected.dtype)
-    if cast.dtype.kind == "f" and not np.isfinite(cast).all():
-        raise InputError(f"the array for input {expected.name!r} has values beyond {expected.dtype}")
-    return cast

@@ -1,102 +1,22 @@
-"""Picture files as people have them, made into what the model takes."""
+"""Pictures made into what the model takes."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from ..errors import InputError
+from .pictures import strips
 from .preprocess import Preprocess
-
-MAX_PIXELS = 1 << 26  # of a resized picture: 800 MB as three float32 channels
-TRANSPARENT_MODES = ("RGBA", "LA", "PA", "RGBa")
+from .ranges import MAX_PIXELS
 
 
-def open_image(path: str | Path) -> Image.Image:
-    """Read a picture file as 8-bit RGB, the way a viewer shows it.
-
-    The EXIF orientation is applied; transparency is laid over white; a palette, CMYK or grey becomes
-    RGB; of an animation the first frame is taken; colour profiles are not applied. 16-bit grey
-    becomes 8-bit by value / 257. Pixels of 32 bits have no agreed range: whole numbers are read as
-    16-bit grey, floats as 0 to 1 if all lie there, else as 0 to 255; anything beyond is an error.
-
-    Parameters
-    ----------
-    path : str or Path
-        A file in any format that Pillow reads (PNG, JPEG, WebP, TIFF, BMP, GIF …).
-
-    Returns
-    -------
-    PIL.Image.Image
-        In mode "RGB", fully loaded, the file closed.
-
-    Raises
-    ------
-    InputError
-        If there is no such file, it is not a picture, it is damaged, or it is far too large.
-    """
-    if os.path.isdir(path):
-        raise InputError(f"{path} is a folder: give a picture file")
-    try:
-        with open(path, "rb") as file:
-            if not file.read(1):
-                raise InputError("the file is empty (0 bytes): copy it again")
-            file.seek(0)
-            with Image.open(file) as image:
-                image.load()
-                return to_rgb(ImageOps.exif_transpose(image))
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except UnidentifiedImageError:
-        raise InputError(
-            f"{path} is not a picture in a format that can be read here, whatever its name says: "
-            "save it as PNG or JPEG (HEIC has to be converted)"
-        ) from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(f"{path} is too large: {error} Make it smaller first") from None
-    except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
-        reason = (isinstance(error, OSError) and error.strerror) or error
-        raise InputError(f"{path} cannot be read as a picture: {reason}. Copy or save it again") from error
-
-
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Return the picture in mode "RGB"; see `open_image` for how each kind is read.
-
-    Raises
-    ------
-    InputError
-        If 32-bit pixels lie where no convention puts them.
-    """
-    if image.mode.startswith(("I", "F")):
-        return Image.fromarray(to_bytes(np.asarray(image))).convert("RGB")
-    if image.mode in TRANSPARENT_MODES or "transparency" in image.info:
-        paper = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
-    return image.convert("RGB")
-
-
-def to_bytes(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Bring 16- and 32-bit grey values to 0…255."""
-    values = pixels.astype(np.float64)
-    low, high = values.min(), values.max()
-    whole = np.issubdtype(pixels.dtype, np.integer)
-    if not (low >= 0 and high <= (65535 if whole else 255)):
-        raise InputError(
-            f"the picture has 32-bit pixels from {low:g} to {high:g}, and nothing says what is white: "
-            "save it with 8 or 16 bits"
-        )
-    factor = 1 / 257 if whole else 255.0 if high <= 1 else 1.0
-    return np.rint(values * factor).astype(np.uint8)
-
-
-def prepare(image: Image.Image, preprocess: Preprocess) -> tuple[NDArray[np.float32], Image.Image]:
+def prepare(
+    picture: Image.Image, preprocess: Preprocess, max_pixels: int = MAX_PIXELS
+) -> tuple[NDArray[np.float32], Image.Image]:
     """Make a picture into a model's input, as torchvision's evaluation transforms do.
 
     That is Resize with antialiasing, CenterCrop (padded with black where the picture is smaller),
@@ -104,10 +24,12 @@ def prepare(image: Image.Image, preprocess: Preprocess) -> tuple[NDArray[np.floa
 
     Parameters
     ----------
-    image : PIL.Image.Image
-        In any mode. Its pixels are taken as they lie: no EXIF orientation is applied here.
+    picture : PIL.Image.Image, mode "RGB"
+        As `open_image` or `upright` returns it.
     preprocess : Preprocess
         What to do.
+    max_pixels : int
+        How many pixels the result may have.
 
     Returns
     -------
@@ -119,17 +41,13 @@ def prepare(image: Image.Image, preprocess: Preprocess) -> tuple[NDArray[np.floa
     Raises
     ------
     InputError
-        If the picture cannot be decoded, or the result would have more than 67 million pixels.
+        If the result would have too many pixels.
     """
-    try:
-        picture = to_rgb(image)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"the picture cannot be read: {error}") from error
     if preprocess.channels == "gray":
         picture = picture.convert("L")
     size = resized(picture.size, preprocess.size)
     for width, height in (size, preprocess.crop or (0, 0)):
-        if width * height > MAX_PIXELS:
+        if width * height > max_pixels:
             raise InputError(
                 f"a picture of {picture.width}x{picture.height} pixels would become one of {width}x{height}: "
                 "too large; lower --size or --crop, or cut the picture first"
@@ -139,15 +57,19 @@ def prepare(image: Image.Image, preprocess: Preprocess) -> tuple[NDArray[np.floa
     if preprocess.crop is not None:
         picture = center_crop(picture, *preprocess.crop)
 
-    # One table per channel is exact (each of the 256 results is rounded once) and faster than arithmetic.
-    values = np.arange(256)
-    tables = [(values * preprocess.scale - mean) / std for mean, std in preprocess.per_channel()]
+    # One table per channel is exact: each of the 256 results is rounded once.
+    tables = preprocess.table().astype(np.float32)
     pixels = np.asarray(picture).reshape(picture.height, picture.width, len(tables))
     if preprocess.channels == "BGR":
         pixels = pixels[:, :, ::-1]
-    channels = [table.astype(np.float32)[pixels[:, :, channel]] for channel, table in enumerate(tables)]
-    axis = 0 if preprocess.layout == "NCHW" else 2
-    return np.stack(channels, axis)[np.newaxis], picture.convert("RGB")
+    first = preprocess.layout == "NCHW"
+    shape = pixels.shape[:2]
+    array = np.empty((1, len(tables), *shape) if first else (1, *shape, len(tables)), np.float32)
+    channels = array[0] if first else np.moveaxis(array[0], 2, 0)
+    for rows in strips(shape):  # an index takes eight times the memory of the pixels
+        for channel, table in enumerate(tables):
+            channels[channel, rows] = table[pixels[rows, :, channel]]
+    return array, picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def resized(picture: tuple[int, int], size: int | tuple[int, int] | None) -> tuple[int, int]:

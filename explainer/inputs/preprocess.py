@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,27 +14,18 @@ import numpy as np
 from ..errors import PreprocessError
 from ..plain.checks import is_whole
 from ..plain.keywords import only_named
+from ..tensor import Array
+from .ranges import edges, numbers, one_of
+from .vocabulary import LAYOUTS, fields_of, height_width
 
-MAX_EDGE = 16384
 MAX_CONFIG_BYTES = 1 << 20
 LARGEST_FLOAT32 = 3.4e38
 CHANNELS = {"RGB": 3, "BGR": 3, "gray": 1}
-LAYOUTS = {"NCHW": "channels_first", "NHWC": "channels_last"}
 RESAMPLE = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")  # by Pillow's own codes
 IMAGENET_FLAGS = (
     "--size 256 --crop 224 --scale 0.00392156862745098 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225"
 )
 EXAMPLE = '{"size": {"shortest_edge": 256}, "crop_size": 224, "rescale_factor": 0.00392156862745098}'
-
-# Steps of the vocabulary that this form has, and steps that leave the pixels as they are.
-KNOWN_STEPS = {"do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_flip_channel_order"}
-KNOWN_STEPS |= {"do_grayscale", "do_convert_rgb", "do_reduce_labels", "do_convert_annotations"}
-VALUES = ("size", "resample", "crop_size", "rescale_factor", "image_mean", "image_std", "data_format")
-# What the vocabulary calls a field of this form by another name.
-CALLED = {"crop": "crop_size", "scale": "rescale_factor", "mean": "image_mean", "std": "image_std"}
-CALLED |= {"layout": "data_format", "channels": "do_flip_channel_order or do_grayscale"}
-# Values that change what resizing or normalising means without being a step of their own.
-FOREIGN_VALUES = ("crop_pct", "rescale_offset", "include_top", "size_divisor")
 
 
 @only_named()
@@ -81,6 +69,8 @@ class Preprocess:
     def __post_init__(self) -> None:
         one_of("channels", self.channels, CHANNELS)
         one_of("layout", self.layout, LAYOUTS)
+        if not is_whole(self.resample):  # True is no code
+            raise PreprocessError(f"resample is {self.resample!r}; expected Pillow's code, 0 to 5")
         one_of("resample", self.resample, range(len(RESAMPLE)))
         count = CHANNELS[self.channels]
         checked: dict[str, Any] = {
@@ -119,6 +109,11 @@ class Preprocess:
         mean, std = (values * (count // len(values)) for values in (self.mean, self.std))
         return list(zip(mean, std, strict=True))
 
+    def table(self) -> Array:
+        """Return what each pixel value becomes in each channel: (C, 256), float64."""
+        values = np.arange(256)
+        return np.stack([(values * self.scale - mean) / std for mean, std in self.per_channel()])
+
     def bounds(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return the least and the largest value that each channel of an input can have."""
         channels = self.per_channel()
@@ -152,6 +147,8 @@ class Preprocess:
             If a value is wrong or missing, if a step is on that this form does not have, or if
             nothing says whether pixels are rescaled: libraries disagree on that default.
         """
+        if not isinstance(config, Mapping):
+            raise PreprocessError(f"{where}: expected a dict of keys and values, not {config!r}")
         try:
             return cls(**fields_of(config))
         except PreprocessError as error:
@@ -162,21 +159,25 @@ class Preprocess:
         """Read the same from JSON text; anything but a JSON object is a `PreprocessError` too."""
         try:
             config = json.loads(text)
-        except (ValueError, RecursionError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise PreprocessError(f"{where}: not JSON ({error}); expected e.g. {EXAMPLE}") from None
         if not isinstance(config, dict):
             raise PreprocessError(f"{where}: expected a JSON object, e.g. {EXAMPLE}")
         return cls.from_config(config, where)
 
     @classmethod
-    def from_file(cls, path: str | Path) -> Preprocess:
+    def from_file(cls, path: str | os.PathLike[str]) -> Preprocess:
         """Read the same from a file of 1 MiB at most; an unreadable one is a `PreprocessError` too."""
+        if not isinstance(path, str | os.PathLike):  # a number would be an open file
+            raise PreprocessError(f"preprocess: the path of a file, not {path!r}")
         try:
             with open(path, "rb") as file:
                 content = file.read(MAX_CONFIG_BYTES + 1)
+        except (OSError, ValueError) as error:  # ValueError: no file can have such a name
+            reason = getattr(error, "strerror", None) or error
+            raise PreprocessError(f"{path}: cannot be read: {reason}") from None
+        try:
             text = content.decode("utf-8-sig")
-        except OSError as error:
-            raise PreprocessError(f"{path}: cannot be read: {error.strerror or error}") from None
         except UnicodeDecodeError:
             raise PreprocessError(f"{path}: not a text file; expected JSON, e.g. {EXAMPLE}") from None
         if len(content) > MAX_CONFIG_BYTES:
@@ -232,7 +233,7 @@ def reading(how: PreprocessLike | None, metadata: Mapping[str, str]) -> Callable
     elif isinstance(how, Mapping):
         found = Preprocess.from_config(how)
     elif isinstance(how, str | os.PathLike):
-        found = Preprocess.from_file(Path(how))
+        found = Preprocess.from_file(how)
     else:
         raise PreprocessError(f"preprocess: a Preprocess, a dict or the path of a file, not {how!r}")
     return lambda: found
@@ -244,119 +245,22 @@ def of_metadata(metadata: Mapping[str, str]) -> Preprocess | None:
     return None if text is None else Preprocess.from_metadata(text)
 
 
-def missing_message(model_name: str) -> list[str]:
-    """Return the lines of the error for an image file when nothing says how the model takes it."""
+def missing_message(model_name: str, suggested: str = IMAGENET_FLAGS, reason: str = "") -> list[str]:
+    """Return the lines of the error for an image file when nothing says how the model takes it.
+
+    Parameters
+    ----------
+    model_name : str
+    suggested : str
+        The options that fit most probably.
+    reason : str
+        Why they do; ImageNet's, which are the default, say it themselves.
+    """
+    why = reason or "for most models trained on ImageNet they are"
     return [
         f"{model_name} does not say how a picture becomes its input, and a guess would explain the wrong "
         "numbers. Give --preprocess FILE.json (a Hugging Face preprocessor_config.json) or the single "
-        "values; for most models trained on ImageNet they are",
-        f"  {IMAGENET_FLAGS}",
+        f"values; {why}",
+        f"  {suggested}",
         "where, after resize and crop, a pixel of 0 to 255 becomes (pixel * scale - mean) / std.",
     ]
-
-
-def fields_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Translate the vocabulary to the fields of `Preprocess`."""
-    refuse_mistyped(config)
-    given = {key: value for key, value in config.items() if value is not None}
-    foreign = [key for key in given if key.startswith("do_") and key not in KNOWN_STEPS and given[key]]
-    foreign += [key for key in FOREIGN_VALUES if given.get(key)]
-    if foreign:
-        raise PreprocessError(
-            f"{', '.join(foreign)} is not supported here: prepare the pictures beforehand and leave it out"
-        )
-    if "do_rescale" not in given and "rescale_factor" not in given:
-        raise PreprocessError(
-            'it does not say whether pixels are rescaled: add "rescale_factor": 0.00392156862745098 '
-            '(1/255, what Hugging Face takes by default) or "do_rescale": false'
-        )
-
-    def wanted(step: str, *values: str) -> bool:
-        switch = given.get(step, any(value in given for value in values))
-        one_of(step, switch, (True, False))
-        return bool(switch)
-
-    def value(name: str, step: str) -> Any:
-        if name not in given:
-            raise PreprocessError(f"{step} is on, but {name} is missing")
-        return given[name]
-
-    fields: dict[str, Any] = {}
-    if wanted("do_resize", "size"):
-        fields["size"] = config_size("size", value("size", "do_resize"))
-        fields["resample"] = given.get("resample", 2)
-    if wanted("do_center_crop", "crop_size"):
-        fields["crop"] = config_size("crop_size", value("crop_size", "do_center_crop"))
-    if wanted("do_rescale", "rescale_factor"):
-        fields["scale"] = given.get("rescale_factor", 1 / 255)
-    if wanted("do_normalize", "image_mean", "image_std"):
-        fields["mean"] = value("image_mean", "do_normalize")
-        fields["std"] = value("image_std", "do_normalize")
-    flip, gray = wanted("do_flip_channel_order"), wanted("do_grayscale")
-    if flip and gray:
-        raise PreprocessError("do_flip_channel_order and do_grayscale exclude each other")
-    fields["channels"] = "BGR" if flip else "gray" if gray else "RGB"
-    data_format = given.get("data_format", "channels_first")
-    one_of("data_format", data_format, LAYOUTS.values())
-    fields["layout"] = {name: layout for layout, name in LAYOUTS.items()}[data_format]
-    return fields
-
-
-def refuse_mistyped(config: Mapping[str, Any]) -> None:
-    """Refuse a key that all but is a known one: it would be ignored as a foreign one is."""
-    known = (*VALUES, *sorted(KNOWN_STEPS), *FOREIGN_VALUES)
-    for key in config:
-        if not isinstance(key, str):
-            raise PreprocessError(f"{key!r} is no key of a preprocessor_config.json: keys are texts")
-        if key in known:
-            continue
-        near = get_close_matches(key, known, n=1, cutoff=0.75)
-        # Longer or shorter by a word it is a key of its own: input_data_format, codebook_rescale_factor.
-        mistyped = [other for other in near if abs(len(other) - len(key)) <= 2]
-        if meant := CALLED.get(key) or (mistyped and mistyped[0]):
-            raise PreprocessError(f"{key!r} is no key of a preprocessor_config.json; did you mean {meant!r}?")
-
-
-def config_size(name: str, value: Any) -> Any:
-    """Return a whole number or (height, width) from any of the vocabulary's ways to write it."""
-    if not isinstance(value, dict):
-        return value
-    if name == "size" and set(value) == {"shortest_edge"}:
-        return value["shortest_edge"]
-    if set(value) != {"height", "width"}:
-        expected = '{"shortest_edge": ...} or ' if name == "size" else ""
-        raise PreprocessError(f'{name} is {value}; expected {expected}{{"height": ..., "width": ...}}')
-    return value["height"], value["width"]
-
-
-def height_width(size: tuple[int, int]) -> dict[str, int]:
-    return {"height": size[0], "width": size[1]}
-
-
-def edges(name: str, value: Any) -> tuple[int, int]:
-    """Return (height, width) from one whole number or two."""
-    pair = (value, value) if is_whole(value) else value
-    if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(map(is_whole, pair)):
-        raise PreprocessError(f"{name} is {value!r}; expected a whole number, or height and width")
-    if not all(1 <= edge <= MAX_EDGE for edge in pair):
-        raise PreprocessError(f"{name} is {value!r}; expected 1 to {MAX_EDGE} pixels")
-    return int(pair[0]), int(pair[1])
-
-
-def numbers(name: str, value: Any, count: int) -> tuple[float, ...]:
-    """Return one or `count` finite numbers as a tuple."""
-    values = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
-    if len(values) not in (1, count):
-        raise PreprocessError(f"{name} has {len(values)} values; expected {count}, one per channel, or 1")
-    try:
-        floats = tuple(math.nan if isinstance(number, bool | str) else float(number) for number in values)
-    except (TypeError, OverflowError):
-        floats = (math.nan,)
-    if not all(map(math.isfinite, floats)):
-        raise PreprocessError(f"{name} is {value!r}; expected finite numbers")
-    return floats
-
-
-def one_of(name: str, value: Any, choices: Iterable[Any]) -> None:
-    if not isinstance(value, str | int | np.integer) or not any(value == choice for choice in choices):
-        raise PreprocessError(f"{name} is {value!r}; expected one of {', '.join(map(str, choices))}")

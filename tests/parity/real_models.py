@@ -11,7 +11,7 @@ import onnxruntime
 from PIL import Image
 
 from explainer import Preprocess
-from explainer.inputs import image
+from explainer.inputs import image, pictures
 
 CLASSIFIERS = [
     f"models/{name}.onnx"
@@ -61,5 +61,5 @@ def example(shared: Path, name: str) -> np.ndarray:
     photos = entry(shared, name).get("top1")
     if photos is None:
         return samples(shared, name)[0][:1]
-    picture = image.open_image(shared / "images" / next(iter(photos)))
+    picture = pictures.open_image(shared / "images" / next(iter(photos)))
     return image.prepare(picture, preprocess(shared, name))[0]

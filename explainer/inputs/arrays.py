@@ -1,0 +1,132 @@
+"""Arrays as the caller gives them, checked and cast to what the model's inputs want."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..model.graph import Graph, Input
+from ..tensor import Array
+
+
+def only_input(graph: Graph) -> Input:
+    """The input of a model that has one.
+
+    Raises
+    ------
+    InputError
+    """
+    if len(graph.inputs) != 1:
+        names = ", ".join(repr(value.name) for value in graph.inputs)
+        raise InputError(f"the model has several inputs ({names}); give a dict of input name -> array")
+    return graph.inputs[0]
+
+
+def feeds_of(graph: Graph, x: Any) -> dict[str, Array]:
+    """One array, or one per input name, as what onnxruntime is fed.
+
+    Raises
+    ------
+    InputError
+        Names, shapes, types or numbers of samples do not fit.
+    """
+    arrays = dict(x) if isinstance(x, Mapping) else {only_input(graph).name: x}
+    known = {value.name: value for value in graph.inputs}
+    if arrays.keys() != known.keys():
+        raise InputError(f"the model's inputs are {sorted(known)}, not {sorted(map(str, arrays))}")
+    feeds = {name: fit(array_of(name, array), known[name]) for name, array in arrays.items()}
+    sizes = {array.shape[0] for array in feeds.values()}
+    if len(sizes) != 1 or 0 in sizes:
+        raise InputError(f"the inputs hold {sorted(sizes)} samples; they must hold the same number, not 0")
+    return feeds
+
+
+def array_of(name: str, given: Any) -> Array:
+    """What is given for an input, as an array of its own numbers.
+
+    Raises
+    ------
+    InputError
+        No array of numbers can be made of it, or not all of its numbers count.
+    """
+    if isinstance(given, np.ma.MaskedArray):
+        raise InputError(
+            f"the array for input {name!r} is masked, and a model knows no mask: "
+            "x.filled(value) says what stands in the hidden places"
+        )
+    try:
+        array = np.asarray(given)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise InputError(f"what is given for input {name!r} is no array: {error}") from None
+    if array.dtype.kind not in "fiub":
+        what = array.dtype if array.dtype != object else f"a {type(given).__name__}"
+        raise InputError(f"input {name!r} wants numbers, not {what}")
+    return array
+
+
+def fit(array: Array, expected: Input) -> Array:
+    """An array as the input wants it: a batch axis added to a single sample, the type cast.
+
+    Raises
+    ------
+    InputError
+        Shape or type do not fit, a number is beyond the type, or there is NaN or infinity in it.
+    """
+    if expected.shape is not None:
+        if array.ndim == len(expected.shape) - 1:
+            array = array[None]
+        inner = list(zip(array.shape[1:], expected.shape[1:], strict=False))
+        if array.ndim != len(expected.shape) or any(
+            want is not None and have != want for have, want in inner
+        ):
+            want = ", ".join("any" if size is None else str(size) for size in ("N", *expected.shape[1:]))
+            raise InputError(f"input {expected.name!r} has shape ({want}), the array {array.shape}")
+    if array.ndim == 0:
+        raise InputError(f"input {expected.name!r} wants an array with a batch axis, not a number")
+    if 0 in array.shape[1:]:
+        raise InputError(f"the array for input {expected.name!r}, {array.shape}, holds no numbers")
+    check_numbers(array, expected)
+    with np.errstate(over="ignore"):
+        cast = np.ascontiguousarray(array, dtype=expected.dtype)
+    if cast.dtype.kind == "f" and not np.isfinite(cast).all():
+        raise InputError(f"the array for input {expected.name!r} has values beyond {expected.dtype}")
+    return cast
+
+
+def check_numbers(array: Array, expected: Input) -> None:
+    """Refuse numbers that the input's type does not hold: NumPy would wrap them round, or cut them off.
+
+    Raises
+    ------
+    InputError
+    """
+    name, kind = expected.name, expected.dtype.kind
+    if kind not in "fiub":
+        what = "text" if kind == "O" else expected.dtype
+        raise InputError(f"input {name!r} holds {what}, which no array of numbers can be made into here")
+    if array.dtype.kind == "f":
+        if not np.isfinite(array).all():
+            raise InputError(f"the array for input {name!r} has NaN or infinity in it")
+        if kind != "f":
+            raise InputError(
+                f"input {name!r} wants {expected.dtype}, not {array.dtype}; where the numbers are whole "
+                f"and as the model takes them, give x.astype({expected.dtype.name!r})"
+            )
+    elif kind != "f" and array.size:
+        low, high = limits(expected.dtype)
+        least, largest = int(array.min()), int(array.max())
+        if least < low or largest > high:
+            raise InputError(
+                f"the array for input {name!r} holds whole numbers from {least} to {largest}, and "
+                f"{expected.dtype} only those from {low} to {high}"
+            )
+
+
+def limits(dtype: np.dtype[Any]) -> tuple[int, int]:
+    """The least and the largest whole number that a type holds; of bool 0 and 1."""
+    if dtype.kind == "b":
+        return 0, 1
+    return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
