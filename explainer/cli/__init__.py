@@ -12,7 +12,7 @@ import explainer
 
 from .commands import check, compile_command, composites, methods, operators, rules
 from .explain import explain
-from .say import LONGEST
+from .say import LONGEST, say
 
 
 class Commands(click.Group):
@@ -37,7 +37,7 @@ class Commands(click.Group):
 
 def in_one_line(message: Warning | str, *where: Any, **source: Any) -> None:
     """Print a warning, ours or a library's, without the line of code that it comes from."""
-    click.echo(f"Warning: {explainer.printable(' '.join(str(message).split()), LONGEST)}", err=True)
+    say(f"Warning: {' '.join(str(message).split())}", error=True)
 
 
 def message(error: Exception) -> str:
