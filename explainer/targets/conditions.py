@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,13 +11,14 @@ import numpy as np
 from ..errors import TargetError
 from ..tensor import Array
 from .regions import Region, parse_entries
+from .selection import Selection
 
 # Tensor name -> its chosen channels: a number, several, a slice, their text, or a mask of bool.
 ConditionsLike: TypeAlias = "Mapping[str, Any]"
 
 
 @dataclass(frozen=True, eq=False)
-class Condition:
+class Condition(Selection):
     """What of one tensor relevance has to pass through. Achtibat et al. 2023, Nat. Mach. Intell. 5, 1006.
 
     Attributes
@@ -27,16 +28,12 @@ class Condition:
     chosen : tuple of int or slice; or array of bool
         Channels, counted along axis 1; or a mask: of the channels (C,), of a sample (C, ...) or of
         the batch (N, C, ...), where an axis of size 1 stands for all of it.
-    samples : int or None
-        How many samples a mask of the batch is for; None is as many as there are.
-    take : array of int or None
-        Which of them the tensor at hand holds.
+    samples, take
+        See `Selection`.
     """
 
     name: str
     chosen: tuple[int | slice, ...] | Array
-    samples: int | None = None
-    take: Array | None = None
 
     @classmethod
     def of(cls, name: str, chosen: Any) -> Condition:
@@ -68,10 +65,6 @@ class Condition:
         if isinstance(self.chosen, np.ndarray):
             return f"{self.name}[mask of {np.count_nonzero(self.chosen)}]"
         return f"{self.name}[{', '.join(map(_written, self.chosen))}]"
-
-    def taking(self, take: Array, samples: int) -> Condition:
-        """The condition in a batch that holds these of all `samples`."""
-        return replace(self, samples=samples, take=take)
 
     def mask(self, shape: tuple[int, ...], samples: int | None) -> Array:
         """What may pass, as it broadcasts to the tensor.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any, TypeAlias, TypeGuard
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import TargetError
 from ..tensor import Array
+from .selection import Selection
 
 Entry: TypeAlias = "int | slice | EllipsisType"
 
@@ -19,7 +20,7 @@ NUMBER = r"[+-]?\d{1,18}"
 
 
 @dataclass(frozen=True, eq=False)
-class Region:
+class Region(Selection):
     """Elements of a tensor, by NumPy's own indexing or by a mask.
 
     With one entry per axis the expression indexes the whole tensor, the batch axis first: a whole
@@ -31,16 +32,12 @@ class Region:
     name : str
         The tensor, as the user calls it.
     entries : tuple of int, slice or Ellipsis; or array of bool
-    samples : int or None
-        How many samples the expression counts in; None is as many as the tensor has.
-    take : array of int or None
-        Which of them the tensor at hand holds.
+    samples, take
+        See `Selection`.
     """
 
     name: str
     entries: tuple[Entry, ...] | Array
-    samples: int | None = None
-    take: Array | None = None
 
     @classmethod
     def of(cls, name: str, index: Any) -> Region:
@@ -60,12 +57,6 @@ class Region:
         if isinstance(self.entries, np.ndarray):
             return f"{self.name}[mask of {np.count_nonzero(self.entries)}]"
         return f"{self.name}[{', '.join(map(_written, self.entries))}]"
-
-    def taking(self, take: Array, samples: int) -> Region:
-        """The region in a batch that holds these of all `samples`."""
-        if self.take is not None:  # of a batch that is itself a part
-            return replace(self, take=self.take[take])
-        return replace(self, samples=samples, take=take)
 
     def mask(self, shape: tuple[int, ...], samples: int, name: str) -> Array:
         """Which elements of a tensor belong to the region.

@@ -6,6 +6,7 @@ from building import parse, relative, rng
 from residual import picture, residual_net
 
 from explainer import Explainer, InputError, TargetError
+from explainer.targets import Condition, Region
 
 EPS = 1e-2
 DENSE = """g (float[N,4] x) => (float[N,3] y) {
@@ -311,3 +312,17 @@ def test_nothing_runs_before_the_conditions_are_understood(runs):
 def test_methods_that_hand_nothing_to_inner_tensors_have_no_conditions(method):
     with pytest.raises(InputError, match=r"conditions: .* use a method of one walk"):
         Explainer(residual_net(), method=method).explain(picture(1), 3, conditions={"r2": 1})
+
+
+@pytest.mark.parametrize("chosen", [Condition, Region])
+def test_a_part_of_a_part_of_a_batch(chosen):
+    """A batch is cut, and what is cut may be cut again: the rows that are left are those of the whole."""
+    mask = rng(1).random((6, 4)) < 0.5
+    mask[:, 0] = True
+    whole = chosen.of("h", mask)
+    once, again = np.array([4, 2, 2, 5]), np.array([3, 0, 1])
+    samples = (4,) if chosen is Condition else (4, "h")
+    fewer = (3,) if chosen is Condition else (3, "h")
+    part = whole.taking(once, 6)
+    np.testing.assert_array_equal(part.mask((4, 4), *samples), mask[once])
+    np.testing.assert_array_equal(part.taking(again, 4).mask((3, 4), *fewer), mask[once][again])
