@@ -156,7 +156,7 @@ DIALECTS = {
             splits=False,
         ),
         Dialect("innvestigate", eps=1e-7, other_eps=BELOW_ROUNDING, canonizers=(), full_bias=True),
-        Dialect("attnlrp", other_eps=1e-8, signed=False),
+        Dialect("attnlrp", other_eps=1e-8, signed=False, passes_scales=True),
     )
 }
 

@@ -175,7 +175,9 @@ def test_batch_normalization_is_a_layer_of_its_own(dialect, rule):
     assert rules_of(net(), dialect=dialect)["n0"] == rule
 
 
-@pytest.mark.parametrize(("dialect", "rule"), [(None, "epsilon:1e-06"), ("zennit", "pass")])
+@pytest.mark.parametrize(
+    ("dialect", "rule"), [(None, "epsilon:1e-06"), ("zennit", "pass"), ("attnlrp", "pass")]
+)
 def test_batch_normalization_that_cannot_be_merged(dialect, rule):
     text = body(
         "c = Conv (x, w0) r = Relu (c) n = BatchNormalization (r, gamma, beta, mu, var) s = Relu (n)",
@@ -254,3 +256,22 @@ def test_rectifiers_are_all_activations_or_relu_alone(preset, rule):
     for dialect in ("zennit", "captum"):
         theirs = rules_of(net(text), composite=preset, dialect=dialect)
         assert (theirs["a"], theirs["b"]) == (rule, "gradient")
+
+
+# Products with constants: LXT's mul2 with an operand that needs no gradient hands relevance on unchanged.
+
+
+@pytest.mark.parametrize("product", ["y = Mul (x, c)", "y = Mul (c, x)", "y = Div (x, d)", "y = Neg (x)"])
+@pytest.mark.parametrize("small", [1.0, 2e-6, -4e-6, -1.9e-6, 0.0])
+def test_attnlrp_hands_relevance_on_through_products_with_constants(product, small):
+    model = parse(f"g (float[N,3] x) => (float[N,3] y) {{ {product} }}", c=np.float32(0.5), d=np.float32(2))
+    x = np.array([[small, 1, 2]], np.float32)
+    for dtype in ("float32", "float64"):
+        made = Explainer(model, dialect="attnlrp", dtype=dtype)
+        np.testing.assert_array_equal(made.explain(x, 0, "one").relevance, [[1, 0, 0]])
+
+
+def test_attnlrp_adds_up_what_a_product_spread():
+    text = "g (float[N,1] x) => (float[N,2] y) { h = Mul (x, c) y = Relu (h) }"
+    made = Explainer(parse(text, c=np.array([2.0, 3.0])), dialect="attnlrp", dtype="float64")
+    np.testing.assert_array_equal(made.explain(np.ones((1, 1), np.float32), "y").relevance, [[5]])
