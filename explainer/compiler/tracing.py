@@ -114,9 +114,12 @@ class ModelTrace:
 
     def _walk(self, values: Symbols, target: Target, references: Symbols | None = None) -> dict[str, Value]:
         """One walk on `values`, which it lets go of."""
-        begin = seed if self.plan.gradient else put_relevance
         with self.recorder.scoped("start"):
-            R = begin(target, choose(target, values, self.samples), values, self.samples)
+            chosen = choose(target, values, self.samples)
+            if self.plan.gradient:
+                R = seed(target, chosen, values, self.samples, references)
+            else:
+                R = put_relevance(target, chosen, values, self.samples)
         gates = gates_of(self.plan, target.conditions, samples=None)
         with self.recorder.scoped(""):  # every step has its own
             relevance = backward(

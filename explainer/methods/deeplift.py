@@ -19,8 +19,8 @@ from .trace import Trace
 class DeepLift(Method):
     """(x − x')·m, m the product of the layers' Δout/Δin. Shrikumar et al. 2017, rescale rule.
 
-    The sums are complete: they add up to f(x) − f(x'), where f is a value or a margin. A probability's
-    softmax keeps its gradient, and delta is what that misses.
+    The sums are complete: they add up to f(x) − f(x'), f a value, a margin or a probability. A last
+    Softmax or Sigmoid is rescaled as every other nonlinearity is (`explainer.targets.multipliers`).
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ def explanation_of(
     relevance = {name: run.relevance[name] for name in sources if name in run.relevance}
     arrived = np.sum([total(R, samples) for R in relevance.values()], axis=0)
     conserves = plan is not None and method.conserves(plan)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         conserved = np.where((run.start == 0) | (not conserves), np.nan, arrived / run.start)
     keep = plan.keep if plan is not None and method.keeps else {}
     return Explanation(

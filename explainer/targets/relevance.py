@@ -11,6 +11,7 @@ from ..errors import TargetError
 from ..tensor import Array, ReduceSum, Relu, Reshape, Shape, Sigmoid, Softmax, Value, Where, total
 from .anchor import Anchor
 from .choosing import Chosen, per_sample
+from .multipliers import sigmoid_multipliers, softmax_multipliers
 from .resolve import Target
 
 
@@ -72,15 +73,23 @@ def put_relevance(target: Target, chosen: Chosen, values: Mapping[str, Value], s
     return hit * z - (1 - hit) * (ReduceSum(hit * z, axes) / ReduceSum(1 - hit, axes))
 
 
-def seed(target: Target, chosen: Chosen, values: Mapping[str, Value], samples: int) -> Value:
+def seed(
+    target: Target,
+    chosen: Chosen,
+    values: Mapping[str, Value],
+    samples: int,
+    references: Mapping[str, Value] | None = None,
+) -> Value:
     """The gradient of what is explained, by the target tensor: where a gradient method starts.
 
     1 at the target (for all of a region or a tensor: of the sum); 1 at A and −1 at B for a margin;
-    the softmax's or sigmoid's gradient for a probability.
+    the softmax's or sigmoid's gradient for a probability, or with references its Δp / Δz.
 
     Parameters
     ----------
     target, chosen, values, samples : see `put_relevance`
+    references : dict of str -> Value, optional
+        The values of a reference, which rules compare these with: DeepLIFT's.
 
     Raises
     ------
@@ -91,6 +100,8 @@ def seed(target: Target, chosen: Chosen, values: Mapping[str, Value], samples: i
     if target.start == "clrp":
         raise TargetError("start: 'clrp' contrasts two walks; a gradient needs another start")
     if target.start in ("probability", "sglrp"):
+        if references is not None:
+            return _probability_multipliers(target, chosen, z, references[target.anchor.tensor], samples)
         return _probability_gradient(target, chosen, z, samples)
     ones = z * 0 + 1
     slope = _only(chosen, z, ones, samples)
@@ -148,6 +159,18 @@ def _probability_gradient(target: Target, chosen: Chosen, z: Value, samples: int
         return p_t * Sigmoid(-z)
     axes, p_j = _class_axes(target.anchor, z), p - p_t
     return p_t * ReduceSum(p_j, axes) - p_j * ReduceSum(p_t, axes)
+
+
+def _probability_multipliers(target: Target, chosen: Chosen, z: Value, z0: Value, samples: int) -> Value:
+    """Δ(Σ_t p_t) / Δz by the rescale rule, z0 the logits of the reference."""
+
+    def at_target(x: Value) -> Value:
+        return _only(chosen, z, x, samples)
+
+    if target.anchor.is_sigmoid:
+        return at_target(sigmoid_multipliers(z, z0))
+    p, p0 = _probability(target.anchor, z), _probability(target.anchor, z0)
+    return softmax_multipliers(z, z0, p, p0, _class_axes(target.anchor, z), at_target)
 
 
 def _classes_beside(target: Target, chosen: Chosen, z: Value) -> Array:

@@ -95,7 +95,7 @@ class NumpyWalker:
             with chunk, np.errstate(all="ignore"):  # the auditor says which node, NumPy only that
                 passed = self.forward(chunk.feeds)
                 beside = None if chunk.references is None else self.forward(chunk.references).activations
-                begun = [begin(self.plan, target, passed) for target in chunk.targets]
+                begun = [begin(self.plan, target, passed, beside) for target in chunk.targets]
                 for place, (target, (run, R)) in enumerate(zip(chunk.targets, begun, strict=True), start=1):
                     auditor = self._auditor(passed.samples)
                     last = place == len(begun)  # the last walk may let go of what it has read
@@ -118,16 +118,22 @@ class NumpyWalker:
         return Auditor(samples, not self.plan.gradient, self.forward.precision) if self.audit else None
 
 
-def begin(plan: Plan, target: Target, passed: ForwardPass) -> tuple[Run, Array]:
+def begin(
+    plan: Plan, target: Target, passed: ForwardPass, references: Mapping[str, Array] | None = None
+) -> tuple[Run, Array]:
     """What is asked of a forward pass, relevance still missing, and what a walk starts from.
+
+    `references` are the activations of another pass, which rules compare this one with.
 
     Raises
     ------
     TargetError
     """
     chosen, values, samples = passed.choose(target), passed.activations, passed.samples
-    put = seed if plan.gradient else put_relevance
-    R = put(target, chosen, values, samples)
+    if plan.gradient:
+        R = seed(target, chosen, values, samples, references)
+    else:
+        R = put_relevance(target, chosen, values, samples)
     run = Run.scored(target, chosen, values, passed.outputs, samples)
     # A sum that is 0 by definition is not left to rounding: it would be divided by.
     start = np.zeros(samples) if is_balanced(target) else total(R, samples)

@@ -113,21 +113,29 @@ class Modular(torch.nn.Module):
         return self.both(torch.cat([seen, known], 1)) @ self.w["u"]
 
 
-@pytest.mark.parametrize("start", ["probability", "margin"])
-def test_other_starts_start_from_the_gradient_of_what_they_explain(start):
-    """The rescale rule is for the layers: the softmax itself keeps its gradient, as a margin does."""
+def test_a_margin_is_the_difference_of_two_maps():
     net, x = twin("chain"), picture(2)
-    found = net.explain(x, "deeplift", 1, start=start, baseline=BASELINE)
+    found = net.explain(x, "deeplift", 1, start="margin", baseline=BASELINE)
     maps = np.stack([net.explain(x, "deeplift", t, baseline=BASELINE).relevance for t in range(5)])
     with torch.no_grad():
-        z = net.module(torch.from_numpy(x).double()).numpy()
-    if start == "probability":
-        p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
-        share = p[:, [1]] * (np.eye(5)[1] - p)
-    else:
-        best = np.argsort(z, 1)
-        share = np.eye(5)[1] - np.eye(5)[np.where(best[:, -1] == 1, best[:, -2], best[:, -1])]
+        best = np.argsort(net.module(torch.from_numpy(x).double()).numpy(), 1)
+    share = np.eye(5)[1] - np.eye(5)[np.where(best[:, -1] == 1, best[:, -2], best[:, -1])]
     assert relative(found.relevance, np.einsum("nt,tnchw->nchw", share, maps)) < EXACT
+
+
+def test_a_last_sigmoid_is_captums():
+    w, x = (
+        rng(1).standard_normal((3, 4)).astype(np.float32),
+        rng(2).standard_normal((2, 3)).astype(np.float32),
+    )
+    text = "g (float[N,3] x) => (float[N,4] y) { z = MatMul (x, w) y = Sigmoid (z) }"
+    linear = torch.nn.Linear(3, 4, bias=False)
+    linear.weight.data = torch.from_numpy(w.T.copy())
+    (theirs,) = by_captum(
+        torch.nn.Sequential(linear, torch.nn.Sigmoid()).double(), [x], 2, [np.zeros((1, 3))]
+    )
+    ours = Explainer(parse(text, w=w), method="deeplift", dtype="float64").explain(x, 2, "probability")
+    assert relative(ours.relevance, theirs) < EXACT
 
 
 def test_samples_do_not_mix_whatever_the_batch():
