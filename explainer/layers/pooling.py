@@ -14,15 +14,62 @@ from ..tensor import ConstantOfShape, Expand, ReduceSum, Reshape, ScatterElement
 from .base import Bound, Layer, Parameters, attribute
 from .kinds import SUM, WINNER
 from .registry import register
-from .windows import Windows, unreached
+from .windows import Windows, any_empty, unreached
+
+
+class Pool(Layer):
+    """Windows that slide over places: what MaxPool and AveragePool share."""
+
+    facts = Facts(sign=as_first)
+
+    def kernel(self, x: Value) -> list[int]:
+        """The window's size along every spatial axis."""
+        return list(attribute(self.node, "kernel_shape"))
+
+    def windows(self, x: Value) -> Windows:
+        """How they slide."""
+        return Windows.of(self.node, x.ndim - 2)
+
+    def declared(self, x: Value) -> list[int]:
+        """The pads before ceil_mode adds to them; negative ones are cells that no window counts."""
+        return self.windows(x).pool_pads(x.shape[2:], self.kernel(x))
+
+    def grown(self, x: Value) -> list[int]:
+        """The pads with all that ceil_mode adds."""
+        try:
+            return self.windows(x).grown(x.shape[2:], self.kernel(x), self.declared(x))
+        except UnsupportedError as error:
+            raise UnsupportedError(f"{self.node}: {error}") from None
+
+    def margins(self, x: Value) -> list[int]:
+        """What x loses at its ends before windows slide, as negative pads: cells that no window counts."""
+        return [min(pad, 0) for pad in self.declared(x)]
+
+    def geometry(self, x: Value) -> dict[str, list[int]]:
+        """Strides, dilations and explicit pads, none negative, for what `within` makes of x."""
+        windows, margins = self.windows(x), self.margins(x)
+        return {
+            "strides": list(windows.strides),
+            "pads": [pad - own for pad, own in zip(self.grown(x), margins, strict=True)],
+            "dilations": list(windows.dilations),
+        }
+
+    def within(self, x: Value) -> Value:
+        """x with its margins, which no maximum is found in."""
+        margins = self.margins(x)
+        return tensor.Pad(x, _spatial(margins), np.finfo(x.dtype).min) if any(margins) else x
+
+    def back(self, c: Value, x: Value) -> Value:
+        """What was made of `within`, shaped like x."""
+        margins = self.margins(x)
+        return tensor.Pad(c, -_spatial(margins)) if any(margins) else c
 
 
 @register("MaxPool")
-class MaxPool(Layer):
+class MaxPool(Pool):
     """The maximum of each window; its transpose gives s to the first maximum."""
 
     kind = WINNER
-    facts = Facts(sign=as_first)
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
@@ -38,27 +85,30 @@ class MaxPool(Layer):
     def averaged(self, at: Bound) -> Bound:
         return self.average.bind(at.x, None, {})
 
-    def geometry(self, x: Value) -> dict[str, list[int]]:
-        """The window's kernel, strides, dilations and explicit pads for this input."""
-        kernel = list(attribute(self.node, "kernel_shape"))
-        windows = Windows.of(self.node, len(kernel))
-        return {
-            "kernel_shape": kernel,
-            "strides": list(windows.strides),
-            "pads": windows.pads_to_fit(x.shape[2:], kernel),
-            "dilations": list(windows.dilations),
-        }
+    def margins(self, x: Value) -> list[int]:
+        # A mean ends where the padding does, a maximum where its window does. And onnxruntime takes no
+        # pads as large as the kernel, which a last window of ceil_mode may need where it is dilated.
+        most = [size - 1 for size in self.kernel(x)] * 2
+        return [min(pad, 0) or max(pad - limit, 0) for pad, limit in zip(self.grown(x), most, strict=True)]
+
+    def largest(self, x: Value) -> tuple[Value, Value]:
+        """The maximum of each window, and its place among the cells of `within`."""
+        where, kernel = self.geometry(x), self.kernel(x)
+        if max(where["dilations"], default=1) > 1 and any_empty(
+            x.shape[2:], kernel, **{**where, "pads": self.grown(x)}
+        ):
+            raise UnsupportedError(f"{self.node}: a window holds padding alone, of which there is no maximum")
+        return tensor.MaxPool(self.within(x), kernel_shape=kernel, **where)
 
     def forward(self, x: Value, p: Parameters) -> Value:
-        z, _ = tensor.MaxPool(x, **self.geometry(x))
-        return z
+        return self.largest(x)[0]
 
     def transpose(self, s: Value, at: Bound) -> Value:
-        _, winner = tensor.MaxPool(at.x, **self.geometry(at.x))
-        flat = np.array([-1])
-        zeros = ConstantOfShape(Shape(Reshape(at.x, flat)), value=np.zeros(1, dtype=s.dtype))
+        _, winner = self.largest(at.x)
+        inner, flat = self.within(at.x), np.array([-1])
+        zeros = ConstantOfShape(Shape(Reshape(inner, flat)), value=np.zeros(1, dtype=s.dtype))
         c = ScatterElements(zeros, Reshape(winner, flat), Reshape(s, flat), axis=0, reduction="add")
-        return Reshape(c, Shape(at.x))
+        return self.back(Reshape(c, Shape(inner)), at.x)
 
 
 @register("GlobalMaxPool")
@@ -69,68 +119,48 @@ class GlobalMaxPool(MaxPool):
     def averages(node: Node, graph: Graph) -> Layer:
         return GlobalAveragePool(node, graph)
 
-    def geometry(self, x: Value) -> dict[str, list[int]]:
-        rank = x.ndim - 2
-        ones = [1] * rank
-        return {
-            "kernel_shape": list(x.shape[2:]),
-            "strides": ones,
-            "pads": [0] * 2 * rank,
-            "dilations": ones,
-        }
+    def kernel(self, x: Value) -> list[int]:
+        return list(x.shape[2:])
 
 
 @register("AveragePool")
-class AveragePool(Layer):
+class AveragePool(Pool):
     """The mean of each window: a sum over it, divided by what `count_include_pad` counts."""
 
     kind = SUM
-    facts = Facts(sign=as_first)
-
-    def geometry(self, x: Value) -> dict[str, list[int]]:
-        """Strides, dilations and explicit pads for this input."""
-        kernel = list(attribute(self.node, "kernel_shape"))
-        windows = Windows.of(self.node, len(kernel))
-        return {
-            "strides": list(windows.strides),
-            "pads": windows.pads_to_fit(x.shape[2:], kernel),
-            "dilations": list(windows.dilations),
-        }
 
     def ones(self, x: Value) -> Value:
         """The window's weights, one kernel per channel."""
-        return np.ones((x.shape[1], 1, *attribute(self.node, "kernel_shape")), dtype=x.dtype)
+        return np.ones((x.shape[1], 1, *self.kernel(x)), dtype=x.dtype)
 
     def count(self, x: Value) -> Value:
         """How many values each window averages, (1, 1, *output)."""
-        kernel, where = list(attribute(self.node, "kernel_shape")), self.geometry(x)
-        rank = len(kernel)
-        cells = np.ones((1, 1, *x.shape[2:]), dtype=x.dtype)
+        where = self.geometry(x)
+        cells = self.within(np.ones((1, 1, *x.shape[2:]), dtype=x.dtype))
         if attribute(self.node, "count_include_pad"):
             # Declared padding counts; what ceil_mode adds beyond it does not.
-            declared = Windows.of(self.node, rank).pads(x.shape[2:], kernel)
+            declared = [max(pad, 0) for pad in self.declared(x)]
             cells = tensor.Pad(cells, _spatial(declared), cells.dtype.type(1))
             extra = [total - own for total, own in zip(where["pads"], declared, strict=True)]
             where = {**where, "pads": extra}
-        return tensor.Conv(cells, np.ones((1, 1, *kernel), dtype=x.dtype), group=1, **where)
+        count = tensor.Conv(cells, np.ones((1, 1, *self.kernel(x)), dtype=x.dtype), group=1, **where)
+        return np.maximum(count, 1)  # the mean of padding alone is 0
 
     def weight(self, x: Value, p: Parameters) -> Value:
         """What every value of a window is multiplied by, (1, 1, *output)."""
         return p.implied(1 / self.count(x))
 
     def forward(self, x: Value, p: Parameters) -> Value:
-        return tensor.Conv(x, self.ones(x), group=x.shape[1], **self.geometry(x)) * self.weight(x, p)
+        sums = tensor.Conv(self.within(x), self.ones(x), group=x.shape[1], **self.geometry(x))
+        return sums * self.weight(x, p)
 
     def transpose(self, s: Value, at: Bound) -> Value:
-        kernel, where = attribute(self.node, "kernel_shape"), self.geometry(at.x)
-        extra = unreached(at.x.shape[2:], s.shape[2:], kernel, **where)
-        return tensor.ConvTranspose(
-            s * self.weight(at.x, at.p),
-            self.ones(at.x),
-            group=at.x.shape[1],
-            output_padding=extra,
-            **where,
-        )
+        where, inner = self.geometry(at.x), self.within(at.x)
+        extra = unreached(inner.shape[2:], s.shape[2:], self.kernel(at.x), **where)
+        s = s * self.weight(at.x, at.p)
+        ones = self.ones(at.x)
+        c = tensor.ConvTranspose(s, ones, group=at.x.shape[1], output_padding=extra, **where)
+        return self.back(c, at.x)
 
 
 def _spatial(pads: list[int]) -> Value:
