@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         CompositeError,
         ExplainerError,
         InputError,
+        Missing,
         ModelError,
         NumericalError,
         OutputError,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         RegistrationError,
         TargetError,
         UnsupportedError,
+        Way,
     )
     from .explainer import Explainer, explain
     from .inputs.preprocess import Preprocess
@@ -66,6 +68,7 @@ _HOMES = {
             "CompositeError",
             "ExplainerError",
             "InputError",
+            "Missing",
             "ModelError",
             "NumericalError",
             "OutputError",
@@ -73,6 +76,7 @@ _HOMES = {
             "RegistrationError",
             "TargetError",
             "UnsupportedError",
+            "Way",
         ),
         "errors",
     ),
@@ -90,6 +94,7 @@ __all__ = [
     "ExplainerError",
     "Explanation",
     "InputError",
+    "Missing",
     "ModelError",
     "NumericalError",
     "OutputError",
@@ -99,6 +104,7 @@ __all__ = [
     "RegistrationError",
     "TargetError",
     "UnsupportedError",
+    "Way",
     "canonizers",
     "colormaps",
     "compare",

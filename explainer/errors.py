@@ -3,12 +3,59 @@
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
+from typing import Any
 
 from .text import LINE, printable
 
 # Of a message: names from a file stand in it, as many as somebody likes.
 MOST_LINES = 200
+
+
+@dataclass(frozen=True)
+class Way:
+    """Another question that this model answers, tried before it is said.
+
+    Attributes
+    ----------
+    why : str
+        What it explains.
+    settings : dict of str -> value
+        What is asked for in the place of what was: ``{"method": "occlusion", "window": 2}``, by the names
+        of `explain`'s parameters and of options.
+    bare : bool
+        Whether nothing else that says how is kept: rules, noise, kept tensors.
+    call : str
+        It as Python.
+    """
+
+    why: str
+    settings: Mapping[str, Any]
+    bare: bool
+    call: str = ""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What of one kind cannot be explained.
+
+    Attributes
+    ----------
+    what : str
+        An operator, or what people call a group of them.
+    reason : str
+    nodes : tuple of str
+        The nodes' names, in the order they run; of a group the first that cannot be explained.
+    """
+
+    what: str
+    reason: str
+    nodes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        first = repr(self.nodes[0]) if len(self.nodes) == 1 else f"the first is {self.nodes[0]!r}"
+        return f"{self.what} x{len(self.nodes)} ({self.reason}): {first}"
 
 
 class ExplainerError(Exception):
@@ -19,7 +66,17 @@ class ExplainerError(Exception):
     *lines : object
         The message, line by line. What ends a line inside one of them came out of a file, and is written
         as `\\n`: see `printable`.
+
+    Attributes
+    ----------
+    ways : tuple of Way
+        What this model does answer, where that was looked for.
+    elsewhere : bool
+        Whether it is to be looked for: the question was in vain, another need not be.
     """
+
+    ways: tuple[Way, ...] = ()
+    elsewhere: bool = False
 
     def __init__(self, *lines: object) -> None:
         super().__init__(*lines)
@@ -29,10 +86,16 @@ class ExplainerError(Exception):
             cause.args = tuple(printable(one, LINE) if isinstance(one, str) else one for one in cause.args)
             cause = cause.__context__
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """The message without the ways."""
         lines = [printable(line, LINE) for line in self.args[:MOST_LINES]]
         more = len(self.args) - len(lines)
         return "\n".join([*lines, f"... and {more:,} more lines"] if more > 0 else lines)
+
+    def __str__(self) -> str:
+        lines = [f"  {way.call}  # {way.why}" for way in self.ways]
+        return "\n".join([self.text, *(["What this model does answer:"] if lines else []), *lines])
 
 
 class ModelError(ExplainerError):
@@ -40,7 +103,18 @@ class ModelError(ExplainerError):
 
 
 class UnsupportedError(ExplainerError):
-    """The path from target to input has nodes without a layer or a rule; all of them are listed."""
+    """The path from target to input has nodes without a layer or a rule; all of them are listed.
+
+    Attributes
+    ----------
+    missing : tuple of Missing
+    before : tuple of str
+        Inner tensors that can be explained up to where something is missing, the last one first.
+    """
+
+    elsewhere = True
+    missing: tuple[Missing, ...] = ()
+    before: tuple[str, ...] = ()
 
 
 class InputError(ExplainerError):

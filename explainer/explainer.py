@@ -21,6 +21,7 @@ from .plain.tables import html_table, text_table
 from .plan import Plan
 from .prepared import Prepared
 from .recipe import Recipe, Settings
+from .recipe.advice import Asked
 from .results.explanation import Explanation
 from .targets import (
     UNSAID,
@@ -218,7 +219,13 @@ class Explainer:
         ------
         TargetError, UnsupportedError
         """
-        return self._prepared.plan(self.start_of(target))
+        with self._asked(Ask.of(target)).advising():
+            return self._prepared.plan(self.start_of(target))
+
+    def _asked(self, ask: Ask) -> Asked:
+        """A question, with all that decides what else could be asked."""
+        given = [name for name, value in self._given.items() if value is not None and value != ()]
+        return Asked(self.graph, self.recipe, self._preprocess, ask, self.labels, given)
 
     def start_of(self, target: TargetLike) -> Anchor:
         """The tensor that a target starts from, and what was cut behind it; no plan is made.
@@ -302,7 +309,8 @@ class Explainer:
             raise InputError(f"progress: a function that is called with (done, total), not {progress!r}")
         asks = [Ask.of(one, start, against, through) for one, through in paired(targets, conditions)]
         asked = [resolve_target(self.graph, ask, self.labels) for ask in asks]
-        walkers = self._prepared.walkers(asked)
+        with self._asked(asks[0] if asks else Ask()).advising():
+            walkers = self._prepared.walkers(asked)
         input_ = given(self.graph, x, self._preprocess, self.max_pixels)
         found: dict[Target, Explanation] = {}
         for anchor, here in walkers.items():

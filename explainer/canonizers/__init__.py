@@ -4,7 +4,8 @@ from . import batchnorm
 from .apply import DEFAULT_CANONIZERS, canonize, resolve
 from .base import CANONIZERS, Canonizer, CanonizerLike, get, register
 from .batchnorm import BatchNorm
-from .identity import see_through
+from .groups import Group, groups_of
+from .identity import in_training, see_through
 from .matching import Match
 from .pattern import Pattern
 
@@ -14,11 +15,14 @@ __all__ = [
     "BatchNorm",
     "Canonizer",
     "CanonizerLike",
+    "Group",
     "Match",
     "Pattern",
     "batchnorm",
     "canonize",
     "get",
+    "groups_of",
+    "in_training",
     "register",
     "resolve",
     "see_through",

@@ -41,7 +41,11 @@ def _hands_on(node: Node, graph: Graph) -> bool:
         return node.attributes.get("to") in FLOATS
     if node.operator == "Dropout":
         mask_is_read = len(node.outputs) > 1 and bool(graph.readers.get(node.outputs[1]))
-        training = node.operand(2)
-        active = bool(training) and not (graph.is_constant(training) and not graph.constant(training))
-        return not (mask_is_read or active)
+        return not (mask_is_read or in_training(node, graph))
     return node.operator == "Identity"
+
+
+def in_training(node: Node, graph: Graph) -> bool:
+    """Whether a Dropout drops values, or may: its `training_mode` is true, or no constant."""
+    training = node.operand(2)
+    return bool(training) and not (graph.is_constant(training) and not graph.constant(training))

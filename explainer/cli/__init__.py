@@ -10,6 +10,7 @@ import click
 
 import explainer
 
+from .again import advice, in_lines
 from .commands import check, compile_command, composites, methods, operators, rules
 from .explain import explain
 from .say import LONGEST, say
@@ -32,7 +33,7 @@ class Commands(click.Group):
         except Exception as error:  # a user reads one line even of our own mistakes; --debug shows the rest
             if ctx.meta.get("debug"):
                 raise
-            raise click.ClickException(message(error)) from error
+            raise click.ClickException(message(error, ctx)) from error
 
 
 def in_one_line(message: Warning | str, *where: Any, **source: Any) -> None:
@@ -40,10 +41,10 @@ def in_one_line(message: Warning | str, *where: Any, **source: Any) -> None:
     say(f"Warning: {' '.join(str(message).split())}", error=True)
 
 
-def message(error: Exception) -> str:
+def message(error: Exception, ctx: click.Context) -> str:
     """Return what a user reads about an error."""
     if isinstance(error, explainer.ExplainerError):
-        return str(error)
+        return error.text + in_lines(advice(error, ctx))
     if isinstance(error, MemoryError):
         return f"not enough memory: {explainer.printable(error) or 'give smaller or fewer pictures'}"
     if isinstance(error, OSError):

@@ -11,10 +11,10 @@ import click
 
 import explainer
 
+from .again import OneTarget
 from .channels import condition_option
 from .options import (
     Numbers,
-    OneTarget,
     ask_of,
     debug_option,
     method_options,

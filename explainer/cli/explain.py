@@ -13,6 +13,7 @@ import click
 import explainer
 
 from . import channels, report
+from .again import Repeatable
 from .drawing import check_grid, common_scale, drawing_of, drawing_options
 from .labels import LabelFile
 from .options import (
@@ -31,7 +32,7 @@ from .progress import Progress, Steps
 FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
 
 
-@click.command()
+@click.command(cls=Repeatable)
 @click.argument("model")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("-o", "--output", required=True, help="The .png to write; for several images a folder.")

@@ -16,17 +16,6 @@ NOISES = ("smoothgrad", "smoothgrad_sq", "vargrad")
 DIALECTS = ("zennit", "captum", "innvestigate", "attnlrp")
 
 
-class OneTarget(click.Command):
-    """A command about one target: `explain` takes several, so of two given here neither wins in silence."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
-        for param in set(order):
-            if param.name == "target" and order.count(param) > 1:
-                raise click.UsageError(f"{'/'.join(param.opts)} is given twice; give it once", ctx)
-        return super().parse_args(ctx, args)
-
-
 class Numbers(click.ParamType):  # type: ignore[type-arg]  # not generic in older releases of click
     """One number, or several with commas between them."""
 

@@ -24,6 +24,7 @@ from ..model.runtime import PathLike, ProviderLike, Runtime
 from ..plain.keywords import named
 from ..plan import Plan
 from ..recipe import Recipe, Settings
+from ..recipe.advice import Asked
 from ..targets import (
     UNSAID,
     Ask,
@@ -109,7 +110,10 @@ def compile(
     method, composite = recipe.made(preprocess)
     method.require_compilable()
     # Complaints first, in the names of the file as given.
-    goal, plan = _planned(original, asked, recipe, method, composite)
+    given = {"providers": providers, "threads": threads, "custom_ops": custom_ops}
+    said = [name for name, value in given.items() if value is not None and value != ()]
+    with Asked(original, recipe, preprocess, asked, labels_of(original), said).advising():
+        goal, plan = _planned(original, asked, recipe, method, composite)
     proto = raised(original)
     _refuse_taken_names(original, names_of(proto.graph), output_names(plan, method))
     if original.opset < OPSET:

@@ -10,12 +10,12 @@ from typing import Any
 from ..canonizers import canonize
 from ..composites import Composite
 from ..errors import TargetError, UnsupportedError, did_you_mean
-from ..layers import REGISTRY, Layer
+from ..layers import Layer
 from ..model.graph import Graph, Node
-from ..model.notes import told
 from ..model.reading import Source
 from ..model.runtime import Runtime
 from ..targets import Anchor
+from .complaints import layer_of, refusal
 from .shortcuts import behind_relu
 from .steps import Plan, Step
 from .where import placed
@@ -57,7 +57,9 @@ def make_plan(
     names = list(dict.fromkeys([*([] if keep == "all" else _names(keep)), *conditioned]))
     view = canonize(graph, {anchor.tensor, *names}, composite.canonizers)
     if anchor.tensor not in view.carrying:
-        raise TargetError(f"{anchor.tensor!r} does not depend on the values of the model's input")
+        error = TargetError(f"{anchor.tensor!r} does not depend on the values of the model's input")
+        error.elsewhere = True
+        raise error
     steps, reached = _steps(view, composite, anchor)
     sources = tuple(value.name for value in view.inputs if value.name in reached)
     steps = list(_with_frees(behind_relu(view, steps, anchor)))
@@ -85,7 +87,7 @@ def _steps(graph: Graph, composite: Composite, anchor: Anchor) -> tuple[list[Ste
         if rule is None
     ]
     if complaints:
-        raise UnsupportedError(*_complaint(graph, anchor, complaints))
+        raise refusal(graph, anchor, complaints, layers)
     composite.check(layers, rules)
     return [
         Step(layer, rule, layer.output) for layer, rule in zip(layers, rules, strict=True) if rule
@@ -102,7 +104,7 @@ def _layers(graph: Graph, anchor: Anchor) -> tuple[list[Layer], set[str], list[t
             if not output or output not in reached:
                 continue
             try:
-                layer = _layer(node, graph, index)
+                layer = layer_of(node, graph, index)
             except UnsupportedError as error:
                 complaints.append((node, str(error)))
                 reached.update(name for name in (*node.inputs, *node.captures) if name in graph.carrying)
@@ -110,33 +112,6 @@ def _layers(graph: Graph, anchor: Anchor) -> tuple[list[Layer], set[str], list[t
                 layers.append(layer)
                 reached.update(layer.inputs)
     return layers, reached, complaints
-
-
-def _layer(node: Node, graph: Graph, output: int) -> Layer:
-    operator = node.acts_as or node.operator
-    if operator not in REGISTRY:
-        raise UnsupportedError("this operator has no layer")
-    return REGISTRY[operator].of(node, graph, output)
-
-
-def _complaint(graph: Graph, anchor: Anchor, complaints: list[tuple[Node, str]]) -> list[str]:
-    groups: dict[tuple[str, str], list[str]] = {}
-    for node, reason in complaints:
-        groups.setdefault((node.operator, reason), []).append(node.name)
-    lines = [
-        f"{graph.title}: {len(complaints)} node(s) on the way from {anchor} to the input cannot be explained:"
-    ]
-    for (operator, reason), names in groups.items():
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        lines.append(f"  {operator} x{len(names)} ({reason}): {', '.join(map(repr, names[:3]))}{more}")
-    complained = {node.name for node, _ in complaints}
-    apart = (note for note in graph.notes if note.refused and not complained.isdisjoint(note.nodes))
-    lines += [f"  {line}" for line in told(apart)]
-    lines.append(
-        "`onnx-lrp operators` lists what is supported. A tensor between the input and the first of them "
-        "can be explained: target=NAME, or --target NAME. The methods occlusion and rise explain any model."
-    )
-    return lines
 
 
 def _with_frees(steps: Iterable[Step]) -> tuple[Step, ...]:

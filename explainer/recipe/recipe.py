@@ -191,6 +191,12 @@ class Recipe(ByValue):
         return list((first | as_asked(said) | self.how).items())
 
     @property
+    def keywords(self) -> dict[str, Any]:
+        """Whatever is not as it is by default, as keywords of `explain`: options by their own names."""
+        said = self._said()
+        return {**said, **said.pop("options", {})}
+
+    @property
     def backends(self) -> Backends:
         """What runs the model and what walks."""
         return Backends.of(self.dtype, self.engine, self.forward, self.audit)

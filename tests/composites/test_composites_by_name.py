@@ -230,7 +230,7 @@ def test_parameters_by_tuple_before_those_by_keyword_before_those_of_a_file():
 def test_a_layer_without_a_rule_is_an_error_before_anything_runs():
     with pytest.raises(
         UnsupportedError,
-        match=r"Relu x3 \(composite 'dense alone' has no rule for the role 'activation'\): 'rh'",
+        match=r"Relu x3 \(composite 'dense alone' has no rule for the role 'activation'\): the first is 'r0'",
     ):
         rules_of(net(), composite=NO_KIND)
 

@@ -1,0 +1,110 @@
+"""What cannot be explained between target and input: counted, named as people call it, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..canonizers import groups_of, in_training
+from ..errors import Missing, UnsupportedError
+from ..layers import REGISTRY, Layer
+from ..layers.kinds import MOVEMENT
+from ..model.graph import Graph, Node
+from ..model.notes import told
+from ..targets import Anchor
+
+Complaint = tuple[Node, str]
+
+
+def layer_of(node: Node, graph: Graph, output: int) -> Layer:
+    """The layer of one output of a node.
+
+    Raises
+    ------
+    UnsupportedError
+        There is none, or none for a node that is used so; the message is the reason alone.
+    """
+    operator = node.acts_as or node.operator
+    if operator in REGISTRY:
+        return REGISTRY[operator].of(node, graph, output)
+    if operator == "Cast":
+        raise UnsupportedError("no relevance passes through whole numbers and truth values")
+    if operator == "Dropout":
+        said = "export the model in evaluation mode" if in_training(node, graph) else "its mask is read"
+        raise UnsupportedError(said)
+    raise UnsupportedError("this operator has no layer")
+
+
+def refusal(
+    graph: Graph, anchor: Anchor, complaints: Sequence[Complaint], layers: Sequence[Layer]
+) -> UnsupportedError:
+    """The error that lists all of them.
+
+    Parameters
+    ----------
+    graph : Graph, canonized
+    anchor : Anchor
+    complaints : sequence of (Node, reason)
+    layers : sequence of Layer
+        Those of all other nodes between target and input.
+    """
+    # A node with several outputs has been met once for each that is read.
+    reasons = dict(reversed(complaints))
+    missing = _gathered(graph, reasons)
+    nodes = "1 node" if len(reasons) == 1 else f"{len(reasons)} nodes"
+    lines = [f"{graph.title}: {nodes} on the way from {anchor} to the input cannot be explained:"]
+    lines += [f"  {entry}" for entry in missing]
+    complained = {node.name for node in reasons}
+    apart = (note for note in graph.notes if note.refused and not complained.isdisjoint(note.nodes))
+    lines += [f"  {line}" for line in told(apart)]
+    error = UnsupportedError(*lines)
+    error.missing = missing
+    error.before = _before(graph, set(reasons), layers)
+    return error
+
+
+def _gathered(graph: Graph, reasons: dict[Node, str]) -> tuple[Missing, ...]:
+    """The complaints, those of the same kind as one, in the order in which the model has them."""
+    places = {node: place for place, node in enumerate(graph.nodes)}
+    kinds: dict[tuple[str, str], list[Node]] = {}
+    left = dict(reasons)
+    for group in groups_of(graph, reasons):
+        members = [node for node in group.nodes if node in left]
+        said = "; ".join(dict.fromkeys(f"{node.operator}: {left.pop(node)}" for node in members))
+        kinds.setdefault((group.name, said), []).append(members[0])
+    for node, reason in left.items():
+        kinds.setdefault((_called(node, graph), reason), []).append(node)
+    found = []
+    for (what, reason), nodes in kinds.items():
+        nodes.sort(key=places.__getitem__)
+        found.append((places[nodes[0]], Missing(what, reason, tuple(node.name for node in nodes))))
+    return tuple(entry for _, entry in sorted(found, key=lambda pair: pair[0]))
+
+
+def _called(node: Node, graph: Graph) -> str:
+    if node.operator == "Dropout" and in_training(node, graph):
+        return "Dropout in training mode"
+    return node.operator
+
+
+def _before(graph: Graph, complained: set[Node], layers: Iterable[Layer]) -> tuple[str, ...]:
+    """The tensors that can be explained and that something reads which cannot; the last one first.
+
+    One that only holds the input's values in another order is none: its map would be the input itself.
+    """
+    reachable = {value.name for value in graph.inputs}
+    moved = set(reachable)
+    for layer in reversed(list(layers)):
+        if reachable.issuperset(layer.inputs):
+            reachable.add(layer.output)
+            if layer.kind == MOVEMENT and moved.issuperset(layer.inputs):
+                moved.add(layer.output)
+    inside = reachable - moved
+    readers = {layer.node for layer in layers if not reachable.issuperset(layer.inputs)} | complained
+    names = (
+        name
+        for node in reversed(graph.nodes)
+        if node in readers
+        for name in (*node.inputs, *node.captures)
+        if name in inside
+    )
+    return tuple(dict.fromkeys(names))

@@ -1,0 +1,144 @@
+"""What a model does answer where it was asked in vain: other outputs, inner tensors, scores alone; tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import ExplainerError, ModelError, UnsupportedError, Way
+from ..inputs.preprocess import Preprocess
+from ..layers import REGISTRY
+from ..methods.asking import askable
+from ..model.graph import Graph
+from ..model.node import input_of
+from ..plain.values import written
+from ..targets import Ask, Labels, resolve_target
+from ..text import printable
+from .recipe import Recipe
+
+# Operators that choose among values: what they read is a score, of which the largest is explained.
+CHOOSING = ("ArgMax", "ArgMin", "TopK", "Hardmax", "NonMaxSuppression", "Cast")
+RUNTIME = {"providers", "threads", "custom_ops"}  # what an explainer is given, and `explain` is not
+MOST = 4  # ways that are said; more would hide the first
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question to a model, as a door was given it.
+
+    Attributes
+    ----------
+    graph : Graph
+    recipe : Recipe
+    preprocess : callable
+        Returns how an image becomes the input, or None.
+    ask : Ask
+    labels : sequence of str, or dict of int -> str
+    given : collection of str
+        What else the door was given, which the ways need too: "preprocess" and "labels", say.
+    """
+
+    graph: Graph
+    recipe: Recipe
+    preprocess: Callable[[], Preprocess | None]
+    ask: Ask = field(default_factory=Ask)
+    labels: Labels | None = None
+    given: Collection[str] = ()
+
+    @contextmanager
+    def advising(self) -> Iterator[None]:
+        """Let a refusal of a model's nodes say what the model does answer."""
+        try:
+            yield
+        except ExplainerError as error:
+            if error.elsewhere:
+                error.ways = self.ways(error)
+            raise
+
+    def ways(self, error: ExplainerError) -> tuple[Way, ...]:
+        """What the model answers instead of what was refused, in the order in which it helps."""
+        if not self._runs(error):
+            return ()
+        before = error.before if isinstance(error, UnsupportedError) else ()
+        walks = [way for way in (*self._outputs(), *self._inside(before)) if way is not None]
+        return (*walks[: MOST - 2], *self._scores(before))[:MOST]
+
+    def _runs(self, error: ExplainerError) -> bool:
+        """Whether onnxruntime runs the file at all; why not is part of the news."""
+        try:
+            self.graph.session(self.graph.outputs[:1])
+        except ModelError as reason:
+            error.args = (*error.args, f"Nothing else can be asked of it: {reason}")
+            return False
+        return True
+
+    def _outputs(self) -> Iterator[Way | None]:
+        for name in self.graph.outputs:
+            yield self._walk(f"{name}[top]", name, f"the largest value of output {name!r}")
+
+    def _inside(self, tensors: Collection[str]) -> Iterator[Way | None]:
+        for name in tensors:
+            if self._is_chosen_from(name):
+                yield self._walk(
+                    f"{name}[top]", name, f"the largest value of what {self._reader(name)} reads"
+                )
+            else:
+                # A number would be a class, and "top" the largest output.
+                text = f"{name}[...]" if name.lstrip("+-").isdigit() or name == "top" else name
+                yield self._walk(text, name, f"the inner tensor that {self._reader(name)} reads")
+
+    def _is_chosen_from(self, name: str) -> bool:
+        return any(node.operator in CHOOSING for node in self.graph.readers.get(name, ()))
+
+    def _reader(self, name: str) -> str:
+        """The node that reads a tensor, of several one that has no layer."""
+        readers = self.graph.readers.get(name, [])
+        return str(min(readers, key=lambda node: node.operator in REGISTRY)) if readers else "nothing"
+
+    def _walk(self, target: str, tensor: str, why: str) -> Way | None:
+        """Another target, by the same rules if they reach it, else by the plain ones; or None."""
+        if printable(tensor) != tensor:
+            return None
+        # Where more than the target was asked, that need not make sense of another.
+        alike = self.ask.replace(target=Ask().target) == Ask()
+        for recipe, bare in ((self.recipe, False), (Recipe(), True)) if alike else ((Recipe(), True),):
+            with suppress(ExplainerError):
+                anchor = resolve_target(self.graph, target, self.labels).anchor
+                method, composite = recipe.made(self.preprocess)
+                plan = method.plan(self.graph, composite, anchor, recipe.keep)
+                if anchor.output in (tensor, plan.graph.resolve(tensor)):  # and no class of that name
+                    by = f", by composite {composite.name!r}" if bare and recipe != self.recipe else ""
+                    return self._way(f"{why}{by}", {"target": target}, bare)
+        return None
+
+    def _scores(self, before: Collection[str]) -> Iterator[Way]:
+        """The methods that ask for scores alone, about what is a score."""
+        target = self._score(before)
+        for method, options in askable(self.graph) if target is not None else ():
+            settings = {"method": method, **options, **({"target": target} if target else {})}
+            yield self._way(f"{method}, which asks for scores alone", settings, True)
+
+    def _score(self, before: Collection[str]) -> str | None:
+        """What is a score: "" what was asked for, else another target; None where nothing is."""
+        outputs = map(input_of, self.graph.source.proto.graph.output)
+        real = [value.name for value in outputs if value.dtype.kind in "fV"]  # V: bfloat16
+        if resolve_target(self.graph, self.ask.target, self.labels).anchor.output in real:
+            return ""
+        names = [name for name in (*real, *filter(self._is_chosen_from, before)) if printable(name) == name]
+        return f"{names[0]}[top]" if names else None
+
+    def _way(self, why: str, settings: Mapping[str, Any], bare: bool) -> Way:
+        said = {**({} if bare else self.recipe.keywords), **settings}
+        target = said.pop("target", self.ask.target)
+        source = self.graph.source.path
+        first = "model" if source is None else repr(str(source))
+        how = [f"{name}={written(value)}" for name, value in said.items()]
+        how += [f"{name}={name}" for name in self.given]
+        what = [] if target == Ask().target else [f"target={written(target)}"]
+        if RUNTIME.isdisjoint(self.given):
+            call = f"explainer.explain({', '.join([first, 'image', *what, *how])})"
+        else:
+            call = f"explainer.Explainer({', '.join([first, *how])}).explain({', '.join(['image', *what])})"
+        return Way(why, settings, bare, call)

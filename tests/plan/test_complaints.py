@@ -1,0 +1,104 @@
+"""What cannot be explained: counted by nodes, named as people call it, and what lies before it."""
+
+import numpy as np
+import pytest
+from building import parse, rng
+
+from explainer import Explainer, UnsupportedError
+
+W = {"w": np.eye(4)}
+
+
+def refused(text, opset=17, **constants):
+    model = parse(f'<ir_version: 8, opset_import: ["": {opset}]> {text}', **constants)
+    with pytest.raises(UnsupportedError) as caught:
+        Explainer(model).plan  # noqa: B018
+    return caught.value
+
+
+def test_a_node_with_several_outputs_is_one():
+    error = refused(
+        "g (float[N,4] x) => (float[N,4] y) { v, i = TopK (x, k) f = Cast <to=1> (i) s = Add (v, f)"
+        " y = MatMul (s, w) }",
+        k=np.array([4]),
+        **W,
+    )
+    assert "1 node on the way" in error.text
+    assert [(entry.what, entry.nodes) for entry in error.missing] == [("TopK", ("v",))]
+
+
+def test_dynamic_quantisation_counts_its_nodes():
+    parts = [
+        f"q{i}, s{i}, z{i} = DynamicQuantizeLinear (h{i}) m{i} = MatMulInteger (q{i}, W, z{i}) "
+        f"f{i} = Cast <to=1> (m{i}) h{i + 1} = Mul (f{i}, s{i})"
+        for i in range(18)
+    ]
+    error = refused(
+        f"g (float[N,4] h0) => (float[N,4] h18) {{ {' '.join(parts)} }}", W=np.eye(4, dtype=np.int8)
+    )
+    counts = {entry.what: len(entry.nodes) for entry in error.missing}
+    assert counts["DynamicQuantizeLinear"] == counts["MatMulInteger"] == 18
+    assert "DynamicQuantizeLinear x18 (this operator has no layer): the first is 'q0'" in error.text
+
+
+@pytest.mark.parametrize(
+    ("node", "what"),
+    [
+        ("d = Dropout (h, r, t)", "Dropout in training mode x1 (export the model in evaluation mode): 'd'"),
+        ("d, m = Dropout (h, r) f = Cast <to=1> (m) e = Add (d, f)", "Dropout x1 (its mask is read): 'd'"),
+        ("i = Cast <to=7> (h) d = Cast <to=1> (i)", "Cast x1 (no relevance passes through whole numbers"),
+    ],
+)
+def test_why_it_is_not_seen_through(node, what):
+    last = "e" if "e = Add" in node else "d"
+    text = f"g (float[N,4] x) => (float[N,4] y) {{ h = Relu (x) {node} y = MatMul ({last}, w) }}"
+    constants = {"r": np.float32(0.5), "t": np.array(True)}
+    assert what in refused(text, **constants, **W).text
+
+
+def test_batch_normalization_in_training_mode():
+    error = refused(
+        "g (float[N,2,3,3] x) => (float[N,2,3,3] y) { r = Relu (x)"
+        " y, m, v = BatchNormalization <training_mode=1> (r, a, a, a, a) }",
+        a=np.ones(2),
+    )
+    assert "BatchNormalization x1 (it is in training mode; export the model in eval mode): 'y'" in error.text
+
+
+def test_groups_are_called_by_their_names():
+    blocks = "".join(
+        f" m{i} = MatMul (h{i}, w) n{i} = Mul (m{i}, c) p{i} = Softmax (n{i}) h{i + 1} = MatMul (p{i}, h{i})"
+        for i in range(3)
+    )
+    text = f"g (int64[N,5] ids) => (float[N,4,4] y) {{ h0 = Gather (table, ids){blocks} y = Sin (h3) }}"
+    error = refused(text, table=rng(0).standard_normal((9, 4)), c=np.float32(0.5), w=np.ones((4, 5)))
+    assert [str(entry) for entry in error.missing] == [
+        "embedding lookup x1 (Gather: this operator has no layer): 'h0'",
+        "Softmax x3 (this operator has no layer): the first is 'p0'",
+        "Sin x1 (this operator has no layer): 'y'",
+    ]
+
+
+def test_attention_is_called_that():
+    text = """g (float[N,3,4] x) => (float[N,3,4] y) {
+        k = MatMul (x, w) t = Transpose <perm=[0,2,1]> (k) s = MatMul (x, t) p = Softmax (s) y = MatMul (p, k)
+    }"""
+    assert [str(entry) for entry in refused(text, **W).missing] == [
+        "attention x1 (Softmax: this operator has no layer): 'p'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "before"),
+    [
+        ("y = Sin (x)", ()),
+        ("t = Transpose <perm=[1,0]> (x) y = Sin (t)", ()),  # the input itself, in another order
+        ("h = MatMul (x, w) y = Sin (h)", ("h",)),
+        ("h = MatMul (x, w) s = Sin (h) i = Relu (h) y = Add (s, i)", ("i", "h")),
+        ("h = MatMul (x, w) s = Sin (h) i = Relu (s) y = Add (h, i)", ("h",)),  # i lies behind it
+        ("h = MatMul (x, w) c = Cast <to=7> (h) s = Cast <to=1> (c) y = Relu (s)", ("h",)),
+    ],
+)
+def test_what_lies_before_the_first_of_them(body, before):
+    error = refused(f"g (float[4,4] x) => (float[4,4] y) {{ {body} }}", **W)
+    assert error.before == before
