@@ -224,7 +224,8 @@ class Explainer:
 
     def _asked(self, ask: Ask) -> Asked:
         """A question, with all that decides what else could be asked."""
-        given = [name for name, value in self._given.items() if value is not None and value != ()]
+        plain = {"max_pixels": MAX_PIXELS, "custom_ops": ()}
+        given = [name for name, value in self._given.items() if value != plain.get(name)]
         return Asked(self.graph, self.recipe, self._preprocess, ask, self.labels, given)
 
     def start_of(self, target: TargetLike) -> Anchor:
