@@ -243,6 +243,40 @@ def test_law_7_the_command_line_prints_in_one_place():
                 )
 
 
+# Functions that call themselves, over what is never deep: the lines of a pattern, the two sides of a target,
+# the layers of one operator, subgraphs in subgraphs (protocol buffers nest a hundred messages at most).
+SHALLOW = {
+    "canonizers.matching._ways",
+    "compiler.choices.names_samples",
+    "layers.registry.kinds_of",
+    "model.reading.captured_names",
+    "targets.ask._frozen",
+}
+OVER_GRAPHS = ("model", "canonizers", "layers", "targets", "plan", "walk", "compiler")
+
+
+def calling_themselves(tree: ast.Module) -> set[str]:
+    methods = {id(f) for c in ast.walk(tree) if isinstance(c, ast.ClassDef) for f in c.body}
+    return {
+        function.name
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func)
+        in ({f"self.{function.name}", f"cls.{function.name}"} if id(function) in methods else {function.name})
+    }
+
+
+def test_nothing_recurses_over_a_graph():
+    for name, tree in modules(*OVER_GRAPHS).items():
+        found = {f"{name}.{function}" for function in calling_themselves(tree)}
+        assert found <= SHALLOW, (
+            "a chain of 1,000 nodes would be a RecursionError: keep a list of what is waiting"
+        )
+    assert calling_themselves(ast.parse("def f(x):\n    def g(y):\n        return g(y - 1)")) == {"g"}
+
+
 SCRIPT = """
 import sys
 

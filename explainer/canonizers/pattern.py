@@ -53,7 +53,7 @@ class Pattern(Canonizer):
 
     def __call__(self, graph: Graph, visible: Collection[str]) -> Graph:
         """The view with a node for every group."""
-        view, groups, inside = graph, dict[Node, Node](), set[Node]()
+        groups, inside, arrays = dict[Node, Node](), set[Node](), dict[str, Array]()
         notes: list[tuple[Note, set[Node]]] = []
         for ways in self._candidates(graph):
             nodes = ways[0].nodes
@@ -62,7 +62,7 @@ class Pattern(Canonizer):
             note = Note(self.name, tuple(n.name for n in nodes), tuple(n.operator for n in nodes))
             reasons = [self._against(graph, match, visible) for match in ways]
             if None in reasons:
-                view, match = self._with_arrays(view, ways[reasons.index(None)])
+                match = self._with_arrays(graph, ways[reasons.index(None)], arrays)
                 groups[nodes[-1]] = group = self.group(match)
                 if not isinstance(group, Node):
                     raise self.wrong(f"returned {type(group).__name__} as a group, not match.becomes(...)")
@@ -71,14 +71,8 @@ class Pattern(Canonizer):
             else:
                 note = replace(note, reason=str(reasons[0]))
             notes.append((note, set(nodes)))
-        told = (
-            note
-            for note, members in notes
-            # A longer pattern that is not met is no news where a shorter one is, or is refused.
-            if not (note.refused and any(others < members for _, others in notes))
-        )
         left = (groups.get(node, node) for node in graph.nodes if node in groups or node not in inside)
-        return view.having(nodes=tuple(left), notes=(*graph.notes, *told))
+        return graph.having(nodes=tuple(left), notes=(*graph.notes, *_news(notes)), arrays=arrays)
 
     def _candidates(self, graph: Graph) -> Iterator[list[Match]]:
         """The groups that could be, in the order in which they are tried; the ways to match each."""
@@ -110,16 +104,24 @@ class Pattern(Canonizer):
             )
         return reason
 
-    def _with_arrays(self, view: Graph, match: Match) -> tuple[Graph, Match]:
-        """The view with the match's new constants, and the match with their names."""
-        made = self.arrays(view, match)
+    def _with_arrays(self, graph: Graph, match: Match, arrays: dict[str, Array]) -> Match:
+        """The match with its new constants' names; they join `arrays`."""
+        made = self.arrays(graph, match)
         if not isinstance(made, Mapping):
             raise self.wrong(f"returned {type(made).__name__} from arrays, not a dict of name -> array")
-        arrays = {
-            label: (view.unused(f"{match.nodes[-1].outputs[0]}/{label}"), array)
-            for label, array in made.items()
+        names = {
+            label: graph.unused(f"{match.nodes[-1].outputs[0]}/{label}", besides=arrays) for label in made
         }
-        if not arrays:
-            return view, match
-        names = {label: name for label, (name, _) in arrays.items()}
-        return view.having(arrays=dict(arrays.values())), replace(match, names={**match.names, **names})
+        arrays.update({name: made[label] for label, name in names.items()})
+        return replace(match, names={**match.names, **names}) if names else match
+
+
+def _news(notes: list[tuple[Note, set[Node]]]) -> Iterator[Note]:
+    """The notes but those of longer patterns that are not met where a shorter one is, or is refused."""
+    sharing: dict[Node, list[set[Node]]] = {}
+    for _, members in notes:
+        for node in members:
+            sharing.setdefault(node, []).append(members)
+    for note, members in notes:
+        if not (note.refused and any(others < members for node in members for others in sharing[node])):
+            yield note

@@ -79,12 +79,15 @@ def node_of(entry: Any) -> onnx.NodeProto:
 
 def names_of(graph: onnx.GraphProto) -> set[str]:
     """Every name that a file uses for a tensor, in subgraphs too."""
-    names = {value.name for value in (*graph.input, *graph.initializer)}
-    for node in graph.node:
-        names.update((*node.input, *node.output))
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                names |= names_of(inner)
+    names: set[str] = set()
+    waiting = [graph]
+    while waiting:
+        here = waiting.pop()
+        names.update(value.name for value in (*here.input, *here.initializer))
+        for node in here.node:
+            names.update((*node.input, *node.output))
+            for attribute in node.attribute:
+                waiting += [attribute.g] if attribute.HasField("g") else attribute.graphs
     return names
 
 

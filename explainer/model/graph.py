@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -143,9 +143,9 @@ class Graph:
             changes["arrays"] = {**self.arrays, **changes["arrays"]}
         return replace(self, **changes)
 
-    def unused(self, name: str) -> str:
-        """`name`, or one like it that neither a tensor of the file nor an array has."""
-        while name in self.source.names or name in self.arrays:
+    def unused(self, name: str, besides: Collection[str] = ()) -> str:
+        """`name`, or one like it that no tensor of the file has, no array, and nothing of `besides`."""
+        while name in self.source.names or name in self.arrays or name in besides:
             name += "_"
         return name
 

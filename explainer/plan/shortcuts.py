@@ -21,15 +21,16 @@ def behind_relu(graph: Graph, steps: list[Step], anchor: Anchor) -> list[Step]:
         for name in set(step.layer.inputs):
             readers.setdefault(name, []).append(step)
 
-    def gets_nothing_where_zero(name: str) -> bool:
-        return name != anchor.tensor and all(
+    # Tensors whose relevance is 0 wherever they are. Their readers come before them in a walk, so each
+    # is judged once, by what is known of its readers' outputs.
+    quiet: set[str] = set()
+    for name in dict.fromkeys(step.layer.output for step in steps):
+        if name != anchor.tensor and all(
             step.rule.proportional
-            or (
-                (step.layer.kind.routes or step.layer.facts.rectifies)
-                and gets_nothing_where_zero(step.layer.output)
-            )
+            or ((step.layer.kind.routes or step.layer.facts.rectifies) and step.layer.output in quiet)
             for step in readers.get(name, ())
-        )
+        ):
+            quiet.add(name)
 
     changed = []
     for step in steps:
@@ -39,7 +40,7 @@ def behind_relu(graph: Graph, steps: list[Step], anchor: Anchor) -> list[Step]:
             and step.layer.output != anchor.tensor
             and len(graph.readers.get(step.layer.output, ())) == len(own) == 1
             and own[0].layer.facts.rectifies
-            and gets_nothing_where_zero(own[0].layer.output)
+            and own[0].layer.output in quiet
         ):
             step = replace(step, layer=step.layer.having(signed=False), record=own[0].layer.output)
         changed.append(step)
