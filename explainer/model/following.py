@@ -19,6 +19,7 @@ from .roles import (
     RECURRENT,
     REDUCING,
 )
+from .sizes import numbers_of, sizes_of
 
 # For every axis of a tensor what it was where the following began; None for one that is new or mixed.
 Labels: TypeAlias = "tuple[int | None, ...]"
@@ -88,17 +89,11 @@ class Following:
         """How many axes a tensor has, if that can be told."""
         if name in self.at:
             return len(self.at[name])
-        if name in self.graph.initializers:
-            return len(self.graph.initializers[name].dims)
-        if name in self.graph.arrays:
-            return self.graph.arrays[name].ndim
         return self.graph.axes(name)
 
     def numbers(self, name: str) -> list[int] | None:
         """A small constant of whole numbers; None where it is none."""
-        if not name or not self.graph.is_constant(name):
-            return None
-        return [int(number) for number in self.graph.constant(name).reshape(-1)]
+        return numbers_of(self.graph, name)
 
     def aligned(self, node: Node, carried: Carried) -> Labels | None:
         """As NumPy broadcasts: axes are counted from the last one."""
@@ -188,7 +183,7 @@ def _flatten(following: Following, node: Node, carried: Carried) -> Labels | Non
 def _reshape(following: Following, node: Node, carried: Carried) -> Labels | None:
     """What is in front stays in front, perhaps with more behind it in the same axis."""
     labels = carried.get(0)
-    sizes = None if labels is None else _sizes(following, node.operand(1))
+    sizes = None if labels is None else sizes_of(following.graph, node.operand(1), following.rank)
     if not labels or not sizes:
         return None
     kept = next((place for place, size in enumerate(sizes) if size != 0), len(sizes))
@@ -196,36 +191,6 @@ def _reshape(following: Following, node: Node, carried: Carried) -> Labels | Non
     if kept < min(len(sizes), len(labels)) and labels[kept] == 0 and sizes[kept] in (None, -1):
         found[kept] = 0
     return tuple(found)
-
-
-def _sizes(following: Following, name: str) -> list[int | None] | None:
-    """A shape, None for what depends on the input's: most are put together from the input's by a Concat."""
-    if (numbers := following.numbers(name)) is not None:
-        return list(numbers)
-    node = following.graph.producers.get(name)
-    if node is None:
-        return None
-    if node.operator == "Concat":
-        parts = [_sizes(following, part) for part in node.inputs]
-        return None if None in parts else [size for part in parts for size in part or []]
-    if node.operator in ("Cast", "Identity"):
-        return _sizes(following, node.inputs[0])
-    if node.operator == "Unsqueeze":  # one size, taken out of a shape and put into a list again
-        return [None]
-    if node.operator == "Shape":
-        rank = following.rank(node.inputs[0])
-        start, end = node.attributes.get("start", 0), node.attributes.get("end")
-        return None if rank is None else [None] * len(range(rank)[start:end])
-    if node.operator == "Gather":
-        chosen = following.numbers(node.operand(1))
-        return None if chosen is None else [None] * len(chosen)
-    if node.operator == "Slice":
-        whole, ends = _sizes(following, node.inputs[0]), [following.numbers(part) for part in node.inputs[1:]]
-        starts_and_ends = ends or [node.attributes.get("starts"), node.attributes.get("ends")]
-        if whole is None or len(starts_and_ends) > 3 or None in starts_and_ends:
-            return None
-        return whole[starts_and_ends[0][0] : starts_and_ends[1][0]]  # type: ignore[index]
-    return None
 
 
 def _gather(following: Following, node: Node, carried: Carried) -> Labels | None:
@@ -252,7 +217,7 @@ def _one_hot(following: Following, node: Node, carried: Carried) -> Labels | Non
 
 
 def _expand(following: Following, node: Node, carried: Carried) -> Labels | None:
-    sizes = _sizes(following, node.operand(1))
+    sizes = sizes_of(following.graph, node.operand(1), following.rank)
     rank = following.graph.axes(node.outputs[0]) if sizes is None else len(sizes)
     if 0 not in carried or rank is None:
         return None

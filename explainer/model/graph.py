@@ -15,10 +15,11 @@ from onnx import numpy_helper
 from ..errors import ModelError
 from ..tensor import Array
 from ..text import LINE, printable
+from .constants import computed
 from .node import Input, Node, input_of, node_of
 from .notes import Note
 from .operators import known
-from .reading import Source, constant_part, read_model
+from .reading import Source, read_model
 from .runtime import Runtime
 
 if TYPE_CHECKING:
@@ -155,6 +156,11 @@ class Graph:
         return {name: node for node in self.nodes for name in node.outputs if name}
 
     @cached_property
+    def places(self) -> dict[Node, int]:
+        """Each node's place in the order in which they run."""
+        return {node: place for place, node in enumerate(self.nodes)}
+
+    @cached_property
     def readers(self) -> dict[str, list[Node]]:
         """Tensor name -> the nodes that read it, once per node."""
         readers: dict[str, list[Node]] = {}
@@ -234,7 +240,9 @@ class Graph:
 
     def axes(self, name: str) -> int | None:
         """How many axes a tensor of the file has; None where the file does not tell."""
-        return self.source.axes.get(name)
+        if name in self.initializers:
+            return len(self.initializers[name].dims)
+        return self.arrays[name].ndim if name in self.arrays else self.source.axes.get(name)
 
     def _evaluate(self, name: str) -> dict[str, Array]:
         source = self.source
@@ -249,17 +257,24 @@ class Graph:
         producer = self.producers.get(name)
         if producer is not None and producer.operator == "Constant":
             return {name: _constant_value(producer)}
-        from .session import Session
-
         # All at once: a session per constant would cost more than the explanation.
-        readers = (node for node in self.nodes if not self.fixed.issuperset(filter(None, node.outputs)))
-        frontier = {name, *(read for node in readers for read in node.inputs if self._is_computed(read))}
-        part = constant_part(source.data, frontier)
-        session = Session(part, sorted(frontier), source.folder, title=self.title, runtime=self.runtime)
-        return session.run({})
+        return computed(source, name, self._frontier, self.constants, self.constant, self.runtime)
+
+    @cached_property
+    def _frontier(self) -> frozenset[str]:
+        """Computed constants that something else than constants reads, nodes inside of groups too."""
+        nodes = (single for node in self.nodes for single in node.members or (node,))
+        return frozenset(
+            name
+            for node in nodes
+            if not self.fixed.issuperset(filter(None, node.outputs))
+            for name in node.inputs
+            if self._is_computed(name)
+        )
 
     def _is_computed(self, name: str) -> bool:
-        return name in self.fixed and name not in self.initializers and name in self.producers
+        node = self.producers.get(name)
+        return node is not None and node.operator != "Constant" and name in self.fixed
 
     def typed(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Feeds in the types that the file declares: float64 explanations know theirs more precisely."""

@@ -188,25 +188,6 @@ def _check_external(tensor: onnx.TensorProto, folder: Path | None, title: str) -
         raise ModelError(f"{title}: its external data {location!r} is missing; put it beside the model file")
 
 
-def constant_part(source: bytes, names: set[str]) -> bytes:
-    """A model without inputs that computes `names`, which depend on constants only."""
-    model = onnx.ModelProto.FromString(source)
-    graph = model.graph
-    wanted, kept = set(names), []
-    for node in reversed(graph.node):
-        if wanted.intersection(node.output):
-            kept.append(node)
-            wanted.update(name for name in (*node.input, *captured_names(node)) if name)
-    part = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
-    part.functions.extend(model.functions)
-    part.graph.name = "constants"
-    part.graph.node.extend(reversed(kept))
-    part.graph.initializer.extend(tensor for tensor in graph.initializer if tensor.name in wanted)
-    for name in sorted(names):
-        part.graph.output.add().name = name
-    return bytes(part.SerializeToString())
-
-
 @functools.cache
 def _defaults(operator: str, domain: str, opset: int) -> dict[str, Any]:
     try:

@@ -34,6 +34,8 @@ class Session:
     packed : bool
         Whether weights are copied into the order that is fastest to multiply.
     runtime : Runtime, optional
+    once : bool
+        Whether it runs once: nothing is done for the sake of later runs, and no memory is held for them.
 
     Raises
     ------
@@ -52,6 +54,7 @@ class Session:
         title: str = "the model",
         packed: bool = False,
         runtime: Runtime | None = None,
+        once: bool = False,
     ) -> None:
         runtime = runtime or Runtime()
         options = options_of(runtime)
@@ -61,6 +64,9 @@ class Session:
         # A file's weights stay as they are, shared with the walk: packed copies add 0.5 GB to VGG-16 and
         # save no time (measured).
         options.add_session_config_entry("session.disable_prepacking", "0" if packed else "1")
+        if once:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+            options.enable_cpu_mem_arena = False
         self._weights = {
             name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in (weights or {}).items()
         }

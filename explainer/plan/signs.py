@@ -20,7 +20,10 @@ def nonnegative(graph: Graph) -> frozenset[str]:
     """
     known = {value.name for value in graph.inputs if value.dtype.kind == "u"}
     for node in graph.nodes:
-        if facts_of(node.operator).sign(_Operands(node, graph, known)):
+        # What a constant holds is looked at where something else reads it.
+        if not graph.fixed.issuperset(node.outputs) and facts_of(node.operator).sign(
+            _Operands(node, graph, known)
+        ):
             known.update(name for name in node.outputs if name)
     return frozenset(known)
 

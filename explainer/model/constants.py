@@ -1,0 +1,195 @@
+"""Constants that a file computes from others: weights behind a Cast, tables, shapes.
+
+They are computed together, once, by onnxruntime; before anything is run, what each would take is looked at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+import onnx
+import onnx.shape_inference
+from onnx import numpy_helper
+
+from ..errors import ModelError
+from ..tensor import Array
+from .reading import Source, captured_names
+from .runtime import Runtime
+
+# What computed constants may take in bytes, beside so many times what they are computed from: float64 of
+# int8, or a few steps from float16 to a float32 matrix in another order.
+LARGEST, TIMES = 1 << 30, 8
+# Larger tensors are no sizes: no other tensor's shape depends on what they hold.
+FEW = 1 << 10
+# How often sizes may depend on computed sizes that ONNX's inference of shapes cannot tell.
+ROUNDS = 4
+
+
+def computed(
+    source: Source,
+    name: str,
+    others: Collection[str],
+    known: Collection[str],
+    stored: Callable[[str], Array],
+    runtime: Runtime,
+) -> dict[str, Array]:
+    """The value of a constant, and of all others that can be had with it.
+
+    Parameters
+    ----------
+    source : Source
+    name : str
+        A tensor that a node computes from constants alone.
+    others : collection of str
+        More of them, left out where they would take too much.
+    known : collection of str
+        Those that were computed before: they count, and are not computed again.
+    stored : callable
+        The value of an initializer.
+    runtime : Runtime
+
+    Raises
+    ------
+    ModelError
+        It would take too much memory, or onnxruntime cannot compute it.
+    """
+    able, needs = Part(source, {name, *others}, stored, runtime).affordable()
+    if name not in able:
+        raise ModelError(f"{source.title}: {name!r} is a constant that is not computed: {needs}")
+    wanted = (able & {name, *others}) - {*known}
+    return Part(source, wanted, stored, runtime).run(wanted)
+
+
+class Part:
+    """The nodes of a file that compute some constants, as a model without inputs.
+
+    Parameters
+    ----------
+    source : Source
+    names : set of str
+    stored, runtime : see `computed`
+    """
+
+    def __init__(
+        self, source: Source, names: set[str], stored: Callable[[str], Array], runtime: Runtime
+    ) -> None:
+        self.source, self.stored, self.runtime = source, stored, runtime
+        wanted, nodes = set(names), list[onnx.NodeProto]()
+        for node in reversed(source.proto.graph.node):
+            if not wanted.isdisjoint(node.output):
+                nodes.append(node)
+                wanted.update(name for name in (*node.input, *captured_names(node)) if name)
+        self.nodes = nodes[::-1]
+        self.initializers = [tensor for tensor in source.proto.graph.initializer if tensor.name in wanted]
+
+    def run(self, names: Collection[str]) -> dict[str, Array]:
+        """What the nodes compute: one session."""
+        from .session import Session
+
+        model = self._model(self.initializers)
+        for name in sorted(names):
+            model.graph.output.add().name = name
+        source, own = self.source, {tensor.name for tensor in self.initializers}
+        weights = {name: self.stored(name) for name in source.places if name in own}
+        return Session(
+            model.SerializeToString(),
+            sorted(names),
+            source.folder,
+            weights,
+            source.title,
+            once=True,
+            runtime=self.runtime,
+        ).run({})
+
+    def _model(self, initializers: Iterable[onnx.TensorProto]) -> onnx.ModelProto:
+        proto = self.source.proto
+        model = onnx.ModelProto(ir_version=proto.ir_version, opset_import=proto.opset_import)
+        model.functions.extend(proto.functions)
+        model.graph.name = "constants"
+        model.graph.node.extend(self.nodes)
+        model.graph.initializer.extend(initializers)
+        return model
+
+    def affordable(self) -> tuple[set[str], str]:
+        """The tensors that there is room for, in the order they run; and why there is none for the next."""
+        sizes = self._sizes()
+        left = LARGEST + TIMES * sum(map(bytes_of_tensor, self.initializers))
+        blocked, reason = set[str](), ""
+        for node in self.nodes:
+            takes = sum(sizes.get(name) or 0 for name in node.output)
+            if takes > left and not reason:
+                reason = (
+                    f"{node.op_type} {(node.name or node.output[0])!r} makes {takes / 1e9:.3g} GB out of "
+                    f"constants alone, and {left / 1e9:.3g} GB are left for that"
+                )
+            if takes > left or not blocked.isdisjoint((*node.input, *captured_names(node))):
+                blocked.update(node.output)
+            else:
+                left -= takes
+        return {name for node in self.nodes for name in node.output if name not in blocked}, reason
+
+    def _sizes(self) -> Mapping[str, int | None]:
+        """The bytes of every tensor; None where that cannot be told without computing it."""
+        values: dict[str, Array] = {}
+        for _ in range(ROUNDS):
+            sizes = self._inferred(values)
+            unknown = [node for node in self.nodes if any(sizes.get(name) is None for name in node.output)]
+            behind = {name for node in unknown for name in node.output}
+            # The sizes of these may be told by what they read, where that is computed.
+            made = {name for node in self.nodes for name in node.output}
+            few = {
+                name
+                for node in unknown
+                for name in node.input
+                if name in made - behind - values.keys() and (sizes.get(name) or 0) <= FEW
+            }
+            if not few:
+                break
+            values |= Part(self.source, few, self.stored, self.runtime).run(few)
+        return sizes
+
+    def _inferred(self, values: Mapping[str, Array]) -> Mapping[str, int | None]:
+        """The bytes of every tensor, where inference of shapes tells them; some values are known."""
+        model = self._model([])
+        outline(model.graph, self.initializers)
+        kept = [node for node in self.nodes if values.keys().isdisjoint(node.output)]
+        del model.graph.node[:]
+        model.graph.node.extend(kept)
+        model.graph.initializer.extend(numpy_helper.from_array(one, name) for name, one in values.items())
+        try:
+            found = onnx.shape_inference.infer_shapes(model, data_prop=True).graph.value_info
+        except Exception:  # of an odd file nothing is told; onnxruntime says what is wrong with it
+            return {}
+        known = {value.name: _bytes(value.type.tensor_type) for value in found}
+        return known | {name: value.nbytes for name, value in values.items()}
+
+
+def outline(graph: onnx.GraphProto, initializers: Iterable[onnx.TensorProto]) -> None:
+    """Put initializers into a graph, of the large ones type and shape alone, as an input's."""
+    for tensor in initializers:
+        if bytes_of_tensor(tensor) > FEW:
+            graph.input.append(
+                onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+            )
+        else:
+            graph.initializer.append(tensor)
+
+
+def bytes_of_tensor(tensor: onnx.TensorProto) -> int:
+    """What an initializer takes."""
+    return math.prod(map(int, tensor.dims)) * _item(tensor.data_type)
+
+
+def _bytes(kind: onnx.TypeProto.Tensor) -> int | None:
+    dims = kind.shape.dim
+    if not kind.HasField("shape") or not all(dim.HasField("dim_value") for dim in dims):
+        return None
+    return math.prod(int(dim.dim_value) for dim in dims) * _item(kind.elem_type)
+
+
+def _item(kind: int) -> int:
+    try:
+        return int(onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize)
+    except KeyError:  # no type of ONNX's, or none that NumPy has: of some size
+        return 8
