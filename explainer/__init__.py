@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import canonizers, composites, layers, methods, plugins, rules, testing
+    from . import canonizers, composites, files, layers, methods, plugins, rules, testing
     from .channels import concepts
     from .compiler import compile
     from .composites import Composite
@@ -82,7 +82,7 @@ _HOMES = {
     ),
 }
 
-_MODULES = ("canonizers", "composites", "layers", "methods", "plugins", "rules", "testing")
+_MODULES = ("canonizers", "composites", "files", "layers", "methods", "plugins", "rules", "testing")
 
 __all__ = [
     "Ask",
@@ -112,6 +112,7 @@ __all__ = [
     "composites",
     "concepts",
     "explain",
+    "files",
     "grid",
     "imgify",
     "layers",

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .errors import InputError
+from .files import Files, recording
 from .inputs.feeds import given
 from .inputs.preprocess import Preprocess, PreprocessLike, reading
 from .inputs.ranges import MAX_PIXELS, pixel_limit
@@ -147,16 +148,17 @@ class Explainer:
         custom_ops: Sequence[PathLike] = (),
         **how: Unpack[Settings],
     ) -> None:
-        self.recipe = Recipe.of(how)
-        self.max_pixels = pixel_limit(max_pixels)
-        runtime = Runtime(providers, threads, custom_ops)
-        self.graph = Graph.load(model, runtime)
-        self._preprocess = reading(preprocess, self.graph.metadata)
-        self.method, self.composite = self.recipe.made(self._preprocess)
+        with recording() as self._files:
+            self.recipe = Recipe.of(how)
+            self.max_pixels = pixel_limit(max_pixels)
+            runtime = Runtime(providers, threads, custom_ops)
+            self.graph = Graph.load(model, runtime)
+            self._preprocess = reading(preprocess, self.graph.metadata)
+            self.method, self.composite = self.recipe.made(self._preprocess)
+            self.labels = labels_of(self.graph) if labels is None else labels_given(labels)
         self.name, self.how, self.keep = self.recipe.method, self.recipe.how, self.recipe.keep
         backends = self.recipe.backends
         self.dtype = backends.dtype
-        self.labels = labels_of(self.graph) if labels is None else labels_given(labels)
         self._given: dict[str, Any] = {
             "preprocess": None if preprocess is None else self.preprocess,
             "labels": None if labels is None else self.labels,
@@ -312,7 +314,9 @@ class Explainer:
         asked = [resolve_target(self.graph, ask, self.labels) for ask in asks]
         with self._asked(asks[0] if asks else Ask()).advising():
             walkers = self._prepared.walkers(asked)
-        input_ = given(self.graph, x, self._preprocess, self.max_pixels)
+        with recording() as files:
+            input_ = given(self.graph, x, self._preprocess, self.max_pixels)
+        made_of = Files([self._files, files])
         found: dict[Target, Explanation] = {}
         for anchor, here in walkers.items():
             these = [target for target in asked if target.anchor == anchor]
@@ -325,6 +329,7 @@ class Explainer:
                     composite=self.composite.name,
                     how=self.how,
                     recipe=self.recipe,
+                    files=made_of,
                 )
         return [replace(found[target], ask=ask) for target, ask in zip(asked, asks, strict=True)]
 

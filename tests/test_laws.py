@@ -222,7 +222,7 @@ def test_law_5_the_cli_uses_public_names_only():
                     assert node.attr in (*explainer.__all__, "__version__"), f"{name}: {node.attr}"
 
 
-def test_law_7_an_error_is_given_its_lines_one_by_one():
+def test_law_8_an_error_is_given_its_lines_one_by_one():
     """A name with an end of line in it would forge a line: so a line's end inside one is shown as \\n."""
     for name, tree in EXPLAINER.items():
         for node in ast.walk(tree):
@@ -233,7 +233,7 @@ def test_law_7_an_error_is_given_its_lines_one_by_one():
                 )
 
 
-def test_law_7_the_command_line_prints_in_one_place():
+def test_law_8_the_command_line_prints_in_one_place():
     homes = {"cli.say", "cli.progress"}
     for name, tree in modules("cli").items():
         for node in ast.walk(tree):
@@ -275,6 +275,27 @@ def test_nothing_recurses_over_a_graph():
             "a chain of 1,000 nodes would be a RecursionError: keep a list of what is waiting"
         )
     assert calling_themselves(ast.parse("def f(x):\n    def g(y):\n        return g(y - 1)")) == {"g"}
+
+
+def test_law_7_whoever_reads_a_file_opens_it_by_files():
+    """So that no result is written over it."""
+    homes = {"files", "cli.lines"}
+    openers = {
+        "open",
+        "io.open",
+        "os.open",
+        "np.load",
+        "np.loadtxt",
+        "onnx.load",
+        "onnx.load_model",
+        "np.memmap",
+    }
+    for name, tree in EXPLAINER.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and name not in homes:
+                called = ast.unparse(node.func)
+                assert called not in openers, f"{name}:{node.lineno}: {called}"
+                assert called.split(".")[-1] not in ("read_text", "read_bytes", "write_text", "write_bytes")
 
 
 SCRIPT = """

@@ -21,7 +21,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), explainer.files.recording():
                 warnings.showwarning = in_one_line
                 return super().invoke(ctx)
         except click.ClickException as error:

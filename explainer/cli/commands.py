@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +23,7 @@ from .options import (
     start_options,
     target_option,
 )
+from .pictures import check_outputs
 from .say import say, say_text
 
 
@@ -152,8 +152,8 @@ def compile_command(
 
     Its outputs are those of MODEL and the relevance; any onnxruntime runs it.
     """
-    if os.path.realpath(output) == os.path.realpath(model):
-        raise click.UsageError(f"-o {output} would overwrite the model: choose another name")
+    explainer.files.read(model)
+    check_outputs([output])
     made = explainer.compile(
         model,
         output,

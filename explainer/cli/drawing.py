@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,12 +109,6 @@ def drawing_of(options: Mapping[str, Any]) -> dict[str, Any]:
     if options["grid"] and Path(options["grid"]).suffix.lower() != ".png":
         raise click.UsageError(f"--grid {options['grid']}: a picture is a .png")
     return {name: options[name] for name in FIELDS} | {"scale": options["fixed_scale"]}
-
-
-def check_grid(path: str, others: Iterable[str]) -> None:
-    """Refuse to write the grid over what is read or written already."""
-    if os.path.realpath(path) in map(os.path.realpath, others):
-        raise click.UsageError(f"--grid {path} would overwrite what is read or written: choose another place")
 
 
 def common_scale(explanations: Sequence[explainer.Explanation], drawing: Mapping[str, Any]) -> float:

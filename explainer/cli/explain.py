@@ -14,7 +14,7 @@ import explainer
 
 from . import channels, report
 from .again import Repeatable
-from .drawing import check_grid, common_scale, drawing_of, drawing_options
+from .drawing import common_scale, drawing_of, drawing_options
 from .labels import LabelFile
 from .options import (
     Numbers,
@@ -26,7 +26,7 @@ from .options import (
     start_options,
     target_option,
 )
-from .pictures import Job, endings_of, list_jobs
+from .pictures import Job, check_outputs, endings_of, list_jobs, make_folder
 from .progress import Progress, Steps
 
 FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
@@ -76,13 +76,17 @@ def explain(
     drawing = drawing_of(options)
     # What is kept is asked for: it goes where numbers go.
     with_numbers = options["save_relevance"] or bool(options["keep"])
-    jobs, several = list_jobs(images, output, with_numbers, model, endings_of(targets))
-    if options["grid"]:
-        files = [path for picture in jobs for job in picture for path in (job.picture, *job.written)]
-        check_grid(options["grid"], [model, *files])
+    jobs, several = list_jobs(images, output, with_numbers, endings_of(targets))
+    outputs = [path for picture in jobs for job in picture for path in job.written]
+    outputs += [options["grid"]] if options["grid"] else []
+    explainer.files.read(model, *(picture[0].picture for picture in jobs))
+    check_outputs(outputs)
     asks = [ask_of(options, target) for target in targets]
     with channels.calling(options["ranks"], options["keep"]):
         explained = open_model(model, options)
+    check_outputs(outputs)  # now the model has said where its weights lie
+    if several:
+        make_folder(output)
     cuts = [explained.start_of(target).cut.partition(" ")[0] for target in targets]
     loading = perf_counter() - began
 
@@ -140,7 +144,9 @@ def explain(
                 for _, job, numbers in waiting
             ]
             shown = drawing if drawing["scale"] else drawing | {"scale": "shared"}
-            explainer.grid(drawn, titles=titles, **shown).save(options["grid"])
+            grid = explainer.grid(drawn, titles=titles, **shown)
+            with explainer.files.write_whole(options["grid"]) as file:
+                grid.save(file, "PNG")
             if not options["as_json"]:
                 progress.say(f"all of them: {options['grid']}")
     if failures:

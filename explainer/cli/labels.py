@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+import explainer
+
 
 class LabelFile(click.ParamType):  # type: ignore[type-arg]  # not generic in older releases of click
     """One name a line, or JSON: a list, a dict of index to name, or one with ``id2label``."""
@@ -17,8 +19,8 @@ class LabelFile(click.ParamType):  # type: ignore[type-arg]  # not generic in ol
         if not isinstance(value, str):
             return value
         try:
-            with open(value, encoding="utf-8-sig") as file:
-                text = file.read().rstrip()
+            with explainer.files.opened(value) as file:
+                text = file.read().decode("utf-8-sig").rstrip()
         except (OSError, UnicodeDecodeError) as error:
             self.fail(f"{value}: {getattr(error, 'strerror', None) or 'not a text file'}", param, ctx)
         if not text.startswith(("[", "{")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ import click
 import explainer
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+
+# In bytes and in letters: file systems take names of 255 bytes.
+LONGEST_NAME, LONGEST_ENDING = 180, 40
 
 
 @dataclass(frozen=True)
@@ -34,16 +38,16 @@ Picture: TypeAlias = tuple[Job, ...]
 
 
 def list_jobs(
-    images: Sequence[str], output: str, with_numbers: bool, model: str, endings: Sequence[str] = ("",)
+    images: Sequence[str], output: str, with_numbers: bool, endings: Sequence[str] = ("",)
 ) -> tuple[list[Picture], bool]:
-    """Return the jobs of each picture, and whether the results go to a folder, which is made if need be.
+    """Return the jobs of each picture, and whether the results go to a folder.
 
     Each picture has one job for each of the `endings` of its results' names.
 
     Raises
     ------
     ExplainerError, click.UsageError
-        If there is no picture, or the results cannot go there or would take the place of what is read.
+        If there is no picture, or the results cannot go there.
     """
     pictures = [picture for image in images for picture in pictures_of(image)]
     to_folder = (
@@ -54,7 +58,7 @@ def list_jobs(
             raise click.UsageError(f"several images need a folder, but -o {output} is a file")
         if Path(output).suffix.lower() == ".png" and not os.path.isdir(output):
             raise click.UsageError(f"several images need a folder: -o {output} names a picture")
-        bases = [os.path.join(output, Path(picture).stem) for picture in pictures]
+        bases = [os.path.join(output, name_of(picture)) for picture in pictures]
     else:
         if Path(output).suffix.lower() != ".png":
             raise click.UsageError(f"-o {output}: a heat map is a .png (the numbers: --save-relevance)")
@@ -65,27 +69,48 @@ def list_jobs(
         for picture in pictures
         for name in (next(names) for _ in endings)
     ]
-    read = {os.path.realpath(path) for path in (*pictures, model)}
-    for job in jobs:
-        for path in job.written:
-            if os.path.realpath(path) in read:
-                raise click.UsageError(
-                    f"-o {output} would overwrite {path}, which is read: choose another place"
-                )
-    if to_folder:
-        try:
-            os.makedirs(output, exist_ok=True)
-        except OSError as error:
-            raise explainer.OutputError(f"the folder {output} cannot be made: {error.strerror}") from error
     count = len(endings)
     return [tuple(jobs[place : place + count]) for place in range(0, len(jobs), count)], to_folder
+
+
+def check_outputs(outputs: Sequence[str]) -> None:
+    """Refuse outputs that are read, as far as that is known yet, or that are the same file.
+
+    Raises
+    ------
+    click.UsageError
+    """
+    try:
+        explainer.files.check(outputs)
+    except explainer.OutputError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def make_folder(output: str) -> None:
+    """Make the folder for results, if need be.
+
+    Raises
+    ------
+    OutputError
+    """
+    try:
+        os.makedirs(output, exist_ok=True)
+    except OSError as error:
+        raise explainer.OutputError(f"the folder {output} cannot be made: {error.strerror}") from error
+
+
+def name_of(picture: str) -> str:
+    """Return what a picture's results are called: its name, less what cannot be seen in it."""
+    seen = "".join(letter if letter.isprintable() else "_" for letter in Path(picture).stem)
+    return seen.encode()[:LONGEST_NAME].decode(errors="ignore")
 
 
 def endings_of(targets: Sequence[object]) -> list[str]:
     """Return what is put behind a result's name to tell targets apart; nothing for a single one."""
     if len(targets) == 1:
         return [""]
-    return ["-" + (re.sub(r"[^\w.-]+", "_", str(target)).strip("_") or "target") for target in targets]
+    names = (re.sub(r"[^\w.-]+", "_", str(target)[:LONGEST_ENDING]).strip("_") for target in targets)
+    return [f"-{name or 'target'}" for name in names]
 
 
 def pictures_of(image: str) -> list[str]:
@@ -101,16 +126,20 @@ def pictures_of(image: str) -> list[str]:
     return found
 
 
+def folded(name: str) -> str:
+    """Return a name as the file systems see it that tell neither capitals nor ways to write an accent."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def distinct(names: Sequence[str]) -> list[str]:
     """Return the names, with a number behind those that would collide."""
     taken: set[str] = set()
     found = []
     for name in names:
         unique, number = name, 1
-        # Some file systems do not tell upper from lower case.
-        while unique.casefold() in taken:
+        while folded(unique) in taken:
             number += 1
             unique = f"{name}-{number}"
-        taken.add(unique.casefold())
+        taken.add(folded(unique))
         found.append(unique)
     return found

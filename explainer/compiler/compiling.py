@@ -13,7 +13,7 @@ import onnx
 
 from ..composites import Composite
 from ..errors import InputError, ModelError, PreprocessError
-from ..files import path_of, write_whole
+from ..files import path_of, recording, write_whole
 from ..inputs.feeds import layout_of
 from ..inputs.preprocess import reading
 from ..inputs.ranges import edges
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 
 @named(Settings, defaults=Recipe(), but=("dtype", "engine", "forward", "audit"))
+@recording()
 def compile(
     model: ModelLike,
     path: str | os.PathLike[str] | None = None,

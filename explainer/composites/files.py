@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CompositeError
+from ..files import opened
 
 ENDINGS = (".toml", ".json")
 LARGEST = 1 << 20  # bytes; a composite of a thousand rules has a tenth of it
@@ -40,7 +41,7 @@ def read_composite(path: Path) -> Mapping[str, Any]:
     if path.suffix.lower() not in ENDINGS:
         raise CompositeError(f"{path}: a composite's file ends in {' or '.join(ENDINGS)}")
     try:
-        with open(path, "rb") as file:
+        with opened(path) as file:
             content = file.read(LARGEST + 1)
         if len(content) > LARGEST:
             raise CompositeError(f"{path} has more than {LARGEST} bytes: this is no composite")

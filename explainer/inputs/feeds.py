@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, PreprocessError
+from ..files import read
 from ..model.graph import Graph, Input
 from ..tensor import Array
 from .arrays import feeds_of, limits, only_input
@@ -64,6 +65,8 @@ def given(
         An image, and neither the file nor the caller says how.
     InputError
     """
+    for one in x.values() if isinstance(x, Mapping) else [x]:
+        read(*_files_behind(one))
     if isinstance(x, Mapping | np.ndarray):
         return Batch(feeds_of(graph, x), layout=layout_of(preprocess))
     from . import pictures
@@ -74,6 +77,16 @@ def given(
             f"{type(x).__name__}; for several images call explain for each, or stack prepared arrays"
         )
     return _prepared(graph, x, preprocess(), max_pixels)
+
+
+def _files_behind(value: Any) -> list[str]:
+    """The file that a picture of Pillow's or a mapped array still reads from."""
+    while value is not None:
+        name = getattr(value, "filename", None)
+        if isinstance(name, str | os.PathLike) and os.fspath(name):
+            return [os.fspath(name)]
+        value = getattr(value, "base", None)
+    return []
 
 
 def layout_of(preprocess: Callable[[], Preprocess | None]) -> str:

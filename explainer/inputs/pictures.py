@@ -21,7 +21,9 @@ from PIL import (
 )
 
 from ..errors import InputError
+from ..files import opened
 from ..plain.checks import is_whole
+from ..text import printable
 from .ranges import MAX_PIXELS
 
 STRIP = 1 << 20  # pixels that are computed at once, so that what is in between takes no memory to speak of
@@ -83,7 +85,7 @@ def open_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Im
     if os.path.isdir(path):
         raise InputError(f"{path} is a folder: give a picture file")
     try:
-        file = open(path, "rb")  # noqa: SIM115  # what is wrong with the name is not wrong with the picture
+        file = opened(path)  # what is wrong with the name is not wrong with the picture
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:  # ValueError: no file can have such a name
@@ -94,7 +96,7 @@ def open_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Im
             picture = _decoded(image, max_pixels)
             several = _has_several(image)
     if several:
-        warnings.warn(f"{path} holds several pictures: the first one is explained", stacklevel=2)
+        warnings.warn(f"{printable(path)} holds several pictures: the first one is explained", stacklevel=2)
     return picture
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..errors import PreprocessError
+from ..files import opened
 from ..plain.checks import is_whole
 from ..plain.keywords import only_named
 from ..tensor import Array
@@ -171,7 +172,7 @@ class Preprocess:
         if not isinstance(path, str | os.PathLike):  # a number would be an open file
             raise PreprocessError(f"preprocess: the path of a file, not {path!r}")
         try:
-            with open(path, "rb") as file:
+            with opened(path) as file:
                 content = file.read(MAX_CONFIG_BYTES + 1)
         except (OSError, ValueError) as error:  # ValueError: no file can have such a name
             reason = getattr(error, "strerror", None) or error

@@ -13,6 +13,7 @@ import onnx
 from onnx import numpy_helper
 
 from ..errors import ModelError
+from ..files import read
 from ..tensor import Array
 from ..text import LINE, printable
 from .constants import computed
@@ -96,6 +97,7 @@ class Graph:
 
             options_of(runtime)
         source = read_model(model)
+        read(*source.files, *runtime.custom_ops)
         proto, title = source.proto, source.title
         opsets = {entry.domain or "ai.onnx": entry.version for entry in proto.opset_import}
         opset = opsets.get("ai.onnx", 0)

@@ -17,6 +17,7 @@ from onnx import numpy_helper
 from onnx.external_data_helper import uses_external_data
 
 from ..errors import ModelError
+from ..files import opened
 from ..text import LINE, printable
 from .weights import Location, split
 
@@ -57,6 +58,15 @@ class Source:
     def folder(self) -> Path | None:
         """Where external data lies."""
         return None if self.path is None else self.path.parent
+
+    @property
+    def files(self) -> list[Path]:
+        """The model's own file and those of its external data; none where it is no file."""
+        if self.path is None:
+            return []
+        outer = (one for one in self.proto.graph.initializer if uses_external_data(one))
+        names = [entry.value for one in outer for entry in one.external_data if entry.key == "location"]
+        return [self.path, *(self.path.parent / name for name in dict.fromkeys(names))]
 
     @functools.cached_property
     def names(self) -> frozenset[str]:
@@ -154,7 +164,7 @@ def _read(path: Path) -> Source:
         if size > LARGEST:
             raise ModelError(f"{path}: larger than 2 GiB; save its weights as external data")
         file = path.resolve()
-        with open(file, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        with opened(file) as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             light, places = split(data, file.name)
     except FileNotFoundError:
         raise ModelError(f"{path}: no such model file") from None

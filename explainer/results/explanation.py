@@ -13,6 +13,7 @@ import numpy as np
 
 from ..drawing.options import Drawing
 from ..errors import InputError
+from ..files import Files
 from ..plain.checks import is_one_of, is_whole
 from ..plain.keywords import check_known, named, only_named
 from ..plain.tables import html_table, text_table
@@ -87,6 +88,8 @@ class Explanation:
     recipe : Recipe or None
         How it was made, and `ask`, what was asked; None for one that was put together by hand.
     ask : Ask or None
+    files : Files
+        What it was made from: it is saved over none of these.
     """
 
     relevance: Array | dict[str, Array]
@@ -112,6 +115,7 @@ class Explanation:
     repeats: bool = False
     recipe: Recipe | None = None
     ask: Ask | None = None
+    files: Files = field(default_factory=Files)
 
     def __repr__(self) -> str:
         target = self.region or ("a whole tensor" if self.target is None else f"{self.target.tolist()}")

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Protocol, TypeAlias
 import numpy as np
 
 from ..errors import InputError, OutputError
-from ..files import path_of, write_whole
+from ..files import Files, path_of, write_whole
 from ..tensor import Array
 
 
@@ -26,6 +26,9 @@ class Savable(Protocol):
     def arrays(self) -> dict[str, Any]: ...
 
     def to_dict(self) -> dict[str, Any]: ...
+
+    @property
+    def files(self) -> Files: ...
 
 
 def only(explanation: Savable) -> Array:
@@ -84,5 +87,5 @@ def write(explanation: Savable, path: str | Path, **options: Any) -> None:
         raise OutputError(f"{path}: save as {', '.join(most)} or {last}, not {suffix or 'without a suffix'}")
     ask, put = FORMATS[suffix]
     answer = ask(explanation, **options)
-    with write_whole(path) as file:
+    with write_whole(path, explanation.files) as file:
         put(file, answer)
