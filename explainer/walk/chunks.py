@@ -14,6 +14,7 @@ from ..errors import ExplainerError, ModelError, TargetError
 from ..model.graph import Graph
 from ..targets import Target
 from ..tensor import Array
+from ..text import LINE, printable
 from .runs import Run
 
 
@@ -106,11 +107,11 @@ class Chunks:
         self._done.clear()
         yield from (self._chunk(begin, 1) for begin in range(self.samples))
         self.batches.one_by_one = True
-        warnings.warn(
+        what = (
             f"{self.batches.graph.title} declares a dynamic batch but fails on {self.samples} samples "
-            f"({whole.error}); they are fed one by one",
-            stacklevel=_callers_level(),
+            f"({whole.error}); they are fed one by one"
         )
+        warnings.warn(printable(what, LINE), stacklevel=_callers_level())
 
     def _chunk(self, begin: int, size: int, can_be_cut: bool = False) -> Chunk:
         """So many samples; the last chunk is filled up with its last sample."""
