@@ -94,7 +94,7 @@ class ExplainerError(Exception):
         return "\n".join([*lines, f"... and {more:,} more lines"] if more > 0 else lines)
 
     def __str__(self) -> str:
-        lines = [f"  {way.call}  # {way.why}" for way in self.ways]
+        lines = [printable(f"  {way.call}  # {way.why}", LINE) for way in self.ways]
         return "\n".join([self.text, *(["What this model does answer:"] if lines else []), *lines])
 
 
