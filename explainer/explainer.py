@@ -29,7 +29,7 @@ from .targets import (
     Anchor,
     Ask,
     ConditionsLike,
-    Labels,
+    LabelsLike,
     Target,
     TargetLike,
     labels_given,
@@ -103,8 +103,10 @@ class Explainer:
         They can also be given by name, as here; plugins' own in this dict alone.
     preprocess : Preprocess, dict, path or None
         How an image becomes the input; None reads the file's metadata.
-    labels : sequence of str, dict of int -> str, or None
-        Class names; None reads the file's metadata.
+    labels : sequence of str, dict of int -> str, path or None
+        Class names; None reads the file's metadata. A file has a name a line, with or without its index
+        or ImageNet's synset before it, or JSON: a list, a dict of index to name, or Keras'
+        ``imagenet_class_index.json``.
     max_pixels : int
         How many pixels a picture may have, before and after it is prepared; a larger one is refused
         before it is decoded. Decoding takes about 20 bytes a pixel.
@@ -141,7 +143,7 @@ class Explainer:
         model: ModelLike,
         *,
         preprocess: PreprocessLike | None = None,
-        labels: Labels | None = None,
+        labels: LabelsLike | None = None,
         max_pixels: int = MAX_PIXELS,
         providers: Sequence[ProviderLike] | None = None,
         threads: int | None = None,
@@ -356,7 +358,7 @@ def explain(
     against: TargetLike | None = None,
     conditions: ConditionsLike | None = None,
     preprocess: PreprocessLike | None = None,
-    labels: Labels | None = None,
+    labels: LabelsLike | None = None,
     max_pixels: int = MAX_PIXELS,
     **how: Unpack[Settings],
 ) -> Explanation:

@@ -69,7 +69,7 @@ def export(
     opset: int = DEFAULT_OPSET,
     batch: Literal["dynamic"] | int = "dynamic",
     preprocess: Mapping[str, Any] | None = None,
-    labels: Sequence[str] | Mapping[Any, str] | None = None,
+    labels: Sequence[str] | Mapping[Any, str] | str | os.PathLike[str] | None = None,
 ) -> Report:
     """Export a module to an ONNX file that is proved to compute the same.
 
@@ -98,7 +98,7 @@ def export(
     preprocess : mapping, optional
         How a picture becomes an input, in the vocabulary of Hugging Face's
         ``preprocessor_config.json``; stored in the file as ``preprocessor_config``.
-    labels : sequence of str or mapping of index to str, optional
+    labels : sequence of str, mapping of index to str or path, optional
         Names of the classes, which are axis 1 of the first output; stored as ``id2label``.
 
     Returns

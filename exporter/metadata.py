@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+import re
+from collections.abc import Collection, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -33,31 +35,37 @@ def write(proto: onnx.ModelProto, entries: Mapping[str, Any]) -> None:
         proto.metadata_props.add(key=key, value=text)
 
 
-def id2label(labels: Sequence[str] | Mapping[Any, str] | None, classes: int) -> dict[str, str] | None:
+def id2label(
+    labels: Sequence[str] | Mapping[Any, str] | str | os.PathLike[str] | None, classes: int
+) -> dict[str, str] | None:
     """The ``id2label`` of ``labels`` for an output of ``classes`` values.
 
     Parameters
     ----------
-    labels : sequence of str, mapping of class index to str, or None
-        A sequence names every class; a mapping, its keys ints or their decimal text, may leave some out.
+    labels : sequence of str, mapping of class index to str, path or None
+        A sequence names every class; a mapping, its keys ints or their decimal text, may leave some out;
+        a path is read by `read_labels`. Of Keras' pairs, ["n02123045", "tabby"], the second is the name.
     classes : int
         Length of the output's last axis.
 
     Raises
     ------
     ExportError
-        More or fewer names than classes, an index that is not one of the classes, or one named twice.
+        More or fewer names than classes, an index that is not one of the classes, or one named twice;
+        or a name that is no text.
     """
+    if isinstance(labels, str | os.PathLike):
+        labels = read_labels(labels)
     if labels is None:
         return None
-    if isinstance(labels, str):
-        raise ExportError("labels must be a list of names or a dict, not one string")
+    if not isinstance(labels, Collection) or isinstance(labels, bytes | Set):
+        raise ExportError(f"labels must be a list of names, a dict or the path of a file, not {labels!r}")
     if not isinstance(labels, Mapping):
         if len(labels) != classes:
             raise ExportError(f"{len(labels)} labels for {classes} classes")
         labels = dict(enumerate(labels))
     try:
-        by_index = {int(index): str(label) for index, label in labels.items()}
+        by_index = {int(index): _name(label) for index, label in labels.items()}
     except (TypeError, ValueError) as error:
         raise ExportError(f"labels: a class index is an integer ({error})") from error
     if len(by_index) != len(labels):
@@ -68,8 +76,20 @@ def id2label(labels: Sequence[str] | Mapping[Any, str] | None, classes: int) -> 
     return {str(index): by_index[index] for index in sorted(by_index)}
 
 
-def read_labels(file: Path) -> list[str] | dict[str, str]:
+def _name(label: Any) -> str:
+    """A class's name, alone or as the second of a pair of Keras'."""
+    pair = isinstance(label, list | tuple) and len(label) == 2 and all(isinstance(p, str) for p in label)
+    if pair and re.fullmatch(r"n\d+", label[0]):
+        return str(label[1])
+    if not isinstance(label, str):
+        raise ExportError(f"labels: a class name is a text, not {label!r}")
+    return label
+
+
+def read_labels(file: str | os.PathLike[str]) -> list[str] | dict[str, str]:
     """Class names from a text file, one a line, or from JSON: a list, a dict, or one with ``id2label``.
+
+    Lines may have ImageNet's synset before the name, or all of them their index, from 0 on.
 
     Raises
     ------
@@ -77,18 +97,38 @@ def read_labels(file: Path) -> list[str] | dict[str, str]:
         The file cannot be read, or is none of these.
     """
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = Path(file).read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
         raise ExportError(f"labels cannot be read from {file}: {error}") from error
     if not text.lstrip().startswith(("[", "{")):
-        return text.splitlines()
+        return _of_lines(text.splitlines(), file)
     try:
         content = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ExportError(f"labels cannot be read from {file}: {error}") from error
     names: list[str] | dict[str, str] = (
         content.get(LABELS_KEY, content) if isinstance(content, dict) else content
     )
+    return names
+
+
+def _of_lines(names: list[str], file: str | os.PathLike[str]) -> list[str]:
+    """The names without what stands before them in every line."""
+    for before in (r"n\d{8}\s+", r"(\d+)(?:\s*[:,]\s*|\s+-\s+|\s+)", r"n\d{8}\s+"):
+        found = [re.match(before, name) for name in names]
+        if not all(found) or not names:
+            continue
+        rest = [name[one.end() :] for name, one in zip(names, found, strict=True) if one]
+        if not before.startswith("n"):
+            numbers = [int(one[1]) for one in found if one]
+            if len(set(numbers)) < len(numbers):  # years, say
+                return names
+            if sorted(numbers) != list(range(len(numbers))):
+                raise ExportError(
+                    f"labels: the lines of {file} are numbered, and not from 0 on as classes are"
+                )
+            rest = [name for _, name in sorted(zip(numbers, rest, strict=True))]
+        names = rest
     return names
 
 

@@ -15,7 +15,6 @@ import explainer
 from . import channels, report
 from .again import Repeatable
 from .drawing import common_scale, drawing_of, drawing_options
-from .labels import LabelFile
 from .options import (
     Numbers,
     ask_of,
@@ -42,7 +41,7 @@ FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
 @channels.condition_option
 @channels.rank_option
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", help="Of the numbers.")
-@click.option("--labels", type=LabelFile(), help="Class names: one a line, or JSON.")
+@click.option("--labels", metavar="FILE", help="Class names: one a line, or JSON.")
 @click.option("--preprocess", metavar="FILE", help="A Hugging Face preprocessor_config.json.")
 @click.option("--size", type=Numbers(int, 2), metavar="N|H,W", help="Resize: the shorter edge, or both.")
 @click.option("--crop", type=Numbers(int, 2), metavar="N|H,W", help="Then cut out the centre.")

@@ -4,7 +4,7 @@ from .anchor import Anchor, anchor_at_output, anchor_at_tensor
 from .ask import STARTS, UNSAID, Ask, TargetLike
 from .choosing import Chosen, choose, indices_of
 from .conditions import Condition, ConditionsLike, conditioned_tensors, paired
-from .labels import Labels, Names, labels_given, labels_of, refuse_itself
+from .labels import Labels, LabelsLike, Names, labels_given, labels_of, refuse_itself
 from .regions import Region
 from .relevance import finish, is_balanced, put_relevance, score, seed
 from .resolve import Fed, Index, Target, resolve_target
@@ -20,6 +20,7 @@ __all__ = [
     "Fed",
     "Index",
     "Labels",
+    "LabelsLike",
     "Names",
     "Region",
     "Target",

@@ -3,35 +3,54 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence, Set
+import os
+import re
+from collections.abc import Mapping, Sequence, Set
+from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from ..errors import InputError, ModelError, TargetError, did_you_mean
 from ..model.graph import Graph
+from ..plain.checks import is_whole
 from ..plain.values import FrozenDict
 from ..tensor import Array
+from .labelfiles import read_labels
 
 Labels: TypeAlias = "Sequence[str] | Mapping[int, str]"
+LabelsLike: TypeAlias = "Labels | str | os.PathLike[str]"
+
+MOST = 1 << 20  # classes
 
 
 class Names(FrozenDict[int, str]):
-    """Class names by index; `listed` where they were given one after the other, so that none is missing."""
+    """Class names by index.
 
-    __slots__ = ("listed",)
+    Attributes
+    ----------
+    listed : bool
+        Whether they were given one after the other, so that none is missing.
+    given : bool
+        Whether the caller gave them, and not the file.
+    """
 
-    def __init__(self, held: Mapping[int, str] | None = None, listed: bool = False) -> None:
+    __slots__ = ("given", "listed")
+
+    def __init__(
+        self, held: Mapping[int, str] | None = None, listed: bool = False, given: bool = False
+    ) -> None:
         super().__init__(held)
-        self.listed = listed
+        self.listed, self.given = listed, given
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Names, (dict(self), self.listed)
+        return Names, (dict(self), self.listed, self.given)
 
     def check(self, output: str, outputs: Mapping[str, Any]) -> None:
         """Refuse a list of another length than an output that one of its names would be put to.
 
-        It may belong to another output: then nothing is said.
+        So is a dict with a name for a class that there is not. Either may belong to another output: then
+        nothing is said.
 
         Raises
         ------
@@ -43,6 +62,11 @@ class Names(FrozenDict[int, str]):
                 f"labels: there are {len(self)} names, but {output!r} has {classes[output]} classes; "
                 "give one name for each, or a dict of index -> name"
             )
+        count, last = classes.get(output), max(self, default=0)
+        if self.given and count and all(one is None or one <= last for one in classes.values()):
+            raise InputError(
+                f"labels: there is a name for class {last}, but {output!r} has the classes 0 to {count - 1}"
+            )
 
 
 def _classes(values: Any) -> int | None:
@@ -52,32 +76,61 @@ def _classes(values: Any) -> int | None:
     return largest if largest == np.prod(sizes) else None
 
 
-def labels_given(labels: Labels) -> Names:
-    """Class names as the caller gives them.
+def labels_given(labels: LabelsLike) -> Names:
+    """Class names as the caller gives them; a text is the path of a file.
 
     Raises
     ------
     InputError
-        Neither a list of texts nor a dict of index -> text.
+        Neither a list of texts nor a dict of index -> text, nor a file that holds one: see `read_labels`.
     """
     if isinstance(labels, Names):
         return labels
-    listed = not isinstance(labels, Mapping)
-    if isinstance(labels, str | bytes | Set) or not isinstance(labels, Iterable):
+    where, held = "labels", labels  # type: str, Any
+    if isinstance(labels, str | os.PathLike):
+        where, held = f"labels: {os.fspath(labels)}", read_labels(labels)
+    listed = not isinstance(held, Mapping)
+    pairs = _pairs(held)
+    if pairs is None:
         raise InputError(
-            f"labels: a list of class names, or a dict of index -> name, not {labels!r}; the names in a "
-            "file of lines are Path(file).read_text().splitlines()"
+            f"{where}: a list of class names, a dict of index -> name, or the path of a file of them, "
+            f"not {held!r}"
         )
-    pairs = list(enumerate(labels) if listed else labels.items())  # type: ignore[union-attr]  # a Mapping
-    try:
-        found = {int(index): label for index, label in pairs}
-    except (TypeError, ValueError):
-        raise InputError(f"labels: a dict's keys are the classes' indices, not {list(labels)[:3]}") from None
-    if wrong := [label for label in found.values() if not isinstance(label, str)]:
-        raise InputError(f"labels: a class name is a text, not {wrong[0]!r}")
+    found = {_index(index, where): _name(label, where) for index, label in pairs}
     if len(found) != len(pairs):
-        raise InputError("labels: several names for one index")
-    return Names(found, listed)
+        raise InputError(f"{where}: several names for one index")
+    return Names(found, listed, given=True)
+
+
+def _pairs(held: Any) -> list[tuple[Any, Any]] | None:
+    """Index and name, as a list or a dict has them; None where it is neither."""
+    if isinstance(held, str | bytes | bytearray | Set):
+        return None
+    try:
+        # No model has so many classes, and some iterators have no end.
+        pairs = list(islice(held.items() if isinstance(held, Mapping) else enumerate(held), MOST + 1))
+    except TypeError:
+        return None
+    return None if len(pairs) > MOST else pairs
+
+
+def _index(index: Any, where: str) -> int:
+    """A class that a name is for; JSON has it as text."""
+    if is_whole(index) and index >= 0:
+        return int(index)
+    if isinstance(index, str) and re.fullmatch(r"[0-9]{1,18}", index):
+        return int(index)
+    raise InputError(f"{where}: a dict's keys are the classes' indices, not {index!r}")
+
+
+def _name(label: Any, where: str) -> str:
+    """A class's name; of Keras' pairs, ["n02123045", "tabby"], the second."""
+    if isinstance(label, list | tuple) and len(label) == 2 and all(isinstance(part, str) for part in label):
+        synset, name = label
+        label = name if re.fullmatch(r"n\d+", synset) else label
+    if not isinstance(label, str):
+        raise InputError(f"{where}: a class name is a text, not {label!r}")
+    return str(label)
 
 
 def labels_of(graph: Graph) -> Names:
@@ -92,8 +145,12 @@ def labels_of(graph: Graph) -> Names:
     if text is None:
         return Names()
     try:
-        return Names({int(index): str(label) for index, label in json.loads(text).items()})
-    except (ValueError, AttributeError, RecursionError) as error:
+        pairs = json.loads(text).items()
+        # Others wrote the file: a name that is a number, of a digit say, is taken for its text.
+        return Names(
+            {_index(i, "id2label"): _name(str(n) if is_whole(n) else n, "id2label") for i, n in pairs}
+        )
+    except (ValueError, AttributeError, RecursionError, InputError) as error:
         raise ModelError(f"{graph.title}: metadata 'id2label' is not a JSON object of index: name") from error
 
 

@@ -62,7 +62,15 @@ def test_weights_from_a_file_and_labels(command, answer, tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ['["cat", "dog"]', '{"0": "cat", "1": "dog"}', '{"id2label": {"0": "cat", "1": "dog"}}', "cat\ndog"],
+    [
+        '["cat", "dog"]',
+        '{"0": "cat", "1": "dog"}',
+        '{"id2label": {"0": "cat", "1": "dog"}}',
+        '{"0": ["n02121808", "cat"], "1": ["n02084071", "dog"]}',
+        "cat\ndog",
+        "1 dog\n0 cat",
+        "n02121808 cat\nn02084071 dog",
+    ],
 )
 def test_labels_as_people_have_them(command, tmp_path, text):
     (tmp_path / "labels").write_text(text, encoding="utf-8")

@@ -172,7 +172,9 @@ class TestMetadata:
             ({4: "e"}, "class 4 is not one of 0 to 3"),
             ({"cat": "a"}, "a class index is an integer"),
             ({1: "a", "1": "b"}, "the same class index"),
-            ("abcd", "not one string"),
+            ("abcd", "labels cannot be read from abcd"),
+            (3, "a list of names, a dict or the path of a file, not 3"),
+            ([["cat", "dog"]] * 4, "a class name is a text"),
         ],
     )
     def test_labels_that_do_not_fit(self, network, tmp_path, labels, message):

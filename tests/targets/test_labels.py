@@ -1,5 +1,7 @@
 """Class names as the caller gives them, and where they would stand beside the wrong numbers."""
 
+import itertools
+import json
 import pickle
 import re
 
@@ -30,12 +32,25 @@ def two_outputs() -> onnx.ModelProto:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ("classes.txt", "labels: a list of class names, or a dict of index -> name, not 'classes.txt'"),
+        (
+            "classes.txt",
+            "labels: 'classes.txt' cannot be read (No such file or directory); a text is the path",
+        ),
+        ("x" * 10000, "cannot be read"),
+        ("a\0b", "cannot be read"),
+        ("", "cannot be read"),
         (3, "labels: a list of class names"),
+        (b"cat", "labels: a list of class names"),
+        (np.array("cat"), "labels: a list of class names"),
+        (itertools.repeat("cat"), "labels: a list of class names"),
         ({"cat", "dog"}, "labels: a list of class names"),
         ([["cat"]], "labels: a class name is a text, not ['cat']"),
         ([None], "labels: a class name is a text, not None"),
-        ({"cat": 0}, "labels: a dict's keys are the classes' indices, not ['cat']"),
+        ([["cat", "tabby"]], "labels: a class name is a text, not ['cat', 'tabby']"),
+        ({"cat": 0}, "labels: a dict's keys are the classes' indices, not 'cat'"),
+        ({1.5: "cat"}, "labels: a dict's keys are the classes' indices, not 1.5"),
+        ({True: "cat"}, "labels: a dict's keys are the classes' indices, not True"),
+        ({-1: "cat"}, "labels: a dict's keys are the classes' indices, not -1"),
         ({1: "cat", "1": "dog"}, "labels: several names for one index"),
     ],
 )
@@ -60,6 +75,97 @@ def test_a_list_has_a_name_for_each_class():
     assert Explainer(residual_net(), labels={0: "only"}).explain(picture(1), 0).label() == "only"
     # No class is asked about.
     assert Explainer(residual_net(), labels=names[:1]).explain(picture(1), "c1").target is None
+
+
+def test_a_dict_has_no_name_for_a_class_that_there_is_not():
+    count = classes()
+    assert (
+        Explainer(residual_net(), labels={count - 1: "last"}).explain(picture(1)).labels[count - 1] == "last"
+    )
+    with pytest.raises(
+        InputError, match=f"a name for class {count}, but 'y' has the classes 0 to {count - 1}"
+    ):
+        Explainer(residual_net(), labels={0: "cat", count: "dog"}).explain(picture(1))
+    # The file's own metadata may have more: nobody here can mend it.
+    model = residual_net()
+    model.metadata_props.add(
+        key="id2label", value=json.dumps({str(i): f"class {i}" for i in range(count + 5)})
+    )
+    assert Explainer(model).explain(picture(1), 1).label() == "class 1"
+
+
+# One list of names, in every form that a file of them has.
+ANIMALS = ["cat", "dog, hound", "red fox", "Mèo"]
+PAIRS = {str(index): [f"n0212304{index}", name] for index, name in enumerate(ANIMALS)}
+FORMS = {
+    "lines": "\n".join(ANIMALS),
+    "lines of Windows": "\ufeff" + "\r\n".join(ANIMALS) + "\r\n\r\n",
+    "numbered": "\n".join(f"{index} {name}" for index, name in enumerate(ANIMALS)),
+    "numbered, in another order": "\n".join(f"{index}\t{ANIMALS[index]}" for index in (2, 0, 3, 1)),
+    "with colons": "\n".join(f"{index}: {name}" for index, name in enumerate(ANIMALS)),
+    "with commas": "\n".join(f"{index},{name}" for index, name in enumerate(ANIMALS)),
+    "as MNIST's": "\n".join(f"{index} - {name}" for index, name in enumerate(ANIMALS)),
+    "synsets": "\n".join(f"n0212304{index} {name}" for index, name in enumerate(ANIMALS)),
+    "numbered synsets": "\n".join(f"{index} n0212304{index} {name}" for index, name in enumerate(ANIMALS)),
+    "JSON": json.dumps(ANIMALS),
+    "JSON by index": json.dumps(dict(enumerate(ANIMALS))),
+    "id2label": json.dumps({"id2label": dict(enumerate(ANIMALS)), "label2id": {}}, ensure_ascii=False),
+    "Keras' pairs": json.dumps(PAIRS),
+    "a list of pairs": json.dumps(list(PAIRS.values())),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_a_file_of_names(tmp_path, form):
+    path = tmp_path / "names"
+    path.write_text(FORMS[form], "utf-8", newline="")
+    for given in (path, str(path)):
+        assert dict(labels_given(given)) == dict(enumerate(ANIMALS))
+
+
+def test_pairs_are_understood_wherever_names_are_given():
+    assert labels_given(PAIRS) == labels_given(list(PAIRS.values())) == dict(enumerate(ANIMALS))
+    model = residual_net()
+    model.metadata_props.add(key="id2label", value=json.dumps(PAIRS))
+    assert Explainer(model).labels == dict(enumerate(ANIMALS))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (" \n", "is empty: it holds no names"),
+        ("1 cat\n2 dog\n3 fox", "numbered from 1 to 3, and not from 0 to 2"),
+        ("281 tabby\n282 tiger cat", "numbered from 281 to 282, and not from 0 to 1"),
+        ("n02119789 1 kit_fox\nn02100735 2 English_setter", "numbered from 1 to 2, and not from 0 to 1"),
+        ("{", "is not a JSON list of names"),
+        ('{"0": "cat", "0": "dog"}', "one index has several names"),
+        ('{"0": "cat", "00": "dog"}', "several names for one index"),
+        ('{"cat": 0}', "a dict's keys are the classes' indices, not 'cat'"),
+        ('{"0": ["cat"]}', "a class name is a text, not ['cat']"),
+        ('{"0": 3}', "a class name is a text, not 3"),
+        ("[" * 100_000, "is not a JSON list of names"),
+    ],
+)
+def test_a_file_that_holds_no_names(tmp_path, text, message):
+    path = tmp_path / "names"
+    path.write_text(text)
+    with pytest.raises(InputError, match=re.escape(message)) as error:
+        labels_given(path)
+    assert str(path) in str(error.value)
+    for wrong, said in ((b"\xff\xfe", "not a text file"), (b"a" * (1 << 24) + b"bc", "more than 16 MiB")):
+        path.write_bytes(wrong)
+        with pytest.raises(InputError, match=said):
+            labels_given(path)
+    with pytest.raises(InputError, match="cannot be read"):
+        labels_given(tmp_path)
+
+
+def test_numbers_that_belong_to_the_names_stay_there(tmp_path):
+    path = tmp_path / "cars"
+    path.write_text("2012 Tesla Model S\n2012 Fiat 500\n1998 Honda Odyssey")
+    assert labels_given(path)[1] == "2012 Fiat 500"
+    path.write_text("7 up\ncola")
+    assert labels_given(path)[0] == "7 up"
 
 
 def test_names_of_one_output_say_nothing_of_another():
