@@ -73,10 +73,20 @@ class ExplainerError(Exception):
         What this model does answer, where that was looked for.
     elsewhere : bool
         Whether it is to be looked for: the question was in vain, another need not be.
+    missing : tuple of Missing
+        What has no layer or no rule; of an `UnsupportedError`, as the next two.
+    rows : tuple of (node, operator, layer, rule)
+        All nodes from target to input, as a plan has them; of what is missing the layer is "" and the rule
+        the reason.
+    table : str
+        The same, to be printed.
     """
 
     ways: tuple[Way, ...] = ()
     elsewhere: bool = False
+    missing: tuple[Missing, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    table: str = ""
 
     def __init__(self, *lines: object) -> None:
         super().__init__(*lines)
@@ -107,13 +117,11 @@ class UnsupportedError(ExplainerError):
 
     Attributes
     ----------
-    missing : tuple of Missing
     before : tuple of str
         Inner tensors that can be explained up to where something is missing, the last one first.
     """
 
     elsewhere = True
-    missing: tuple[Missing, ...] = ()
     before: tuple[str, ...] = ()
 
 

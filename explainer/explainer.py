@@ -226,6 +226,23 @@ class Explainer:
         with self._asked(Ask.of(target)).advising():
             return self._prepared.plan(self.start_of(target))
 
+    def check_target(self, target: TargetLike = "top") -> Plan | None:
+        """Refuse a target that cannot be explained, before anything is computed.
+
+        Returns
+        -------
+        Plan or None
+            None where the method asks for scores alone.
+
+        Raises
+        ------
+        TargetError, UnsupportedError, InputError
+        """
+        if self.method.walks:
+            return self.plan_for(target)
+        self.start_of(target)
+        return None
+
     def _asked(self, ask: Ask) -> Asked:
         """A question, with all that decides what else could be asked."""
         plain = {"max_pixels": MAX_PIXELS, "custom_ops": ()}

@@ -11,7 +11,8 @@ import click
 import explainer
 
 from .again import advice, in_lines
-from .commands import check, compile_command, composites, methods, operators, rules
+from .checking import check
+from .commands import compile_command, composites, methods, operators, rules
 from .explain import explain
 from .say import LONGEST, say
 

@@ -1,4 +1,4 @@
-"""The commands around an explanation: check, compile, and what there is to choose from."""
+"""The commands around an explanation: compile, and what there is to choose from."""
 
 from __future__ import annotations
 
@@ -24,32 +24,7 @@ from .options import (
     target_option,
 )
 from .pictures import check_outputs
-from .say import say, say_text
-
-
-@click.command(cls=OneTarget)
-@click.argument("model")
-@target_option()
-@method_options
-@runtime_options
-def check(model: str, target: Any, **options: Any) -> None:
-    """Print the layer and the rule of every node; exit with 1 if one has none.
-
-    Nothing is computed: this reads the MODEL file alone.
-    """
-    explained = explainer.Explainer(model, recipe=recipe_of(options), **runtime_of(options))
-    if not explained.method.walks:
-        explained.start_of(target)
-        say(f"{model}: can be explained; {explained.name} asks for scores alone, no node needs a rule")
-        return
-    plan = explained.plan_for(target)
-    preprocess = explained.preprocess
-    say(
-        f"{model}: can be explained",
-        f"preprocessing: {preprocess or 'not in the file; explain needs options for it'}",
-        f"labels: {len(explained.labels) or 'none in the file'}",
-    )
-    say_text(plan)
+from .say import say
 
 
 @click.command()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 
@@ -15,20 +14,16 @@ import explainer
 from . import channels, report
 from .again import Repeatable
 from .drawing import common_scale, drawing_of, drawing_options
+from .opening import open_model, opening_options
 from .options import (
-    Numbers,
     ask_of,
     method_options,
-    recipe_of,
-    runtime_of,
     runtime_options,
     start_options,
     target_option,
 )
 from .pictures import Job, check_outputs, endings_of, list_jobs, make_folder
 from .progress import Progress, Steps
-
-FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
 
 
 @click.command(cls=Repeatable)
@@ -41,18 +36,7 @@ FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
 @channels.condition_option
 @channels.rank_option
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", help="Of the numbers.")
-@click.option("--labels", metavar="FILE", help="Class names: one a line, or JSON.")
-@click.option("--preprocess", metavar="FILE", help="A Hugging Face preprocessor_config.json.")
-@click.option("--size", type=Numbers(int, 2), metavar="N|H,W", help="Resize: the shorter edge, or both.")
-@click.option("--crop", type=Numbers(int, 2), metavar="N|H,W", help="Then cut out the centre.")
-@click.option("--scale", type=float, help="Then (pixel * SCALE - MEAN) / STD; pixels are 0 to 255.")
-@click.option("--mean", type=Numbers(float, 3), help="One number, or one per channel in the model's order.")
-@click.option("--std", type=Numbers(float, 3), help="As --mean.")
-@click.option("--layout", type=click.Choice(["NCHW", "NHWC"]), help="Where the model has its channels.")
-@click.option("--channels", type=click.Choice(["RGB", "BGR", "gray"]), help="What the model takes.")
-@click.option(
-    "--max-pixels", type=int, metavar="N", help="A picture of more is not decoded.  [default: 64 million]"
-)
+@opening_options
 @drawing_options
 @runtime_options
 @click.option("--save-relevance", is_flag=True, help="Also write the numbers, as .npz beside the heat map.")
@@ -150,28 +134,6 @@ def explain(
                 progress.say(f"all of them: {options['grid']}")
     if failures:
         raise click.ClickException(f"{failures} of {len(jobs)} images could not be explained")
-
-
-def open_model(model: str, options: Mapping[str, Any]) -> explainer.Explainer:
-    """Return the explainer, its preprocessing as the options say."""
-    recipe = recipe_of(options, *options["ranks"])
-    changes = {name: options[name] for name in FIELDS if options[name] is not None}
-    if isinstance(changes.get("size"), tuple) and len(changes["size"]) == 1:
-        changes["size"] = changes["size"][0]
-    if len(changes.get("crop", ())) == 1:
-        changes["crop"] *= 2
-    preprocess = options["preprocess"]
-    if changes:
-        # Known before the rules are chosen, which may depend on it.
-        preprocess = explainer.Explainer(model, preprocess=preprocess).preprocess
-        # Sizes alone do not say what a pixel becomes: then the model's lack of an answer is reported.
-        if preprocess is None and changes.keys() & {"scale", "mean", "std"}:
-            preprocess = explainer.Preprocess()
-        preprocess = preprocess and preprocess.replace(**changes)
-    given = {"preprocess": preprocess, "labels": options["labels"], **runtime_of(options)}
-    if options["max_pixels"] is not None:
-        given["max_pixels"] = options["max_pixels"]
-    return explainer.Explainer(model, recipe=recipe, **given)
 
 
 def predicted(explanation: explainer.Explanation) -> str:

@@ -63,7 +63,8 @@ class Option(click.ParamType):  # type: ignore[type-arg]  # as above
 
 def named(ctx: click.Context, param: click.Parameter, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """Return what --option was given as one dict; what has an option of its own is not given that way."""
-    own = {other.name: other.opts[0] for other in ctx.command.params if other.name != "eps"}
+    own = {str(other.name): other.opts[0] for other in ctx.command.params if other.name != "eps"}
+    own |= {name.removesuffix("s"): place for name, place in own.items()}
     for name, _ in pairs:
         if name in own:
             raise click.BadParameter(f"{name} has its own place on the command line: {own[name]}", ctx, param)

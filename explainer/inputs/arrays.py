@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 from ..model.graph import Graph, Input
 from ..tensor import Array
 
@@ -20,9 +20,38 @@ def only_input(graph: Graph) -> Input:
     InputError
     """
     if len(graph.inputs) != 1:
-        names = ", ".join(repr(value.name) for value in graph.inputs)
-        raise InputError(f"the model has several inputs ({names}); give a dict of input name -> array")
+        several = "several inputs" if graph.inputs else "no inputs"
+        wanted = ", ".join(map(wants, graph.inputs))
+        raise InputError(f"the model has {several}; give a dict of input name -> array: {wanted}")
     return graph.inputs[0]
+
+
+def wants(expected: Input) -> str:
+    """An input for messages: its name, its shape and its type."""
+    return f"{expected.name!r} {shape_of(expected)} {expected.dtype}"
+
+
+def shape_of(expected: Input) -> str:
+    """An input's shape for messages."""
+    if expected.shape is None:
+        return "of any shape"
+    return f"({', '.join('any' if size is None else str(size) for size in ('N', *expected.shape[1:]))})"
+
+
+def check_inputs(graph: Graph, names: Collection[Any]) -> None:
+    """Refuse a dict that does not give every input of a model, or gives what is none.
+
+    Raises
+    ------
+    InputError
+    """
+    known = {value.name: value for value in graph.inputs}
+    wrong = [name for name in names if name not in known]
+    missing = [value for name, value in known.items() if name not in names]
+    said = [f"there is no input {name!r}{did_you_mean(name, known)}" for name in wrong[:1]]
+    said += [f"missing: {', '.join(map(wants, missing))}"] if missing else []
+    if said:
+        raise InputError(f"the model's inputs are {', '.join(map(repr, known))}; {'; '.join(said)}")
 
 
 def feeds_of(graph: Graph, x: Any) -> dict[str, Array]:
@@ -34,9 +63,8 @@ def feeds_of(graph: Graph, x: Any) -> dict[str, Array]:
         Names, shapes, types or numbers of samples do not fit.
     """
     arrays = dict(x) if isinstance(x, Mapping) else {only_input(graph).name: x}
+    check_inputs(graph, arrays)
     known = {value.name: value for value in graph.inputs}
-    if arrays.keys() != known.keys():
-        raise InputError(f"the model's inputs are {sorted(known)}, not {sorted(map(str, arrays))}")
     feeds = {name: fit(array_of(name, array), known[name]) for name, array in arrays.items()}
     sizes = {array.shape[0] for array in feeds.values()}
     if len(sizes) != 1 or 0 in sizes:
@@ -82,8 +110,9 @@ def fit(array: Array, expected: Input) -> Array:
         if array.ndim != len(expected.shape) or any(
             want is not None and have != want for have, want in inner
         ):
-            want = ", ".join("any" if size is None else str(size) for size in ("N", *expected.shape[1:]))
-            raise InputError(f"input {expected.name!r} has shape ({want}), the array {array.shape}")
+            raise InputError(
+                f"input {expected.name!r} has shape {shape_of(expected)}, the array {array.shape}"
+            )
     if array.ndim == 0:
         raise InputError(f"input {expected.name!r} wants an array with a batch axis, not a number")
     if 0 in array.shape[1:]:

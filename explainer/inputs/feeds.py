@@ -13,7 +13,7 @@ from ..errors import InputError, PreprocessError
 from ..files import read
 from ..model.graph import Graph, Input
 from ..tensor import Array
-from .arrays import feeds_of, limits, only_input
+from .arrays import check_inputs, feeds_of, limits, only_input
 from .preprocess import Preprocess, missing_message
 from .ranges import MAX_PIXELS
 
@@ -32,11 +32,14 @@ class Batch:
         The images as the model sees them, where they were preprocessed here.
     layout : str
         "NCHW" or "NHWC".
+    pictured : str
+        The input that they are of, where the model has others beside it; else "".
     """
 
     feeds: dict[str, Array]
     photos: tuple[Image, ...] = ()
     layout: str = "NCHW"
+    pictured: str = ""
 
     @property
     def samples(self) -> int:
@@ -52,7 +55,7 @@ def given(
     Parameters
     ----------
     graph : Graph
-    x : array (N, ...), dict of input name -> array, path or PIL image
+    x : array (N, ...), path or PIL image; or dict of input name -> any of these
         Images are preprocessed, arrays are taken as they are.
     preprocess : callable
         Returns how, or None; asked where it matters.
@@ -67,16 +70,34 @@ def given(
     """
     for one in x.values() if isinstance(x, Mapping) else [x]:
         read(*_files_behind(one))
-    if isinstance(x, Mapping | np.ndarray):
+    if isinstance(x, Mapping):
+        check_inputs(graph, x)
+        shown = {name: value for name, value in x.items() if _is_image(value)}
+        if not shown:
+            return Batch(feeds_of(graph, x), layout=layout_of(preprocess))
+        how, inputs = preprocess(), {value.name: value for value in graph.inputs}
+        made = {name: _prepared(graph, inputs[name], image, how, max_pixels) for name, image in shown.items()}
+        feeds = feeds_of(graph, {**x, **{name: array for name, (array, _) in made.items()}})
+        name, (_, photo) = next(iter(made.items()))
+        return Batch(feeds, (photo,), layout_of(preprocess), name if len(feeds) > 1 else "")
+    if isinstance(x, np.ndarray):
         return Batch(feeds_of(graph, x), layout=layout_of(preprocess))
-    from . import pictures
-
-    if not (isinstance(x, str | os.PathLike) or pictures.is_picture(x)):
+    if not _is_image(x):
         raise InputError(
             "an image is a path, a PIL image, an array or {input name: array}, not "
             f"{type(x).__name__}; for several images call explain for each, or stack prepared arrays"
         )
-    return _prepared(graph, x, preprocess(), max_pixels)
+    array, photo = _prepared(graph, only_input(graph), x, preprocess(), max_pixels)
+    return Batch(feeds_of(graph, array), (photo,), layout_of(preprocess))
+
+
+def _is_image(x: Any) -> bool:
+    """Whether it is a picture, or the path of one."""
+    if isinstance(x, str | os.PathLike):
+        return True
+    from . import pictures
+
+    return pictures.is_picture(x)
 
 
 def _files_behind(value: Any) -> list[str]:
@@ -98,11 +119,13 @@ def layout_of(preprocess: Callable[[], Preprocess | None]) -> str:
     return "NCHW" if how is None else how.layout
 
 
-def _prepared(graph: Graph, image: Any, how: Preprocess | None, max_pixels: int) -> Batch:
+def _prepared(
+    graph: Graph, expected: Input, image: Any, how: Preprocess | None, max_pixels: int
+) -> tuple[Array, Image]:
+    """A picture as an input wants it, and as the model sees it."""
     from . import image as images
     from . import pictures
 
-    expected = only_input(graph)
     if how is None:
         raise PreprocessError(*missing_message(graph.title, *suggestion(expected)))
     is_whole = expected.dtype.kind in "iub"
@@ -112,8 +135,7 @@ def _prepared(graph: Graph, image: Any, how: Preprocess | None, max_pixels: int)
     array, photo = images.prepare(open_(image, max_pixels), how, max_pixels)
     if expected.shape is not None:
         images.check_fits(array.shape, expected.shape, how.layout)
-    cast = np.rint(array).astype(expected.dtype) if is_whole else array
-    return Batch(feeds_of(graph, cast), (photo,), how.layout)
+    return np.rint(array).astype(expected.dtype) if is_whole else array, photo
 
 
 def suggestion(expected: Input) -> tuple[str, ...]:

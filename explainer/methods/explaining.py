@@ -65,6 +65,7 @@ def explanation_of(
         conditions=tuple(map(str, target.conditions)),
         labels=labels,
         photos=given.photos * samples,
+        pictured=given.pictured,
         layout=given.layout,
         repeats=method.repeats(next(iter(given.feeds.values()))),
     )

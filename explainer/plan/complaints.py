@@ -10,7 +10,10 @@ from ..layers import REGISTRY, Layer
 from ..layers.kinds import MOVEMENT
 from ..model.graph import Graph, Node
 from ..model.notes import told
+from ..plain.tables import text_table
+from ..rules import Rule
 from ..targets import Anchor
+from .steps import COLUMNS, row_of
 
 Complaint = tuple[Node, str]
 
@@ -35,7 +38,7 @@ def layer_of(node: Node, graph: Graph, output: int) -> Layer:
 
 
 def refusal(
-    graph: Graph, anchor: Anchor, complaints: Sequence[Complaint], layers: Sequence[Layer]
+    graph: Graph, anchor: Anchor, complaints: Sequence[Complaint], chosen: Sequence[tuple[Layer, Rule | None]]
 ) -> UnsupportedError:
     """The error that lists all of them.
 
@@ -44,8 +47,8 @@ def refusal(
     graph : Graph, canonized
     anchor : Anchor
     complaints : sequence of (Node, reason)
-    layers : sequence of Layer
-        Those of all other nodes between target and input.
+    chosen : sequence of (Layer, Rule or None)
+        Those of the nodes between target and input that have a layer.
     """
     # A node with several outputs has been met once for each that is read.
     reasons = dict(reversed(complaints))
@@ -58,8 +61,22 @@ def refusal(
     lines += [f"  {line}" for line in told(apart)]
     error = UnsupportedError(*lines)
     error.missing = missing
-    error.before = _before(graph, set(reasons), layers)
+    error.before = _before(graph, set(reasons), [layer for layer, rule in chosen if rule is not None])
+    error.rows = _rows(graph, reasons, chosen)
+    error.table = text_table(COLUMNS, error.rows)
     return error
+
+
+def _rows(
+    graph: Graph, reasons: dict[Node, str], chosen: Sequence[tuple[Layer, Rule | None]]
+) -> tuple[tuple[str, ...], ...]:
+    """The plan as far as there is one, in the order of the walk."""
+    there: dict[Node, list[tuple[str, ...]]] = {}
+    for layer, rule in chosen:
+        if layer.node not in reasons:
+            there.setdefault(layer.node, []).append(row_of(layer.node, type(layer).__name__, str(rule)))
+    missing = {node: [row_of(node, "", f"missing: {reason}")] for node, reason in reasons.items()}
+    return tuple(row for node in reversed(graph.nodes) for row in (missing | there).get(node, ()))
 
 
 def _gathered(graph: Graph, reasons: dict[Node, str]) -> tuple[Missing, ...]:

@@ -87,7 +87,7 @@ def _steps(graph: Graph, composite: Composite, anchor: Anchor) -> tuple[list[Ste
         if rule is None
     ]
     if complaints:
-        raise refusal(graph, anchor, complaints, layers)
+        raise refusal(graph, anchor, complaints, list(zip(layers, rules, strict=True)))
     composite.check(layers, rules)
     return [
         Step(layer, rule, layer.output) for layer, rule in zip(layers, rules, strict=True) if rule

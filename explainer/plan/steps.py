@@ -115,24 +115,22 @@ class Plan:
         )
 
     def __str__(self) -> str:
-        return "\n".join(
-            [printable(self._header, LINE), *told(self.notes), text_table(COLUMNS, self._rows())]
-        )
+        return "\n".join([printable(self._header, LINE), *told(self.notes), text_table(COLUMNS, self.rows)])
 
     def _repr_html_(self) -> str:
-        return html_table(COLUMNS, self._rows(), ". ".join([self._header, *told(self.notes)]))
+        return html_table(COLUMNS, self.rows, ". ".join([self._header, *told(self.notes)]))
 
     @property
     def _header(self) -> str:
         return f"relevance starts at {self.anchor} and ends at {', '.join(map(repr, self.sources))}"
 
-    def _rows(self) -> list[tuple[str, ...]]:
-        return [
-            (
-                step.node.name,
-                "+".join(member.operator for member in step.node.members) or step.node.operator,
-                type(step.layer).__name__,
-                str(step.rule),
-            )
-            for step in self.steps
-        ]
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """Node, operator, layer and rule of every step, as text."""
+        return [row_of(step.node, type(step.layer).__name__, str(step.rule)) for step in self.steps]
+
+
+def row_of(node: Node, layer: str, rule: str) -> tuple[str, ...]:
+    """One row of the table that a plan is."""
+    operator = "+".join(member.operator for member in node.members) or node.operator
+    return node.name, operator, layer, rule

@@ -81,6 +81,8 @@ class Explanation:
     labels : dict of int -> str
     photos : tuple of PIL images
         The images as the model saw them, where they were preprocessed here.
+    pictured : str
+        The input that they are of, where there are several; else "".
     layout : str
         "NCHW" or "NHWC", for drawing.
     repeats : bool
@@ -111,6 +113,7 @@ class Explanation:
     conditions: tuple[str, ...] = ()
     labels: Mapping[int, str] = field(default_factory=dict)
     photos: tuple[Image, ...] = ()
+    pictured: str = ""
     layout: str = "NCHW"
     repeats: bool = False
     recipe: Recipe | None = None
@@ -229,16 +232,21 @@ class Explanation:
 
     @property
     def drawn(self) -> Array:
-        """The relevance of the first input as it is drawn: its sum over channels is a place's amount."""
+        """The relevance of the first input as it is drawn: its sum over channels is a place's amount.
+
+        Of several inputs the pictured one is the first.
+        """
         if not self.repeats:
             return self.first()
         channels = self.first().shape[1 if self.layout == "NCHW" else -1]
         return np.asarray(self.first() / channels)
 
     def first(self) -> Array:
-        """The relevance of the first input."""
+        """The relevance of the first input; of several that of the pictured one."""
         relevance = self.relevance
-        return next(iter(relevance.values())) if isinstance(relevance, dict) else relevance
+        if not isinstance(relevance, dict):
+            return relevance
+        return relevance.get(self.pictured, next(iter(relevance.values())))
 
     @named(Drawing)
     def heatmap(self, sample: int = 0, **options: Unpack[Drawing]) -> Image:
@@ -264,7 +272,8 @@ class Explanation:
         check_known("heatmap", options, Drawing, "sample")
         if not is_whole(sample) or not 0 <= sample < len(self.start):
             raise InputError(f"sample {sample} is not one of the {len(self.start)} that were explained")
-        photo = self.photos[sample] if sample < len(self.photos) else None
+        is_shown = not isinstance(self.relevance, dict) or self.pictured in self.relevance
+        photo = self.photos[sample] if is_shown and sample < len(self.photos) else None
         filled: Drawing = {"photo": photo, "layout": self.layout, **options}
         return render(self.drawn[sample], **filled)
 

@@ -82,7 +82,6 @@ RAGGED = [[1], [1, 2]]
         ({"x": RAGGED}, "is no array"),
         ({"x": None}, "wants numbers, not a NoneType"),
         ({"x": object()}, "wants numbers"),
-        ({"x": "photo.png"}, "wants numbers"),
         ({"x": {1: 2}}, "wants numbers"),
         ({"x": {1.0, 2.0}}, "wants numbers"),
         ({"x": (value for value in (1, 2, 3))}, "wants numbers, not a generator"),
@@ -192,3 +191,45 @@ def test_the_limit_of_pixels_is_the_callers(photo):
             Explainer(pixels("uint8"), max_pixels=wrong)
     with pytest.raises(InputError, match="Explainer or explain takes it"):
         explainer.Recipe.of({"max_pixels": 3})
+
+
+TWO = """g (float[N,1,8,8] depth, float[N,3,8,8] rgb) => (float[N,3,1,1] y) {
+    s = Add (rgb, depth) p = Mul (s, w) y = GlobalAveragePool (p)
+}"""
+AS_IT_IS = Preprocess(size=8, crop=(8, 8), scale=1 / 255)
+
+
+def test_a_picture_beside_arrays(tmp_path):
+    ex = Explainer(parse(TWO, w=rng(0).standard_normal((3, 1, 1))), preprocess=AS_IT_IS)
+    photo = Image.fromarray(rng(1).integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    photo.save(tmp_path / "photo.png")
+    depth, rgb = (
+        np.ones((1, 1, 8, 8), np.float32),
+        np.asarray(photo, np.float32).transpose(2, 0, 1)[None] / 255,
+    )
+    arrays = ex.explain({"depth": depth, "rgb": rgb})
+    for picture in (photo, tmp_path / "photo.png", str(tmp_path / "photo.png")):
+        found = ex.explain({"rgb": picture, "depth": depth})
+        for name in ("rgb", "depth"):
+            np.testing.assert_allclose(found.relevance[name], arrays.relevance[name], rtol=1e-5)
+        assert (found.pictured, len(found.photos)) == ("rgb", 1)
+        assert found.drawn.shape == (1, 3, 8, 8)  # the picture's, which is not the first
+    assert arrays.pictured == "" and arrays.drawn.shape == (1, 1, 8, 8)
+    with pytest.raises(InputError, match=r"\[1, 2\] samples"):
+        ex.explain({"rgb": photo, "depth": depth.repeat(2, 0)})
+    with pytest.raises(PreprocessError, match="does not say how a picture"):
+        explain(parse(TWO, w=np.ones((3, 1, 1))), {"rgb": photo, "depth": depth})
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["rgb"], r"inputs are 'depth', 'rgb'; missing: 'depth' \(N, 1, 8, 8\) float32"),
+        (["rgb", "dept"], r"there is no input 'dept'; did you mean 'depth'\?; missing: 'depth'"),
+        (["rgb", "depth", "more"], "there is no input 'more'"),
+    ],
+)
+def test_inputs_that_are_not_the_models(names, message):
+    model = parse(TWO, w=np.ones((3, 1, 1)))
+    with pytest.raises(InputError, match=message):
+        explain(model, {name: np.ones((1, 3, 8, 8), np.float32) for name in names})

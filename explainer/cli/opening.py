@@ -1,0 +1,64 @@
+"""How a model is opened: the options that say what becomes its input and what its classes are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+import explainer
+
+from .options import Command, Numbers, recipe_of, runtime_of, with_options
+
+FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
+
+
+def opening_options(command: Command) -> Command:
+    """Add --labels, and the options of the preprocessing."""
+    options = (
+        click.option("--labels", metavar="FILE", help="Class names: one a line, or JSON."),
+        click.option("--preprocess", metavar="FILE", help="A Hugging Face preprocessor_config.json."),
+        click.option(
+            "--size", type=Numbers(int, 2), metavar="N|H,W", help="Resize: the shorter edge, or both."
+        ),
+        click.option("--crop", type=Numbers(int, 2), metavar="N|H,W", help="Then cut out the centre."),
+        click.option("--scale", type=float, help="Then (pixel * SCALE - MEAN) / STD; pixels are 0 to 255."),
+        click.option(
+            "--mean", type=Numbers(float, 3), help="One number, or one per channel in the model's order."
+        ),
+        click.option("--std", type=Numbers(float, 3), help="As --mean."),
+        click.option(
+            "--layout", type=click.Choice(["NCHW", "NHWC"]), help="Where the model has its channels."
+        ),
+        click.option("--channels", type=click.Choice(["RGB", "BGR", "gray"]), help="What the model takes."),
+        click.option(
+            "--max-pixels",
+            type=int,
+            metavar="N",
+            help="A picture of more is not decoded.  [default: 64 million]",
+        ),
+    )
+    return with_options(command, options)
+
+
+def open_model(model: str, options: Mapping[str, Any]) -> explainer.Explainer:
+    """Return the explainer, its preprocessing as the options say."""
+    recipe = recipe_of(options, *options.get("ranks", ()))
+    changes = {name: options[name] for name in FIELDS if options[name] is not None}
+    if isinstance(changes.get("size"), tuple) and len(changes["size"]) == 1:
+        changes["size"] = changes["size"][0]
+    if len(changes.get("crop", ())) == 1:
+        changes["crop"] *= 2
+    preprocess = options["preprocess"]
+    if changes:
+        # Known before the rules are chosen, which may depend on it.
+        preprocess = explainer.Explainer(model, preprocess=preprocess).preprocess
+        # Sizes alone do not say what a pixel becomes: then the model's lack of an answer is reported.
+        if preprocess is None and changes.keys() & {"scale", "mean", "std"}:
+            preprocess = explainer.Preprocess()
+        preprocess = preprocess and preprocess.replace(**changes)
+    given = {"preprocess": preprocess, "labels": options["labels"], **runtime_of(options)}
+    if options["max_pixels"] is not None:
+        given["max_pixels"] = options["max_pixels"]
+    return explainer.Explainer(model, recipe=recipe, **given)

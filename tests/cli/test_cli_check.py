@@ -1,0 +1,111 @@
+"""`check`: of several models each is looked at, as text and as JSON, with the options of a preprocessing."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+from building import parse
+from command_line import FLAGS, TINY, fails, folder, run, tiny
+
+import explainer
+
+__all__ = ["folder"]  # an automatic fixture: importing it is using it
+
+ODD = TINY.replace("c = Relu (a)", "c1 = Sin (a)\n c = Cos (c1)")
+KEYS = {"model", "explainable", "error", "kind", "missing", "ways", "steps", "starts_at", "ends_at"}
+KEYS |= {"method", "composite", "inputs", "outputs", "preprocessing", "labels"}
+
+
+@pytest.fixture(autouse=True)
+def models(folder):
+    onnx.save(tiny(ODD), "odd.onnx")
+    (folder / "text.onnx").write_text("no model")
+
+
+def objects(*arguments, code):
+    result = run("check", *arguments, "--json")
+    assert result.exit_code == code, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_one_bad_file_does_not_stop_the_others():
+    result = run("check", "text.onnx", "full.onnx", "none.onnx", "odd.onnx", "bare.onnx")
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("text.onnx: not an ONNX model")
+    assert lines[1] == "full.onnx: can be explained, 5 steps"
+    assert lines[4] == "none.onnx: no such model file"
+    assert "odd.onnx: 2 nodes on the way" in lines[5] and "Sin x1" in lines[6] and "Cos x1" in lines[7]
+    assert "bare.onnx: can be explained, 5 steps" in lines
+    assert result.stderr.strip() == "Error: 3 of 5 models cannot be explained"
+    assert run("check", "full.onnx", "bare.onnx").exit_code == 0
+
+
+def test_the_whole_table_of_one_that_cannot_be_explained():
+    result = run("check", "odd.onnx")
+    assert result.exit_code == 1
+    header, _, _, *rows = result.stdout.splitlines()
+    assert header == "odd.onnx: cannot be explained"
+    assert [row.split()[:2] for row in rows] == [
+        *(["logits", "Gemm"], ["e", "Flatten"], ["d", "GlobalAveragePool"]),
+        *(["c", "Cos"], ["c1", "Sin"], ["a", "Conv"]),
+    ]
+    assert [row.split(None, 2)[2] for row in rows[3:5]] == ["missing: this operator has no layer"] * 2
+
+
+def test_json_has_the_same_keys_whatever_is_wrong():
+    good, odd, text = found = objects("full.onnx", "odd.onnx", "text.onnx", code=1)
+    assert all(set(entry) == KEYS for entry in found)
+    assert (good["explainable"], good["error"], good["missing"], good["ways"]) == (True, None, [], [])
+    assert (good["starts_at"], good["ends_at"], good["labels"]) == ("logits", ["image"], 4)
+    assert good["steps"][0] == {
+        "node": "logits",
+        "operator": "Gemm",
+        "layer": "Gemm",
+        "rule": "epsilon:1e-06",
+    }
+    assert good["inputs"] == [{"name": "image", "dtype": "float32", "shape": [None, 3, 8, 8]}]
+    assert good["outputs"] == ["probability"]
+    assert explainer.Preprocess.from_config(good["preprocessing"]).size == 8
+    assert not odd["explainable"] and odd["kind"] == "UnsupportedError" and odd["preprocessing"] is None
+    reason = "this operator has no layer"
+    assert odd["missing"][0] == {"what": "Sin", "count": 1, "first": "c1", "reason": reason}
+    assert odd["ways"][0]["command"] == "onnx-lrp check odd.onnx --target a --json"
+    assert [row["rule"] for row in odd["steps"]].count(f"missing: {reason}") == 2
+    assert (text["kind"], text["method"], text["steps"]) == ("ModelError", None, [])
+    assert objects("full.onnx", code=0)[0]["explainable"]
+
+
+def test_the_keys_are_documented():
+    page = explainer.__path__[0] + "/../docs/checking.md"
+    with open(page, encoding="utf-8") as file:
+        text = file.read()
+    assert all(f"`{key}`" in text for key in KEYS)
+
+
+def test_the_options_of_a_preprocessing():
+    fails(1, "needs low", "check", "bare.onnx", "--composite", "epsilon_gamma_box")
+    result = run("check", "bare.onnx", "--composite", "epsilon_gamma_box", *FLAGS)
+    assert result.exit_code == 0 and "zbox:-2,2" in result.output
+    assert "preprocessing: resize shorter edge 8" in result.output
+    (found,) = objects("bare.onnx", "--labels", "names", code=0) if make("names") else ()
+    assert found["labels"] == 4
+
+
+def make(name):
+    with open(name, "w", encoding="utf-8") as file:
+        file.write("a\nb\nc\nd\n")
+    return True
+
+
+def test_what_is_given_twice():
+    fails(2, "--target is given twice", "check", "full.onnx", "bare.onnx", "--target", "c", "--target", "a")
+    fails(2, "model has its own place", "check", "full.onnx", "--option", "model=x")
+    fails(2, "Missing argument 'MODEL...'", "check")
+
+
+def test_a_model_without_labels_or_shapes():
+    onnx.save(parse("g (float[N,K] x) => (float[N,M] y) { y = MatMul (x, w) }", w=np.eye(3)), "free.onnx")
+    (found,) = objects("free.onnx", code=0)
+    assert found["inputs"][0]["shape"] == [None, None] and found["labels"] == 0
