@@ -9,7 +9,7 @@ import onnx
 
 from ..errors import UnsupportedError
 from ..model.graph import Graph
-from ..model.reading import captured_names
+from ..model.scopes import captured_names
 from ..tensor import FLOAT32, Array, Cast, Recorder, Symbol, Value, cast_to
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from ..model.scopes import graphs_of
 from ..tensor import Array, Recorder, Symbol
 from .choices import Choice
 from .proof import Examples
@@ -80,14 +81,9 @@ def node_of(entry: Any) -> onnx.NodeProto:
 def names_of(graph: onnx.GraphProto) -> set[str]:
     """Every name that a file uses for a tensor, in subgraphs too."""
     names: set[str] = set()
-    waiting = [graph]
-    while waiting:
-        here = waiting.pop()
-        names.update(value.name for value in (*here.input, *here.initializer))
-        for node in here.node:
-            names.update((*node.input, *node.output))
-            for attribute in node.attribute:
-                waiting += [attribute.g] if attribute.HasField("g") else attribute.graphs
+    for inner in graphs_of(graph):
+        names.update(value.name for value in (*inner.input, *inner.initializer))
+        names.update(name for node in inner.node for name in (*node.input, *node.output))
     return names
 
 

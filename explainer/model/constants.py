@@ -14,8 +14,9 @@ from onnx import numpy_helper
 
 from ..errors import ModelError
 from ..tensor import Array
-from .reading import Source, captured_names
+from .reading import Source
 from .runtime import Runtime
+from .scopes import captured_names
 
 # What computed constants may take in bytes, beside so many times what they are computed from: float64 of
 # int8, or a few steps from float16 to a float32 matrix in another order.
@@ -81,7 +82,12 @@ class Part:
                 nodes.append(node)
                 wanted.update(name for name in (*node.input, *captured_names(node)) if name)
         self.nodes = nodes[::-1]
-        self.initializers = [tensor for tensor in source.proto.graph.initializer if tensor.name in wanted]
+        held = source.proto.graph
+        self.initializers = [tensor for tensor in held.initializer if tensor.name in wanted]
+        sparse = (tensor.values.name for tensor in held.sparse_initializer)
+        self.initializers += [
+            numpy_helper.from_array(stored(name), name) for name in sparse if name in wanted
+        ]
 
     def run(self, names: Collection[str]) -> dict[str, Array]:
         """What the nodes compute: one session."""

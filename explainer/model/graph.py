@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from ..errors import ModelError
 from ..files import read
@@ -22,6 +21,8 @@ from .notes import Note
 from .operators import known
 from .reading import Source, read_model
 from .runtime import Runtime
+from .signature import opsets_of
+from .tensors import Stored, array_of, kind_of, name_of
 
 if TYPE_CHECKING:
     from .session import Session
@@ -40,7 +41,7 @@ class Graph:
     nodes : tuple of Node, in the order they run
     inputs : tuple of Input
     outputs : tuple of str
-    initializers : dict of name -> TensorProto
+    initializers : dict of name -> TensorProto, or SparseTensorProto
     opset : int
     metadata : dict of str -> str
         The file's `metadata_props`.
@@ -59,7 +60,7 @@ class Graph:
     nodes: tuple[Node, ...]
     inputs: tuple[Input, ...]
     outputs: tuple[str, ...]
-    initializers: Mapping[str, onnx.TensorProto]
+    initializers: Mapping[str, Stored]
     opset: int
     metadata: Mapping[str, str]
     source: Source
@@ -85,9 +86,8 @@ class Graph:
         Raises
         ------
         ModelError
-            The file is missing, empty, truncated, not ONNX, older than opset 7, or its external
-            data is missing or lies outside the model's folder; or a library of custom operators
-            cannot be loaded.
+            The file is missing, empty, truncated, not ONNX, or does not pass the gate (`model/gate.py`);
+            or a library of custom operators cannot be loaded.
         InputError
             This onnxruntime has no such provider.
         """
@@ -98,21 +98,21 @@ class Graph:
             options_of(runtime)
         source = read_model(model)
         read(*source.files, *runtime.custom_ops)
-        proto, title = source.proto, source.title
-        opsets = {entry.domain or "ai.onnx": entry.version for entry in proto.opset_import}
-        opset = opsets.get("ai.onnx", 0)
+        proto = source.proto
+        opsets = opsets_of(proto.opset_import)
         graph = proto.graph
-        initializers = {tensor.name: tensor for tensor in graph.initializer}
-        nodes = tuple(node_of(node, opsets) for node in graph.node)
+        initializers = {name_of(tensor): tensor for tensor in (*graph.initializer, *graph.sparse_initializer)}
+        try:
+            nodes = tuple(node_of(node, opsets, source.folder) for node in graph.node)
+        except ValueError as error:
+            raise ModelError(f"{source.title}: {error}") from error
         inputs = tuple(input_of(value) for value in graph.input if value.name not in initializers)
-        if opset and opset < 7:
-            raise ModelError(f"{title}: opset {opset} is older than 7; raise it with onnx.version_converter")
         return cls(
             nodes=nodes,
             inputs=inputs,
             outputs=tuple(value.name for value in graph.output),
             initializers=initializers,
-            opset=opset,
+            opset=opsets.get("", 0),
             metadata={entry.key: entry.value for entry in proto.metadata_props},
             source=source,
             runtime=runtime,
@@ -195,7 +195,7 @@ class Graph:
     @cached_property
     def precision(self) -> int:
         """The bytes of the coarsest floating type that the file computes in: 2, 4 or 8."""
-        kinds = {tensor.data_type for tensor in self.initializers.values()}
+        kinds = {kind_of(tensor) for tensor in self.initializers.values()}
         made = {array.dtype.itemsize for array in self.arrays.values() if array.dtype.kind == "f"}
         if kinds & {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16} or 2 in made:
             return 2
@@ -253,7 +253,10 @@ class Graph:
             return {name: source.places[name].read(source.path)}
         if name in self.initializers:
             try:
-                return {name: numpy_helper.to_array(self.initializers[name], str(source.folder or ""))}
+                source.check_unchanged()
+                return {name: array_of(self.initializers[name], source.folder)}
+            except ModelError:
+                raise
             except Exception as error:  # whatever a malformed tensor raises, its name is the news
                 raise ModelError(f"{self.title}: tensor {name!r} cannot be read: {error}") from error
         producer = self.producers.get(name)
@@ -308,7 +311,7 @@ class Graph:
 
 def _constant_value(node: Node) -> Array:
     for key, value in node.attributes.items():
-        if key == "value":
+        if key in ("value", "sparse_value"):
             return np.asarray(value)
         if key in ("value_float", "value_floats"):
             return np.asarray(value, dtype=np.float32)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 
 from ..text import LINE, in_short, printable
-from .reading import attributes_of, captured_names
+from .scopes import called, captured_names
+from .signature import attributes_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,16 +63,26 @@ class Input:
     shape: tuple[int | None, ...] | None
 
 
-def node_of(node: onnx.NodeProto, opsets: Mapping[str, int]) -> Node:
-    """A file's node, its domain's version of the operator looked up in `opsets`."""
+def node_of(node: onnx.NodeProto, opsets: Mapping[str, int], folder: Path | None) -> Node:
+    """A file's node, its domain's version of the operator looked up in `opsets`.
+
+    Raises
+    ------
+    ValueError
+        A tensor among its attributes cannot be read.
+    """
     domain = "" if node.domain in ("", "ai.onnx") else node.domain
-    opset = opsets.get(domain or "ai.onnx", 1)
+    opset = opsets.get(domain, 1)
+    try:
+        attributes = attributes_of(node, domain, opset, folder)
+    except Exception as error:  # whatever a malformed tensor raises, its node is the news
+        raise ValueError(f"{called(node)}: its attributes cannot be read: {error}") from error
     return Node(
         operator=f"{domain}.{node.op_type}" if domain else node.op_type,
         name=node.name or (node.output[0] if node.output else ""),
         inputs=tuple(node.input),
         outputs=tuple(node.output),
-        attributes=attributes_of(node, domain, opset),
+        attributes=attributes,
         opset=opset,
         captures=captured_names(node),
     )

@@ -7,6 +7,8 @@ from onnx import numpy_helper
 
 from ..errors import ModelError
 from .graph import Graph
+from .scopes import scopes_of
+from .tensors import take_in
 
 # ScatterElements adds up, as the transpose of overlapping max pooling must, since opset 16.
 OPSET = 16
@@ -21,10 +23,21 @@ def raised(graph: Graph) -> onnx.ModelProto:
     ModelError
         The converter fails, or the converted model's outputs differ.
     """
-    proto: onnx.ModelProto = onnx.ModelProto.FromString(graph.source.data)
+    proto = onnx.ModelProto()
+    proto.CopyFrom(graph.source.proto)
     for tensor in proto.graph.initializer:
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        if tensor.name in graph.source.places:
             tensor.CopyFrom(numpy_helper.from_array(graph.constant(tensor.name), tensor.name))
+    for scope in scopes_of(proto):
+        for what, tensor in scope.tensors():
+            try:
+                take_in(tensor, graph.source.folder)
+            except (OSError, ValueError) as error:
+                raise ModelError(f"{graph.title}: {what}: {error}") from error
+    for sparse in proto.graph.sparse_initializer:  # the converter and other runtimes take dense ones alone
+        name = sparse.values.name
+        proto.graph.initializer.append(numpy_helper.from_array(graph.constant(name), name))
+    del proto.graph.sparse_initializer[:]
     if graph.opset < OPSET:
         proto = _converted(proto, graph)
     # Before IR 4 every initializer was an input too: a constant could not be told from a default.

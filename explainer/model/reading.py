@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import mmap
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,11 @@ from typing import Any
 import onnx
 import onnx.shape_inference
 from google.protobuf.message import DecodeError
-from onnx import numpy_helper
-from onnx.external_data_helper import uses_external_data
 
 from ..errors import ModelError
 from ..files import opened
 from ..text import LINE, printable
+from .gate import Gate
 from .weights import Location, split
 
 # A model file above this is refused: a protocol buffer cannot be larger.
@@ -32,6 +31,7 @@ class Source:
     Attributes
     ----------
     proto : onnx.ModelProto
+        As it passed the gate, the graph's nodes in the order that they run.
     data : bytes
         What onnxruntime is given; where the model is a file, its large weights stay in it.
     path : Path or None
@@ -40,8 +40,8 @@ class Source:
         The large weights of a file.
     title : str
         What to call the model in messages.
-    stamp : tuple of int
-        The file's size and time of change.
+    stamps : dict of Path -> (int, int)
+        The files that it was read from, the model's own the first: their sizes and times of change.
     """
 
     proto: onnx.ModelProto
@@ -49,7 +49,7 @@ class Source:
     path: Path | None = None
     places: Mapping[str, Location] = field(default_factory=dict)
     title: str = "the model"
-    stamp: tuple[int, int] = (0, 0)
+    stamps: Mapping[Path, tuple[int, int]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return printable(f"<Source {self.title!r}: {len(self.data):,} bytes>", LINE)
@@ -62,17 +62,14 @@ class Source:
     @property
     def files(self) -> list[Path]:
         """The model's own file and those of its external data; none where it is no file."""
-        if self.path is None:
-            return []
-        outer = (one for one in self.proto.graph.initializer if uses_external_data(one))
-        names = [entry.value for one in outer for entry in one.external_data if entry.key == "location"]
-        return [self.path, *(self.path.parent / name for name in dict.fromkeys(names))]
+        return list(self.stamps)
 
     @functools.cached_property
     def names(self) -> frozenset[str]:
         """The names of all tensors."""
         graph = self.proto.graph
-        given = (value.name for value in (*graph.input, *graph.initializer))
+        sparse = (tensor.values for tensor in graph.sparse_initializer)
+        given = (value.name for value in (*graph.input, *graph.initializer, *sparse))
         return frozenset(given) | {name for node in graph.node for name in (*node.input, *node.output)}
 
     @functools.cached_property
@@ -93,17 +90,22 @@ class Source:
         ------
         ModelError
         """
-        if self.path is not None and _stamp(self.path) != self.stamp:
-            raise ModelError(f"{self.title}: the file changed after it was read; load it again")
+        for file, stamp in self.stamps.items():
+            if _stamp(file) != stamp:
+                what = "the file" if file == self.path else f"{file.name!r}"
+                raise ModelError(f"{self.title}: {what} changed after it was read; load the model again")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (self.data if self.path is None else str(self.path), self.title, self.stamp)
+        return _again, (self.data if self.path is None else str(self.path), self.title, dict(self.stamps))
 
 
-def _again(model: bytes | str, title: str, stamp: tuple[int, int]) -> Source:
+def _again(model: bytes | str, title: str, stamps: Mapping[Path, tuple[int, int]]) -> Source:
     """A pickled model read again: a file by its name, if it is still the same."""
-    if isinstance(model, str) and _stamp(Path(model)) != stamp:
-        raise ModelError(f"{title}: {model} is not the file that it was when this was pickled; load it anew")
+    for file, stamp in stamps.items():
+        if _stamp(file) != stamp:
+            raise ModelError(
+                f"{title}: {file} is not the file that it was when this was pickled; load it anew"
+            )
     return replace(read_model(model), title=title)
 
 
@@ -118,31 +120,41 @@ def read_model(model: Any) -> Source:
     if isinstance(model, Source):
         return model
     if isinstance(model, onnx.ModelProto):
-        source = Source(model, model.SerializeToString())
-    elif isinstance(model, bytes | bytearray | memoryview):
-        source = Source(_parse(bytes(model), "the model"), bytes(model))
-    elif isinstance(model, str | os.PathLike):
-        source = _read(Path(model))
-    else:
-        raise ModelError(f"a model is a path, bytes or an onnx.ModelProto, not {type(model).__name__}")
-    if not source.proto.graph.node or not source.proto.ir_version:
-        raise ModelError(f"{source.title}: not an ONNX model: it has no nodes")
-    if not source.proto.graph.output:
-        raise ModelError(f"{source.title}: the model has no outputs")
-    if not all(isinstance(name, str) for name in _names(source.proto.graph)):
-        raise ModelError(f"{source.title}: damaged: a name in it is no text")
-    for tensor in source.proto.graph.initializer:
-        if uses_external_data(tensor) and tensor.name not in source.places:
-            _check_external(tensor, source.folder, source.title)
-    return source
+        # A copy: the caller may change what is his.
+        return _checked(_serialized(model))
+    if isinstance(model, bytes | bytearray | memoryview):
+        return _checked(bytes(model))
+    if isinstance(model, str | os.PathLike):
+        return _read(Path(model))
+    raise ModelError(f"a model is a path, bytes or an onnx.ModelProto, not {type(model).__name__}")
 
 
-def _names(graph: onnx.GraphProto) -> Iterator[str]:
-    """Every name in the graph; protobuf hands out bytes where one is no UTF-8."""
-    for node in graph.node:
-        yield from (node.op_type, node.domain, node.name, *node.input, *node.output)
-    for value in (*graph.input, *graph.output, *graph.initializer):
-        yield value.name
+def _serialized(model: onnx.ModelProto) -> bytes:
+    try:
+        return bytes(model.SerializeToString())
+    except Exception as error:  # protobuf's own, which differ by its implementation
+        raise ModelError(f"the model cannot be serialized: {error}") from error
+
+
+def _checked(
+    data: bytes,
+    path: Path | None = None,
+    places: Mapping[str, Location] | None = None,
+    title: str = "the model",
+) -> Source:
+    """A source that has passed the gate, the nodes of its graph in the order that they run."""
+    try:
+        proto: onnx.ModelProto = onnx.ModelProto.FromString(data)
+    except DecodeError as error:
+        raise ModelError(
+            f"{title}: not an ONNX model, or one that is truncated or nests too deep ({error})"
+        ) from error
+    gate = Gate(proto, title, None if path is None else path.parent)
+    ranks = {place: rank for rank, place in enumerate(gate.order)}
+    given = iter(range(len(ranks)))
+    proto.graph.node.sort(key=lambda _: ranks[next(given)])  # in place: a Constant may hold a weight
+    files = () if path is None else (path, *sorted(gate.files - {path}))
+    return Source(proto, data, path, places or {}, title, {file: _stamp(file) for file in files})
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -172,68 +184,4 @@ def _read(path: Path) -> Source:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, IndexError, KeyError, DecodeError) as error:
         raise ModelError(f"{title}: not an ONNX model, or a truncated one ({error})") from error
-    return Source(_parse(light, title), light, file, places, title, _stamp(file))
-
-
-def _parse(source: bytes, title: str) -> onnx.ModelProto:
-    try:
-        proto: onnx.ModelProto = onnx.ModelProto.FromString(source)
-    except DecodeError as error:
-        raise ModelError(f"{title}: not an ONNX model, or a truncated one ({error})") from error
-    return proto
-
-
-def _check_external(tensor: onnx.TensorProto, folder: Path | None, title: str) -> None:
-    location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
-    if folder is None:
-        raise ModelError(
-            f"{title}: tensor {tensor.name!r} lies in the external file {location!r}; give the model's path"
-        )
-    file = (folder / location).resolve()
-    if not location or Path(location).is_absolute() or not file.is_relative_to(folder):
-        raise ModelError(
-            f"{title}: tensor {tensor.name!r} points to {location!r}, outside the model's folder; refused"
-        )
-    if not file.is_file():
-        raise ModelError(f"{title}: its external data {location!r} is missing; put it beside the model file")
-
-
-@functools.cache
-def _defaults(operator: str, domain: str, opset: int) -> dict[str, Any]:
-    try:
-        schema = onnx.defs.get_schema(operator, opset, domain)
-    except onnx.defs.SchemaError:
-        return {}
-    return {
-        name: _plain(attribute.default_value)
-        for name, attribute in schema.attributes.items()
-        if attribute.default_value.type
-    }
-
-
-def attributes_of(node: onnx.NodeProto, domain: str, opset: int) -> dict[str, Any]:
-    """A node's attributes as plain values, the absent ones filled in from the ONNX schema."""
-    given = {attribute.name: _plain(attribute) for attribute in node.attribute}
-    return {**_defaults(node.op_type, domain, opset), **given}
-
-
-def _plain(attribute: onnx.AttributeProto) -> Any:
-    value = onnx.helper.get_attribute_value(attribute)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="replace")
-    if isinstance(value, onnx.TensorProto):
-        return numpy_helper.to_array(value)
-    return value
-
-
-def captured_names(node: onnx.NodeProto) -> tuple[str, ...]:
-    """The outer tensors that a node's subgraphs read."""
-    names: dict[str, None] = {}
-    for attribute in node.attribute:
-        graphs = [attribute.g] if attribute.type == onnx.AttributeProto.GRAPH else list(attribute.graphs)
-        for graph in graphs:
-            own = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
-            for inner in graph.node:
-                names.update(dict.fromkeys(n for n in (*inner.input, *captured_names(inner)) if n not in own))
-                own.update(inner.output)
-    return tuple(names)
+    return _checked(light, file, places, title)

@@ -24,12 +24,12 @@ CASES = [
     ("GELU (Erf)", "d = Div (x, A) e = Erf (d) a = Add (B, e) h = Mul (x, C) y = Mul (a, h)"),
     (
         "GELU (Tanh)",
-        "u = Mul (x, x) c = Mul (x, u) i = Mul (A, c) j = Add (x, i) k = Mul (B, j) t = Tanh (k)"
+        "u = Mul (x, x) c = Mul (x, u) i = Mul (A, c) j = Add (x, i) l = Mul (B, j) t = Tanh (l)"
         " a = Add (C, t) m = Mul (x, a) y = Mul (D, m)",
     ),
     (
         "GELU (Tanh)",
-        "h = Mul (x, A) c = Pow (x, B) i = Mul (c, C) j = Add (x, i) k = Mul (j, D) t = Tanh (k)"
+        "h = Mul (x, A) c = Pow (x, B) i = Mul (c, C) j = Add (x, i) l = Mul (j, D) t = Tanh (l)"
         " a = Add (t, A) y = Mul (h, a)",
     ),
     ("LayerNormalization, decomposed", NORM.format("q = Pow (d, B)") + " y = Div (d, s)"),
@@ -41,7 +41,7 @@ CASES = [
     ("attention", ATTENTION.format("s = Identity (m)")),
     ("attention", ATTENTION.format("s = Mul (m, A)")),
     ("attention", ATTENTION.format("n = Div (m, A) s = Add (n, k)")),
-    ("attention", "m = MatMul (x, k) p = Softmax (m) i = IsNaN (p) w = Where (i, A, p) y = MatMul (w, x)"),
+    ("attention", "m = MatMul (x, k) p = Softmax (m) i = IsNaN (p) o = Where (i, A, p) y = MatMul (o, x)"),
     ("squeeze-excite gate", GATE.format("GlobalAveragePool (x)", "a = Relu (c)", "Sigmoid")),
     (
         "squeeze-excite gate",

@@ -176,7 +176,7 @@ def test_a_subgraph_off_the_path_is_left_alone_and_on_it_is_named():
     aside = net(yes=np.array(True))
     aside.graph.node.insert(1, choice)
     graph = Graph.load(aside)
-    assert graph.nodes[1].captures == ("c",)
+    assert graph.producers["i"].captures == ("c",)
     assert "i" in graph.carrying
     check(aside)
     # c has a further reader now: the shortcut behind the Relu must see it.
