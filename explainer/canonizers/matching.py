@@ -212,7 +212,6 @@ def matches(graph: Graph, pattern: str) -> Iterator[Match]:
     lines = lines_of(pattern)
     made = {name for line in lines for name in line.outputs}
     read = {name for line in lines for name in line.operands if not is_constant(name)} - made - {""}
-    places = {id(node): place for place, node in enumerate(graph.nodes)}
     for last in graph.nodes:
         if last.operator not in lines[-1].operators:
             continue
@@ -222,7 +221,7 @@ def matches(graph: Graph, pattern: str) -> Iterator[Match]:
                 makers = {
                     name: node for line, node in zip(lines, nodes, strict=True) for name in line.outputs
                 }
-                yield Match(bound, makers, tuple(sorted(nodes, key=lambda node: places[id(node)])))
+                yield Match(bound, makers, tuple(sorted(nodes, key=graph.places.__getitem__)))
 
 
 def _ways(

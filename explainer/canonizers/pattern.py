@@ -76,11 +76,10 @@ class Pattern(Canonizer):
 
     def _candidates(self, graph: Graph) -> Iterator[list[Match]]:
         """The groups that could be, in the order in which they are tried; the ways to match each."""
-        places = {id(node): place for place, node in enumerate(graph.nodes)}
         found: dict[tuple[int, ...], list[Match]] = {}
         for pattern in self.patterns:
             for match in matches(graph, pattern):
-                found.setdefault(tuple(places[id(node)] for node in match.nodes), []).append(match)
+                found.setdefault(tuple(graph.places[node] for node in match.nodes), []).append(match)
         for key in sorted(found, key=lambda key: (key[0], -len(key))):
             yield found[key]
 

@@ -228,7 +228,11 @@ class MatMul(Layer):
             raise UnsupportedError("a product of two activations")
         self.on_right = self.inputs[0] == node.inputs[0]
         self.take_operand(graph, "w", 1 if self.on_right else 0, "matrix")
-        if graph.is_constant(self.operands["w"]) and graph.constant(self.operands["w"]).ndim < 2:
+        w = self.operands["w"]
+        axes = graph.axes(w)
+        if axes is None and graph.is_constant(w):
+            axes = graph.constant(w).ndim
+        if axes is not None and axes < 2:
             raise UnsupportedError("a product with a vector; make it a one-row or one-column matrix")
 
     def forward(self, x: Value, p: Parameters) -> Value:

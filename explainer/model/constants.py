@@ -1,6 +1,7 @@
 """Constants that a file computes from others: weights behind a Cast, tables, shapes.
 
-They are computed together, once, by onnxruntime; before anything is run, what each would take is looked at.
+They are computed together by onnxruntime, small ones when a plan is made and large ones when it is walked;
+before anything is run, what each would take is looked at.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from .scopes import captured_names
 # What computed constants may take in bytes, beside so many times what they are computed from: float64 of
 # int8, or a few steps from float16 to a float32 matrix in another order.
 LARGEST, TIMES = 1 << 30, 8
+# Bytes of a constant that may be looked at while a plan is made, for a sign or a size; larger are weights.
+SMALL = 1 << 20
 # Larger tensors are no sizes: no other tensor's shape depends on what they hold.
 FEW = 1 << 10
 # How often sizes may depend on computed sizes that ONNX's inference of shapes cannot tell.
@@ -31,7 +34,7 @@ def computed(
     source: Source,
     name: str,
     others: Collection[str],
-    known: Collection[str],
+    known: Mapping[str, Array],
     stored: Callable[[str], Array],
     runtime: Runtime,
 ) -> dict[str, Array]:
@@ -43,9 +46,9 @@ def computed(
     name : str
         A tensor that a node computes from constants alone.
     others : collection of str
-        More of them, left out where they would take too much.
-    known : collection of str
-        Those that were computed before: they count, and are not computed again.
+        More of them, left out where they would take too much; of a small one the small ones alone are had.
+    known : dict of str -> array
+        What was computed before: it counts, and is not computed again.
     stored : callable
         The value of an initializer.
     runtime : Runtime
@@ -55,11 +58,13 @@ def computed(
     ModelError
         It would take too much memory, or onnxruntime cannot compute it.
     """
-    able, needs = Part(source, {name, *others}, stored, runtime).affordable()
+    everything = {name, *others}
+    able, needs = Part(source, everything, stored, runtime).affordable()
     if name not in able:
         raise ModelError(f"{source.title}: {name!r} is a constant that is not computed: {needs}")
-    wanted = (able & {name, *others}) - {*known}
-    return Part(source, wanted, stored, runtime).run(wanted)
+    largest = SMALL if able[name] <= SMALL else math.inf
+    wanted = {one for one in everything - known.keys() if one in able and able[one] <= largest}
+    return Part(source, wanted, stored, runtime, known).run()
 
 
 class Part:
@@ -70,15 +75,26 @@ class Part:
     source : Source
     names : set of str
     stored, runtime : see `computed`
+    known : dict of str -> array
+        Values of some of the tensors, which are not computed again.
     """
 
     def __init__(
-        self, source: Source, names: set[str], stored: Callable[[str], Array], runtime: Runtime
+        self,
+        source: Source,
+        names: set[str],
+        stored: Callable[[str], Array],
+        runtime: Runtime,
+        known: Mapping[str, Array] | None = None,
     ) -> None:
-        self.source, self.stored, self.runtime = source, stored, runtime
-        wanted, nodes = set(names), list[onnx.NodeProto]()
+        self.source, self.names, self.stored, self.runtime = source, names, stored, runtime
+        wanted, self.known = set(names), dict[str, Array]()
+        nodes: list[onnx.NodeProto] = []
         for node in reversed(source.proto.graph.node):
-            if not wanted.isdisjoint(node.output):
+            here = wanted.intersection(node.output)
+            if known and here <= known.keys():
+                self.known.update((name, known[name]) for name in here)
+            elif here:
                 nodes.append(node)
                 wanted.update(name for name in (*node.input, *captured_names(node)) if name)
         self.nodes = nodes[::-1]
@@ -89,39 +105,36 @@ class Part:
             numpy_helper.from_array(stored(name), name) for name in sparse if name in wanted
         ]
 
-    def run(self, names: Collection[str]) -> dict[str, Array]:
+    def run(self) -> dict[str, Array]:
         """What the nodes compute: one session."""
         from .session import Session
 
-        model = self._model(self.initializers)
-        for name in sorted(names):
+        model, source = self._model(), self.source
+        model.graph.initializer.extend(self.initializers)
+        for name in sorted(self.names):
             model.graph.output.add().name = name
-        source, own = self.source, {tensor.name for tensor in self.initializers}
+        own = {tensor.name for tensor in self.initializers}
         weights = {name: self.stored(name) for name in source.places if name in own}
+        data = model.SerializeToString()
         return Session(
-            model.SerializeToString(),
-            sorted(names),
-            source.folder,
-            weights,
-            source.title,
-            once=True,
-            runtime=self.runtime,
+            data, sorted(self.names), source.folder, weights, source.title, once=True, runtime=self.runtime
         ).run({})
 
-    def _model(self, initializers: Iterable[onnx.TensorProto]) -> onnx.ModelProto:
+    def _model(self) -> onnx.ModelProto:
+        """The nodes, and what is known; the file's initializers are not in it yet."""
         proto = self.source.proto
         model = onnx.ModelProto(ir_version=proto.ir_version, opset_import=proto.opset_import)
         model.functions.extend(proto.functions)
         model.graph.name = "constants"
         model.graph.node.extend(self.nodes)
-        model.graph.initializer.extend(initializers)
+        model.graph.initializer.extend(numpy_helper.from_array(x, name) for name, x in self.known.items())
         return model
 
-    def affordable(self) -> tuple[set[str], str]:
-        """The tensors that there is room for, in the order they run; and why there is none for the next."""
+    def affordable(self) -> tuple[dict[str, float], str]:
+        """The tensors that there is room for in the order they run, and their bytes; why there is no more."""
         sizes = self._sizes()
         left = LARGEST + TIMES * sum(map(bytes_of_tensor, self.initializers))
-        blocked, reason = set[str](), ""
+        able, blocked, reason = dict[str, float](), set[str](), ""
         for node in self.nodes:
             takes = sum(sizes.get(name) or 0 for name in node.output)
             if takes > left and not reason:
@@ -133,42 +146,34 @@ class Part:
                 blocked.update(node.output)
             else:
                 left -= takes
-        return {name for node in self.nodes for name in node.output if name not in blocked}, reason
+                able.update((name, sizes.get(name, math.inf)) for name in node.output)
+        return able, reason
 
-    def _sizes(self) -> Mapping[str, int | None]:
-        """The bytes of every tensor; None where that cannot be told without computing it."""
-        values: dict[str, Array] = {}
+    def _sizes(self) -> Mapping[str, int]:
+        """The bytes of every tensor, of all but those where only computing them would tell."""
+        part, values = self, dict[str, Array]()
         for _ in range(ROUNDS):
-            sizes = self._inferred(values)
-            unknown = [node for node in self.nodes if any(sizes.get(name) is None for name in node.output)]
-            behind = {name for node in unknown for name in node.output}
+            sizes = part._inferred() | {name: value.nbytes for name, value in values.items()}
+            unknown = [node for node in part.nodes if not sizes.keys() >= {*filter(None, node.output)}]
             # The sizes of these may be told by what they read, where that is computed.
-            made = {name for node in self.nodes for name in node.output}
-            few = {
-                name
-                for node in unknown
-                for name in node.input
-                if name in made - behind - values.keys() and (sizes.get(name) or 0) <= FEW
-            }
+            known = {name for node in part.nodes for name in node.output if sizes.get(name, FEW + 1) <= FEW}
+            few = {name for node in unknown for name in node.input if name in known}
             if not few:
                 break
-            values |= Part(self.source, few, self.stored, self.runtime).run(few)
+            values |= Part(self.source, few, self.stored, self.runtime, values).run()
+            part = Part(self.source, self.names, self.stored, self.runtime, values)
         return sizes
 
-    def _inferred(self, values: Mapping[str, Array]) -> Mapping[str, int | None]:
-        """The bytes of every tensor, where inference of shapes tells them; some values are known."""
-        model = self._model([])
+    def _inferred(self) -> dict[str, int]:
+        """The bytes of the tensors of which ONNX's inference of shapes can tell."""
+        model = self._model()
         outline(model.graph, self.initializers)
-        kept = [node for node in self.nodes if values.keys().isdisjoint(node.output)]
-        del model.graph.node[:]
-        model.graph.node.extend(kept)
-        model.graph.initializer.extend(numpy_helper.from_array(one, name) for name, one in values.items())
         try:
             found = onnx.shape_inference.infer_shapes(model, data_prop=True).graph.value_info
         except Exception:  # of an odd file nothing is told; onnxruntime says what is wrong with it
             return {}
-        known = {value.name: _bytes(value.type.tensor_type) for value in found}
-        return known | {name: value.nbytes for name, value in values.items()}
+        sizes = {value.name: _bytes(value.type.tensor_type) for value in found}
+        return {name: size for name, size in sizes.items() if size is not None}
 
 
 def outline(graph: onnx.GraphProto, initializers: Iterable[onnx.TensorProto]) -> None:

@@ -287,14 +287,17 @@ class Graph:
         with np.errstate(over="ignore"):  # an infinity is reported with the tensor's name
             return {name: np.ascontiguousarray(x, types.get(name, x.dtype)) for name, x in feeds.items()}
 
-    def session(self, names: Sequence[str]) -> Session:
-        """onnxruntime on the file as it is, returning these tensors; it shares the weights read here."""
+    def session(self, names: Sequence[str], once: bool = False) -> Session:
+        """onnxruntime on the file as it is, returning these tensors; it shares the weights read here.
+
+        With `once` nothing is done that would only pay in later runs.
+        """
         from .session import Session
 
         self.source.check_unchanged()
         weights = {name: self.constant(name) for name in self.source.places}
         data, folder = self.with_outputs(names), self.source.folder
-        return Session(data, names, folder, weights, self.title, runtime=self.runtime)
+        return Session(data, names, folder, weights, self.title, runtime=self.runtime, once=once)
 
     def with_outputs(self, names: Iterable[str]) -> bytes:
         """The file as it is, with inner tensors added as outputs.

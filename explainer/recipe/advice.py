@@ -68,7 +68,7 @@ class Asked:
     def _runs(self, error: ExplainerError) -> bool:
         """Whether onnxruntime runs the file at all; why not is part of the news."""
         try:
-            self.graph.session(self.graph.outputs[:1])
+            self.graph.session(self.graph.outputs[:1], once=True)
         except ModelError as reason:
             error.args = (*error.args, f"Nothing else can be asked of it: {reason}")
             return False

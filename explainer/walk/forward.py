@@ -125,7 +125,6 @@ class SessionForward:
         graph = plan.graph
         given = {value.name for value in graph.inputs}
         self.wanted = [name for name in dict.fromkeys(self._reads()) if name not in given]
-        self.session = graph.session(list(dict.fromkeys([*self.wanted, *graph.outputs])))
         self.producers = {name: str(node) for name, node in graph.producers.items()}
         with np.errstate(all="ignore"):  # what comes of it is reported below
             self.fixed = {
@@ -139,6 +138,8 @@ class SessionForward:
                     raise NumericalError(
                         f"{graph.title}: the parameter {letter!r} of {step.node} has NaN or infinity in it"
                     )
+        # Behind the constants: of one that cannot be read, or had, onnxruntime would say less.
+        self.session = graph.session(list(dict.fromkeys([*self.wanted, *graph.outputs])))
 
     @property
     def precision(self) -> int:

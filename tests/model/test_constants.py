@@ -109,6 +109,18 @@ def test_a_constant_that_memory_does_not_hold_is_refused_before_it_is_made(case)
         Explainer(net).explain(X, target=0)
 
 
+def test_a_plan_looks_at_small_constants_and_leaves_weights_for_the_walk(sessions):
+    text = """g (float[N,4] x) => (float[N,90000] y) {
+        t = Transpose(w) s = Cast<to=1>(half) m = MatMul(x, t) h = Relu(m) y = Mul(h, s) }"""
+    net = parse(text, w=rng(0).standard_normal((90000, 4)), half=np.ones(1, np.float16))
+    made = Explainer(net)
+    assert len(made.plan.steps) == 3 and len(sessions) == 1
+    assert "s" in made.graph.constants and "t" not in made.graph.constants
+    explanation = made.explain(X, target=5)
+    assert "t" in made.graph.constants and len(sessions) == 3
+    np.testing.assert_allclose(explanation.score, run(net, {"x": X})[0][:, 5], rtol=1e-5)
+
+
 def test_what_no_plan_needs_is_not_computed():
     text = """g (float[N,4] x) => (float[N,4] y, float[N,4] z) {
         t = Cast<to=1>(half) y = MatMul(x, t)
