@@ -14,6 +14,7 @@ import explainer
 from . import channels, report
 from .again import Repeatable
 from .drawing import common_scale, drawing_of, drawing_options
+from .given import Inputs, input_option
 from .opening import open_model, opening_options
 from .options import (
     ask_of,
@@ -28,7 +29,7 @@ from .progress import Progress, Steps
 
 @click.command(cls=Repeatable)
 @click.argument("model")
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.argument("images", nargs=-1, metavar="IMAGE...")
 @click.option("-o", "--output", required=True, help="The .png to write; for several images a folder.")
 @target_option(several=True)
 @method_options
@@ -36,6 +37,7 @@ from .progress import Progress, Steps
 @channels.condition_option
 @channels.rank_option
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", help="Of the numbers.")
+@input_option
 @opening_options
 @drawing_options
 @runtime_options
@@ -50,6 +52,8 @@ def explain(
 ) -> None:
     """Draw what in an image made the MODEL's prediction.
 
+    A model of several inputs gets the others, or all, by --input.
+
     Several targets have a picture each, with the target in its name, and share one forward pass.
 
     How an image becomes the input is said by the file's own metadata, or by --preprocess; the
@@ -59,14 +63,23 @@ def explain(
     drawing = drawing_of(options)
     # What is kept is asked for: it goes where numbers go.
     with_numbers = options["save_relevance"] or bool(options["keep"])
-    jobs, several = list_jobs(images, output, with_numbers, endings_of(targets))
+    inputs = Inputs.read(options["inputs"])
+    if not (images or inputs):
+        raise click.UsageError("Missing argument 'IMAGE...', or --input for what is no image")
+    explained = None
+    if not images:
+        with channels.calling(options["ranks"], options["keep"]):
+            explained = open_model(model, options)
+    names = images if explained is None else inputs.named(explained)
+    jobs, several = list_jobs(names, output, with_numbers, endings_of(targets))
     outputs = [path for picture in jobs for job in picture for path in job.written]
     outputs += [options["grid"]] if options["grid"] else []
     explainer.files.read(model, *(picture[0].picture for picture in jobs))
     check_outputs(outputs)
     asks = [ask_of(options, target) for target in targets]
-    with channels.calling(options["ranks"], options["keep"]):
-        explained = open_model(model, options)
+    if explained is None:
+        with channels.calling(options["ranks"], options["keep"]):
+            explained = open_model(model, options)
     check_outputs(outputs)  # now the model has said where its weights lie
     if several:
         make_folder(output)
@@ -90,12 +103,12 @@ def explain(
         else:
             progress.say(*report.in_full(job.picture, numbers, job.written, loading))
 
-    for picture in progress:
+    for place, picture in enumerate(progress):
         began = perf_counter()
+        asked_of = inputs.of(explained, picture[0].picture if images else None, place, len(jobs))
         try:
             watched = not several and sys.stderr.isatty()
             with channels.calling(options["ranks"], options["keep"]), Steps(watched) as steps:
-                asked_of = picture[0].picture
                 explanations = explained.explain_targets(asked_of, asks, progress=steps)
         except (explainer.InputError, explainer.NumericalError) as error:
             # What ails one picture need not ail the next; anything else ails the model.
