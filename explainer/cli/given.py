@@ -153,19 +153,19 @@ def arrays_of(name: str, path: str) -> dict[str, Any]:
     ------
     InputError
     """
-    import numpy as np
+    from numpy.lib.format import read_array
 
     try:
         with explainer.files.opened(path) as file:
             if path.lower().endswith(".npy"):
-                # Mapped first: a header that promises more than the file holds is found out.
-                return {name: np.array(np.load(path, mmap_mode="r", allow_pickle=False))}
+                return {name: read_array(file, allow_pickle=False)}
             with zipfile.ZipFile(file) as archive:
                 if sum(entry.file_size for entry in archive.infolist()) > LARGEST:
                     raise ValueError(f"it holds more than {LARGEST >> 30} GiB")
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as found:
-                arrays = {key: found[key] for key in found.files}
+                arrays = {}
+                for key in archive.namelist():
+                    with archive.open(key) as member:
+                        arrays[key.removesuffix(".npy")] = read_array(member, allow_pickle=False)
     except OSError as error:
         raise explainer.InputError(f"{path} cannot be read: {error.strerror or error}") from error
     except Exception as error:  # a damaged file makes NumPy raise nearly anything
