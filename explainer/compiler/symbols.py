@@ -41,6 +41,8 @@ class Symbols(dict[str, Value]):
         super().__init__()
         self.recorder, self.graph, self.constants = recorder, graph, constants
         for name, value in activations.items():
+            if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":
+                continue  # an output that is a list, a map or text: no walk reads it
             # Inputs may be whole numbers themselves (pixels).
             flows = value.dtype.kind == "f" or name in graph.carrying
             self[name] = self._floating((names or {}).get(name, name), value) if flows else value

@@ -61,8 +61,10 @@ def written(
     # Sizes inferred for a dynamic image no longer hold.
     del emitted.graph.value_info[:]
     for value in emitted.graph.output:
-        if not value.type.tensor_type.HasField("shape") and isinstance(outputs[value.name], np.ndarray):
-            value.CopyFrom(_value_info(value.name, outputs[value.name], samples, batch))
+        is_tensor = value.type.WhichOneof("value") in ("tensor_type", None)
+        found = outputs.get(value.name)
+        if is_tensor and not value.type.tensor_type.HasField("shape") and isinstance(found, np.ndarray):
+            value.CopyFrom(_value_info(value.name, found, samples, batch))
     return emitted
 
 

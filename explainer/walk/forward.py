@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..errors import NumericalError
+from ..errors import NumericalError, TargetError
 from ..model.graph import Graph
 from ..plan import Plan, Step
 from ..targets import Anchor, Chosen, Target, choose
@@ -86,7 +86,7 @@ class OutputForward:
     def __init__(self, graph: Graph, anchor: Anchor) -> None:
         given = {value.name for value in graph.inputs}
         names = dict.fromkeys([anchor.tensor, anchor.output, *anchor.moved, *graph.outputs])
-        self.graph = graph
+        self.graph, self.anchor = graph, anchor
         self.dtype: np.dtype[Any] | None = None
         self.session = graph.session([name for name in names if name not in given])
 
@@ -98,6 +98,8 @@ class OutputForward:
         ModelError
         """
         values = {**self.session.run(self.graph.typed(feeds)), **feeds}
+        for name in (self.anchor.tensor, self.anchor.output):
+            check_numbers(self.graph, name, values)
         return ForwardPass(
             values, {name: values[name] for name in self.graph.outputs}, values, samples_of(feeds)
         )
@@ -233,6 +235,27 @@ class LayersForward(SessionForward):
                 f"{self.dtype} forward pass: {name!r} differs from onnxruntime's by {error:.2g} of its "
                 f"largest value (allowed: {allowed:g}); please report this model"
             )
+
+
+def check_numbers(graph: Graph, name: str, values: Mapping[str, Any]) -> None:
+    """Refuse a target that is no tensor of numbers: a list, a map or text, as ai.onnx.ml returns.
+
+    Raises
+    ------
+    TargetError
+        With the outputs that are, or the tensors that it was made of.
+    """
+    value = values[name]
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+        return
+    held = "text" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+    held = "nothing" if value is None else held
+    there = [name for name in graph.outputs if isinstance(values[name], np.ndarray)]
+    there = [name for name in there if values[name].dtype.kind == "f"]
+    made_of = graph.producers[name].inputs if name in graph.producers else ()
+    others = [repr(other) for other in there or made_of if other]
+    hint = f"; take {' or '.join(others)}" if others else ""
+    raise TargetError(f"target: {name!r} holds {held}, and no numbers that could be explained{hint}")
 
 
 def _arrays(outputs: Mapping[str, Any]) -> dict[str, Array]:

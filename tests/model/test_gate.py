@@ -133,6 +133,29 @@ def test_a_name_in_a_subgraph_hides_the_one_outside():
     np.testing.assert_allclose(run(model, {"x": X})[0], X + 1)
 
 
+def nested(levels: int) -> onnx.ModelProto:
+    """An If in an If in an If ..., each reading the x of the outermost graph."""
+    model = parse(body("y = Relu (x)"), **YES)
+    graph = model.graph
+    for level in range(levels):
+        graph.node[0].op_type, graph.node[0].input[:] = "If", ["c"]
+        plain, deep = (
+            graph.node[0].attribute.add(name=name, type=5) for name in ("else_branch", "then_branch")
+        )
+        for attribute, made in ((plain, f"p{level}"), (deep, f"t{level}")):
+            attribute.g.name = made
+            attribute.g.node.append(helper.make_node("Neg", ["x"], [made]))
+            attribute.g.output.add(name=made)
+        graph = deep.g
+    return model
+
+
+def test_subgraphs_nest_as_deep_as_protobuf_reads_them():
+    assert set(Graph.load(nested(25)).producers["y"].captures) == {"x", "c"}
+    for form in (nested(1000), nested(1000).SerializeToString()):
+        refused(form, "truncated or nests too deep")
+
+
 @pytest.mark.parametrize(
     ("nodes", "parts"),
     [
