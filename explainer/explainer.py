@@ -341,11 +341,11 @@ class Explainer:
             these = [target for target in asked if target.anchor == anchor]
             runs = self.method.answer(here, input_, these, progress)
             for run, target in zip(runs, these, strict=True):
-                answer = explanation_of(run, target, input_, here.plan, self.method, self.labels)
+                answer = explanation_of(run, target, input_, self.graph, here.plan, self.method, self.labels)
                 found[target] = replace(
                     answer,
                     method=self.name,
-                    composite=self.composite.name,
+                    composite=self.composite.name if self.method.walks else "",
                     how=self.how,
                     recipe=self.recipe,
                     files=made_of,
@@ -362,7 +362,7 @@ class Explainer:
         InputError
         """
         made = given(self.graph, image, self._preprocess, self.max_pixels)
-        return next(iter(made.feeds.values())), made.photos, made.layout
+        return next(iter(made.feeds.values())), made.photos, made.layout or "NCHW"
 
 
 @named(Settings, defaults=Recipe())

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 
+from . import composites
 from .composites import Composite
+from .errors import InputError, UnsupportedError
 from .methods import Method
+from .model.axes import sample_axes
 from .model.graph import Graph
-from .plan import Plan
+from .plan import Plan, make_plan
 from .targets import Anchor, Target, conditioned_tensors
 from .walk.backends import Backends
 from .walk.chunks import Batches
@@ -93,7 +96,24 @@ class Prepared:
             if self.method.walks:
                 plans[target.anchor] = plan = self.plan(target.anchor, conditioned)
                 check_passable(plan, target.conditions)
+                self._check_samples(plan)
         return {anchor: self._made(anchor, plan) for anchor, plan in plans.items()}
+
+    def _check_samples(self, plan: Plan) -> None:
+        """Refuse a walk to an input that has no samples in front, for its relevance would have none either.
+
+        Raises
+        ------
+        InputError
+        """
+        axes = sample_axes(self.graph)
+        if elsewhere := [name for name in plan.sources if name in axes and axes[name][1] != 0]:
+            axis = axes[elsewhere[0]][1]
+            where = "is the same for all samples" if axis is None else f"has its samples on axis {axis}"
+            raise InputError(
+                f"input {elsewhere[0]!r} {where}, and relevance is handed back to samples that come first; "
+                "'occlusion' and 'rise' ask such a model for scores"
+            )
 
     def _made(self, anchor: Anchor, plan: Plan | None) -> Walkers:
         with self._lock:
@@ -103,15 +123,33 @@ class Prepared:
 
     def _make(self, anchor: Anchor, plan: Plan | None) -> Walkers:
         by, batches = self.backends, self._batches
+        # A score is that of a sample alone, whatever else is asked at the same time.
+        apart = Batches(self.graph, [anchor.tensor, anchor.output])
         if plan is None:
-            return Walkers(lambda: Scorer(OutputForward(self.graph, anchor), batches))
+            forward = self._forward(anchor) if by.forward == "numpy" else OutputForward(self.graph, anchor)
+            return Walkers(lambda: Scorer(forward, apart), graph=self.graph, dtype=by.dtype)
         one = walker(by, plan, batches)
-        return Walkers(
+
+        def scorer() -> Scorer:
             # Scores are those of the same forward pass, where that is not the file's own.
-            lambda: Scorer(
-                one.forward if by.forward == "numpy" else OutputForward(self.graph, anchor), batches
-            ),
-            one,
-            lambda: walker_of_many(by, one),
-            by.least,
-        )
+            forward = one.forward if by.forward == "numpy" else OutputForward(self.graph, anchor)
+            mixing = apart.mixing
+            return Scorer(forward, batches if mixing is None or not mixing.is_sure else apart)
+
+        return Walkers(scorer, one, lambda: walker_of_many(by, one), by.least, graph=self.graph, apart=apart)
+
+    def _forward(self, anchor: Anchor) -> LayersForward:
+        """A forward pass in NumPy, for scores alone: every node needs a layer, whatever its rule.
+
+        Raises
+        ------
+        UnsupportedError
+        """
+        try:
+            plan = make_plan(self.graph, composites.get("gradient"), anchor)
+        except UnsupportedError as error:
+            raise UnsupportedError(
+                "dtype 'float64' and forward 'numpy' run the model in NumPy, layer by layer; leave them out, "
+                f"and onnxruntime runs the file as it is. {error}"
+            ) from error
+        return LayersForward(plan, self.backends.dtype)

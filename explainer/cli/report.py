@@ -83,7 +83,6 @@ def kind_of(flat: Any, cut: str) -> str:
     return "score (logit)"
 
 
-RISE_HINT = "  more        --option centered=true takes away the mean score, which colours all of a RISE map"
 # What the line under a default explanation says.
 HINT = (
     "  more        --composite recommended draws clearer maps; onnx-lrp methods and composites list the rest"
@@ -119,8 +118,6 @@ def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], lo
     ]
     if is_lrp and numbers["composite"] == "epsilon":
         lines.append(HINT)
-    if numbers["method"] == "rise" and "centered" not in numbers["how"]:
-        lines.append(RISE_HINT)
     return lines
 
 

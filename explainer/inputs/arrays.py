@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, did_you_mean
+from ..model.axes import sample_axes
 from ..model.graph import Graph, Input
 from ..tensor import Array
 
@@ -65,11 +66,19 @@ def feeds_of(graph: Graph, x: Any) -> dict[str, Array]:
     arrays = dict(x) if isinstance(x, Mapping) else {only_input(graph).name: x}
     check_inputs(graph, arrays)
     known = {value.name: value for value in graph.inputs}
-    feeds = {name: fit(array_of(name, array), known[name]) for name, array in arrays.items()}
-    sizes = {array.shape[0] for array in feeds.values()}
+    axes = {name: axis for name, (_, axis) in sample_axes(graph).items()}
+    feeds = {
+        name: fit(array_of(name, array), known[name], axes.get(name, 0)) for name, array in arrays.items()
+    }
+    sizes = {x.shape[axis] for name, x in feeds.items() if (axis := axes.get(name, 0)) is not None} or {1}
     if len(sizes) != 1 or 0 in sizes:
         raise InputError(f"the inputs hold {sorted(sizes)} samples; they must hold the same number, not 0")
-    return feeds
+    return {name: samples_first(x, axes.get(name, 0), *sizes) for name, x in feeds.items()}
+
+
+def samples_first(x: Array, axis: int | None, samples: int) -> Array:
+    """An array with its samples in front; what has none is the same for every one."""
+    return np.broadcast_to(x, (samples, *x.shape)) if axis is None else np.moveaxis(x, axis, 0)
 
 
 def array_of(name: str, given: Any) -> Array:
@@ -95,8 +104,15 @@ def array_of(name: str, given: Any) -> Array:
     return array
 
 
-def fit(array: Array, expected: Input) -> Array:
+def fit(array: Array, expected: Input, samples: int | None = 0) -> Array:
     """An array as the input wants it: a batch axis added to a single sample, the type cast.
+
+    Parameters
+    ----------
+    array : array
+    expected : Input
+    samples : int or None
+        The axis of the samples; None for an input without.
 
     Raises
     ------
@@ -104,22 +120,21 @@ def fit(array: Array, expected: Input) -> Array:
         Shape or type do not fit, a number is beyond the type, or there is NaN or infinity in it.
     """
     if expected.shape is not None:
-        if array.ndim == len(expected.shape) - 1:
-            array = array[None]
-        inner = list(zip(array.shape[1:], expected.shape[1:], strict=False))
-        if array.ndim != len(expected.shape) or any(
-            want is not None and have != want for have, want in inner
+        if samples is not None and array.ndim == len(expected.shape) - 1:
+            array = np.expand_dims(array, samples)
+        sizes = ["N" if axis == samples else size for axis, size in enumerate(expected.shape)]
+        if array.ndim != len(sizes) or any(
+            isinstance(want, int) and have != want for have, want in zip(array.shape, sizes, strict=True)
         ):
-            raise InputError(
-                f"input {expected.name!r} has shape {shape_of(expected)}, the array {array.shape}"
-            )
-    if array.ndim == 0:
+            want = ", ".join("any" if size is None else str(size) for size in sizes)
+            raise InputError(f"input {expected.name!r} has shape ({want}), the array {array.shape}")
+    if array.ndim == 0 and samples is not None:
         raise InputError(f"input {expected.name!r} wants an array with a batch axis, not a number")
     if 0 in array.shape[1:]:
         raise InputError(f"the array for input {expected.name!r}, {array.shape}, holds no numbers")
     check_numbers(array, expected)
     with np.errstate(over="ignore"):
-        cast = np.ascontiguousarray(array, dtype=expected.dtype)
+        cast = np.asarray(array, dtype=expected.dtype, order="C")
     if cast.dtype.kind == "f" and not np.isfinite(cast).all():
         raise InputError(f"the array for input {expected.name!r} has values beyond {expected.dtype}")
     return cast

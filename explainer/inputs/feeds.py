@@ -31,14 +31,14 @@ class Batch:
     photos : tuple of PIL images
         The images as the model sees them, where they were preprocessed here.
     layout : str
-        "NCHW" or "NHWC".
+        "NCHW" or "NHWC", where the preprocessing says it; else "".
     pictured : str
         The input that they are of, where the model has others beside it; else "".
     """
 
-    feeds: dict[str, Array]
+    feeds: dict[str, Array]  # the samples in front
     photos: tuple[Image, ...] = ()
-    layout: str = "NCHW"
+    layout: str = ""
     pictured: str = ""
 
     @property
@@ -111,12 +111,12 @@ def _files_behind(value: Any) -> list[str]:
 
 
 def layout_of(preprocess: Callable[[], Preprocess | None]) -> str:
-    """Where the model has its channels, for what is prepared already: "NCHW" unless something says else."""
+    """Where the model has its channels, for what is prepared already; "" where nothing says it."""
     try:
         how = preprocess()
     except PreprocessError:  # of no concern here
         how = None
-    return "NCHW" if how is None else how.layout
+    return "" if how is None else how.layout
 
 
 def _prepared(

@@ -1,17 +1,71 @@
-"""Which methods that ask for scores alone can ask a model, and with which options."""
+"""Which methods that ask for scores alone can ask a model, and with which options; what they leave alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
+import numpy as np
+
+from ..model.axes import Axes, axes_of
 from ..model.graph import Graph
+from ..walk.chunks import Batches
+
+Shapes: TypeAlias = "Mapping[str, Sequence[int | None]]"
 
 
-def askable(graph: Graph) -> tuple[tuple[str, Mapping[str, Any]], ...]:
-    """Methods of scores alone that can ask a model, the plainest first, each with the options it needs."""
-    pictures = all(
-        value.dtype.kind == "f" and value.shape is not None and len(value.shape) >= 3
-        for value in graph.inputs
-    )
-    return (("occlusion", {}), ("rise", {})) if pictures and graph.inputs else ()
+def askable(graph: Graph, layout: str = "") -> tuple[tuple[str, Mapping[str, Any]], ...]:
+    """Methods of scores alone that can ask a model, the plainest first, each with the options it needs.
+
+    Parameters
+    ----------
+    graph : Graph
+    layout : str, optional
+        "NCHW" or "NHWC", where the preprocessing says it; else "".
+    """
+    if any(value.dtype.kind not in "fiub" for value in graph.inputs):  # no numbers
+        return ()
+    # One that does not say how many axes it has is looked at when there is an array for it.
+    shapes = {value.name: value.shape for value in graph.inputs if value.shape is not None}
+    axes = {name: axes_of(graph, name, shape, layout) for name, shape in shapes.items()}
+    held = beside_the_data(axes, shapes, {value.name: value.dtype for value in graph.inputs})
+    if not graph.inputs or len(held) == len(graph.inputs) or Batches(graph, graph.outputs).is_stuck:
+        return ()
+    windows = {
+        name: tuple(-(-size // 8) if size else 1 for size in shapes[name][1:])
+        for name, one in axes.items()
+        if one.is_open and name not in held
+    }
+    if not windows:
+        return ("occlusion", {}), ("rise", {})
+    alone = len(graph.inputs) == 1
+    return (("occlusion", {"window": next(iter(windows.values())) if alone else windows}),)
+
+
+def beside_the_data(axes: Mapping[str, Axes], shapes: Shapes, kinds: Mapping[str, Any]) -> tuple[str, ...]:
+    """The inputs that no sample is without: they are held as they are unless the caller says otherwise.
+
+    One number for all samples; the state that a recurrent layer begins with, and its lengths; and beside
+    the words of a text what is said of each word: its segment and its position, looked up in a smaller
+    table, and the mask.
+
+    Parameters
+    ----------
+    axes : dict of input name -> Axes
+    shapes : dict of input name -> sequence of int
+    kinds : dict of input name -> numpy dtype
+    """
+    tables = {name: one.table for name, one in axes.items() if one.tokens and one.places}
+    held = [name for name, one in axes.items() if one.beside]
+    if tables:
+        words = max(tables, key=tables.__getitem__)
+        like_words = [name for name in axes if tuple(shapes[name]) == tuple(shapes[words])]
+        smaller = [name for name in like_words if 0 < axes[name].table < axes[words].table]
+        # A mask is numbers like others to the graph; but those that are not whole may be facts of their own.
+        masks = [
+            name
+            for name, one in axes.items()
+            if not one.tokens and (name in like_words or np.dtype(kinds[name]).kind in "iub")
+        ]
+        held += smaller + masks
+    return tuple(name for name in axes if name in held)

@@ -109,12 +109,28 @@ class Method:
                     "or 'margin'"
                 )
             question, run = Question.of(walkers, given, target)
+            if not self.walks:
+                question.check_steady(run.score)
+            asked = question.holding(self.held(question))
             if self.elsewhere:
-                refuse_whole_numbers(question.feeds)
-            found = self(question, progress)
-            self.check_maps(found, question)
-            runs.append(replace(run, relevance=found, delta=self.delta(question, found)))
+                refuse_whole_numbers(asked.feeds)
+            found = self(asked, progress)
+            self.check_maps(found, asked)
+            # What the caller holds has a map, of nothing; what is held by its nature has none.
+            nothing = {
+                name: np.zeros(question.feeds[name].shape, question.dtype) for name in self.named(question)
+            }
+            runs.append(replace(run, relevance={**found, **nothing}, delta=self.delta(asked, found)))
         return runs
+
+    def held(self, question: Question) -> tuple[str, ...]:
+        """The inputs that stay as they are."""
+        return ()
+
+    def named(self, question: Question) -> list[str]:
+        """Those of them that the caller named."""
+        names: tuple[str, ...] = getattr(self, "hold", None) or ()
+        return [name for name in question.feeds if name in names]
 
     def check_maps(self, found: object, question: Question) -> None:
         """Refuse what is no attribution of a question's inputs.
@@ -214,7 +230,8 @@ class Method:
     @classmethod
     def options(cls) -> list[str]:
         """The names of its options."""
-        return [entry.name for entry in fields(cls) if entry.init]
+        names = [entry.name for entry in fields(cls) if entry.init]
+        return sorted(names, key="hold".__eq__)  # what all have comes last
 
     def require(self, condition: bool, reason: str) -> None:
         """Refuse an option, with the reason."""
@@ -258,7 +275,7 @@ def missed(question: Question, baseline: Baseline, found: Mapping[str, Array]) -
     rows = np.arange(question.samples)
     origins = {
         name: np.broadcast_to(origin, question.feeds[name].shape)
-        for name, origin in origins_of(baseline, question.feeds, question.layout).items()
+        for name, origin in origins_of(baseline, question.feeds, question.axes).items()
     }
     sums = np.sum([total(value, question.samples) for value in found.values()], axis=0)
     return np.asarray(sums - (question.score(question.feeds, rows) - question.score(origins, rows)))

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..errors import InputError
+from ..model.axes import Axes
 from ..tensor import Array
 
 # A number, one per channel, a sample or a batch, or "mean"; a dict has one per input, else 0.
@@ -25,48 +26,58 @@ def is_baseline(value: Any) -> bool:
         numbers = np.asarray(value)
     except ValueError:  # lists of different lengths
         return False
-    return numbers.size > 0 and numbers.dtype.kind in "fiu" and bool(np.isfinite(numbers).all())
+    return numbers.size > 0 and numbers.dtype.kind in "fiub" and bool(np.isfinite(numbers).all())
 
 
-def channel_axis(name: str, x: Array, layout: str) -> int:
-    """Where the batch `x` of input `name` has its channels, the sample axis counted.
+def channel_axis(name: str, x: Array, axes: Axes) -> int:
+    """Where the batch `x` of input `name` has its channels, the samples in front.
 
     Raises
     ------
     InputError
-        It has no spatial axes.
+        Nothing tells, or it has no channels beside places.
     """
-    if x.ndim < 3:
+    if axes.is_open:
+        raise InputError(open_axes(name, x))
+    if axes.channel is None or not axes.places:
         raise InputError(
-            f"input {name!r} has shape {x.shape} and so no spatial axes, only samples and channels; take a "
-            "method that needs no image, such as 'gradient'"
+            f"input {name!r} has shape {x.shape} and so no channels beside places; give one number for all"
         )
-    return x.ndim - 1 if layout == "NHWC" else 1
+    return axes.channel
 
 
-def origin_of(baseline: Baseline, name: str, x: Array, layout: str) -> Array:
+def open_axes(name: str, x: Array) -> str:
+    """What is said of an input that might be anything."""
+    last = "preprocess=Preprocess(layout='NHWC') or 'NCHW' (--layout) says it; or " if x.ndim > 3 else ""
+    return (
+        f"input {name!r} has shape {x.shape}, and nothing tells which axis holds its channels: {last}"
+        f"window= with a number for each of its {x.ndim - 1} axes, or groups="
+    )
+
+
+def origin_of(baseline: Baseline, name: str, x: Array, axes: Axes) -> Array:
     """A baseline as an array (1 or N, ...) in the shape of the samples of `x`, the batch of input `name`.
 
     Raises
     ------
     InputError
-        It fits neither a sample, nor the batch, nor the channels, or is beyond the input's type.
+        It fits neither a sample, nor the batch, nor the channels, or is no value of the input's type.
     """
     value: Any = baseline.get(name, 0.0) if isinstance(baseline, Mapping) else baseline
     if isinstance(value, str):
-        channel = channel_axis(name, x, layout)
-        spatial = tuple(axis for axis in range(1, x.ndim) if axis != channel)
-        value = x.mean(spatial, dtype=np.float64, keepdims=True)
+        value = means(name, x, axes)
     elif np.ndim(value) == 1 and x.ndim > 2:
         # As NumPy broadcasts it, it would be one number per column.
-        channel = channel_axis(name, x, layout)
+        channel = channel_axis(name, x, axes)
         if len(value) != x.shape[channel]:
             raise InputError(
                 f"baseline has {len(value)} numbers, input {name!r} has {x.shape[channel]} channels"
             )
         value = np.expand_dims(value, [axis for axis in range(x.ndim) if axis != channel])
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         array = np.asarray(value).astype(x.dtype)
+    if x.dtype.kind in "iub" and (array != np.asarray(value)).any():
+        raise InputError(f"baseline {baseline}: input {name!r} holds {x.dtype}, and none that is this")
     samples = len(array) if array.ndim == x.ndim else 1
     try:
         if samples not in (1, len(x)):
@@ -82,7 +93,26 @@ def origin_of(baseline: Baseline, name: str, x: Array, layout: str) -> Array:
     return found
 
 
-def origins_of(baseline: Baseline, feeds: Mapping[str, Array], layout: str) -> dict[str, Array]:
+def means(name: str, x: Array, axes: Axes) -> Array:
+    """Each channel's mean over all places, in each sample itself; whole where the input is.
+
+    Raises
+    ------
+    InputError
+        It has no places, or its values are indices.
+    """
+    if axes.is_open:
+        raise InputError(open_axes(name, x))
+    if not axes.places or axes.tokens:
+        what = "holds indices, which" if axes.tokens else "has no places that"
+        raise InputError(
+            f"baseline 'mean': input {name!r}, {x.shape}, {what} could be averaged; give a number"
+        )
+    mean: Array = x.mean(axes.places, dtype=np.float64, keepdims=True)
+    return np.rint(mean) if x.dtype.kind in "iub" else mean
+
+
+def origins_of(baseline: Baseline, feeds: Mapping[str, Array], axes: Mapping[str, Axes]) -> dict[str, Array]:
     """The baseline of every input of a batch, (1 or N, ...).
 
     Raises
@@ -91,7 +121,7 @@ def origins_of(baseline: Baseline, feeds: Mapping[str, Array], layout: str) -> d
         See `origin_of`; or a dict names what is no input.
     """
     check_names(baseline, feeds)
-    return {name: origin_of(baseline, name, x, layout) for name, x in feeds.items()}
+    return {name: origin_of(baseline, name, x, axes[name]) for name, x in feeds.items()}
 
 
 def check_names(baseline: Baseline, feeds: Mapping[str, Array]) -> None:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from ..composites import Composite
-from ..errors import InputError
+from ..errors import CompositeError, InputError
 from ..layers.kinds import CONVOLUTION
+from ..model.axes import Axes, tensor_axes
 from ..model.graph import Graph
 from ..plan import Plan, make_plan
 from ..targets import Anchor
 from ..tensor import Array, ReduceSum, Relu, Transpose, Value, stabilize
 from .base import Method, Progress
-from .question import Question
+from .baselines import open_axes
+from .question import Question, axes_of_feeds
 from .trace import Trace
-
-if TYPE_CHECKING:
-    pass
 
 UPSAMPLING = ("bilinear", "nearest")
 
@@ -29,13 +28,14 @@ UPSAMPLING = ("bilinear", "nearest")
 class GradCam(Method):
     """relu(Σ_c w_c A_c), w_c = mean_hw(∂f/∂A_c); enlarged to the input. Selvaraju et al. 2017, eq. 1, 2.
 
-    The map has one channel: (N, 1, H, W), or (N, H, W, 1) where the input has its channels last.
+    The map has one channel: (N, 1, H, W), or (N, H, W, 1) where the input has its channels last. An input
+    without places, or with other ones than the tensor, has none.
 
     Parameters
     ----------
     tensor : str
-        A, an inner tensor (N, C, h, w); "" is the output of the last convolution, behind its
-        BatchNormalization, sum and activation.
+        A, an inner tensor of channels and places, in any order that the graph tells; "" is the output of
+        the last convolution, behind its BatchNormalization, sum and activation.
     upsampling : str
         "bilinear" or "nearest", captum's.
     signed : bool
@@ -58,33 +58,60 @@ class GradCam(Method):
         """w, (N, C, 1, 1)."""
         return ReduceSum(g, _spatial(A)) * A.dtype.type(1 / np.prod(A.shape[2:]))
 
-    def maps(self, A: Value, g: Value, inputs: Mapping[str, Value], layout: str) -> dict[str, Value]:
-        """The map, from the tensor's values and its gradient, for every input that has as many axes.
+    def maps(
+        self, A: Value, g: Value, inputs: Mapping[str, Value], axes: Mapping[str, Axes]
+    ) -> dict[str, Value]:
+        """The map, from the tensor's values and its gradient, for every input that has as many places.
 
         Raises
         ------
         InputError
-            The tensor has no places, or no input has as many axes.
+            The tensor has no places, or no input has as many.
         """
-        fitting = {name: x for name, x in inputs.items() if x.ndim == A.ndim >= 3}
+        fitting = [
+            name for name in inputs if not axes[name].is_open and len(axes[name].places) == A.ndim - 2 > 0
+        ]
         if not fitting:
-            shapes = ", ".join(f"{name!r} {list(x.shape)}" for name, x in inputs.items())
+            is_open = next(
+                (name for name, x in inputs.items() if axes[name].is_open and x.ndim == A.ndim), None
+            )
+            if is_open is not None and A.ndim > 2:
+                raise InputError(f"grad_cam: {open_axes(is_open, inputs[is_open])}".rpartition("; or ")[0])
+            shapes = ", ".join(
+                f"{name!r} {list(x.shape)} with {len(axes[name].places)} axes of places"
+                for name, x in inputs.items()
+            )
             raise InputError(
                 f"grad_cam: the tensor is {list(A.shape)}, the input {shapes}; name a convolution's output "
-                "that has the input's axes (tensor=)"
+                "that has as many (tensor=), or take a method that needs no picture, such as 'gradient'"
             )
         cam = ReduceSum(self.weights(A, g) * A, np.array([1]))
         cam = cam if self.signed else Relu(cam)
-        if layout != "NHWC":
-            return {name: enlarged(cam, x.shape[2:], self.upsampling) for name, x in fitting.items()}
-        last = [0, *range(2, A.ndim), 1]
-        return {
-            name: Transpose(enlarged(cam, x.shape[1:-1], self.upsampling), perm=last)
-            for name, x in fitting.items()
-        }
+        return {name: _placed(cam, inputs[name], axes[name], self.upsampling) for name in fitting}
 
     def __call__(self, question: Question, progress: Progress | None = None) -> dict[str, Array]:
-        return self.maps(*question.of_tensor(self.tensor), question.feeds, question.layout)
+        A, g = question.of_tensor(self.tensor)
+        A, g = self._turned(question.walkers.graph, A, g)
+        return self.maps(A, g, question.feeds, question.axes)
+
+    def _turned(self, graph: Graph, *tensors: Value) -> list[Value]:
+        """A named tensor as (N, C, h, w), whatever order its axes have.
+
+        Raises
+        ------
+        InputError
+            Nothing tells which of them hold channels and places.
+        """
+        if not self.tensor or tensors[0].ndim < 3:
+            return list(tensors)
+        axes = tensor_axes(graph, self.tensor, tensors[0].ndim)
+        if axes is None or axes.samples is None or axes.channel is None:
+            raise InputError(
+                f"grad_cam: tensor {self.tensor!r}, {list(tensors[0].shape)}: nothing tells which of its "
+                "axes hold channels and places; name a tensor beside a convolution or a pooling (tensor=)"
+            )
+        order = [axes.samples, axes.channel, *axes.places]
+        return [x if order == sorted(order) else Transpose(x, perm=order) for x in tensors]
 
     def plan(
         self,
@@ -98,11 +125,14 @@ class GradCam(Method):
         name = self.tensor or tensor_for(make_plan(graph, composite, anchor))
         plan = make_plan(graph, composite, anchor, [name], called="tensor")
         tensor = plan.keep[name]
+        check_reached(plan, tensor)
         return replace(plan, keep={self.tensor: tensor}, shows=(tensor,))
 
     def emit(self, trace: Trace) -> dict[str, Value]:
         (tensor,) = trace.plan.shows
-        return self.maps(trace.value(tensor), trace.walk()[tensor], trace.inputs, trace.layout)
+        graph = trace.plan.graph
+        A, g = self._turned(graph, trace.value(tensor), trace.walk()[tensor])
+        return self.maps(A, g, trace.inputs, axes_of_feeds(graph, trace.examples, trace.layout))
 
 
 @dataclass(frozen=True)
@@ -115,6 +145,24 @@ class GradCamPlusPlus(GradCam):
     def weights(self, A: Value, g: Value) -> Value:
         # g² cancels, where g is not 0; and what is multiplied by relu(g) counts where g > 0 alone.
         return ReduceSum(Relu(g) / stabilize(g * ReduceSum(A, _spatial(A)) + 2, 1e-7), _spatial(A))
+
+
+def check_reached(plan: Plan, tensor: str) -> None:
+    """Refuse a rule for layers below the tensor alone: what passes them is not looked at.
+
+    Raises
+    ------
+    CompositeError
+    """
+    behind, above = {tensor}, []
+    for step in reversed(plan.steps):
+        if not behind.isdisjoint(step.layer.inputs):
+            behind.add(step.layer.output)
+            above.append(step)
+    try:
+        plan.composite.check([step.layer for step in above], [step.rule for step in above])
+    except CompositeError as error:
+        raise CompositeError(f"{error}; grad_cam walks back to {tensor!r} alone") from error
 
 
 def tensor_for(plan: Plan) -> str:
@@ -140,6 +188,16 @@ def tensor_for(plan: Plan) -> str:
         f"grad_cam: the last convolution, {last.node}, makes the target itself, so that its map would show "
         "where the target lies; name an inner tensor (tensor=)"
     )
+
+
+def _placed(cam: Value, x: Value, axes: Axes, how: str) -> Value:
+    """The map (N, 1, h, ...) over an input's places, with one channel where the input has its own."""
+    cam = enlarged(cam, tuple(x.shape[axis] for axis in axes.places), how)
+    if axes.channel is None:
+        return ReduceSum(cam, np.array([1]), keepdims=0)
+    come = [0, axes.channel, *axes.places]
+    order = [come.index(axis) for axis in range(x.ndim)]
+    return cam if order == sorted(order) else Transpose(cam, perm=order)
 
 
 def _spatial(A: Value) -> Array:

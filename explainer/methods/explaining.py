@@ -5,16 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from ..inputs.feeds import Batch
+from ..model.axes import as_model_has_them, sample_axes
+from ..model.graph import Graph
 from ..plan import Plan
 from ..results.explanation import Explanation
 from ..targets import Names, Target, refuse_itself
 from ..tensor import total
 from ..walk.runs import Run
 from .base import Method
+from .question import axes_of_feeds
 
 
 def explanation_of(
-    run: Run, target: Target, given: Batch, plan: Plan | None, method: Method, labels: Names
+    run: Run, target: Target, given: Batch, graph: Graph, plan: Plan | None, method: Method, labels: Names
 ) -> Explanation:
     """The explanation of one batch for one target.
 
@@ -23,6 +26,7 @@ def explanation_of(
     run : Run
     target : Target
     given : Batch
+    graph : Graph
     plan : Plan or None
         None where the method does not walk.
     method : Method
@@ -44,12 +48,19 @@ def explanation_of(
     # The map of an inner tensor is that of the inputs which have its axes.
     relevance = {name: run.relevance[name] for name in sources if name in run.relevance}
     arrived = np.sum([total(R, samples) for R in relevance.values()], axis=0)
+    first = given.pictured if given.pictured in relevance else next(iter(relevance))
+    axes = axes_of_feeds(graph, {first: given.feeds[first]}, given.layout)[first]
     conserves = plan is not None and method.conserves(plan)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         conserved = np.where((run.start == 0) | (not conserves), np.nan, arrived / run.start)
+    turned = sample_axes(graph)
+    shaped = {
+        name: as_model_has_them(graph, {name: R})[name] if plan is None else R
+        for name, R in relevance.items()
+    }
     keep = plan.keep if plan is not None and method.keeps else {}
     return Explanation(
-        relevance=next(iter(relevance.values())) if len(given.feeds) == 1 else relevance,
+        relevance=next(iter(shaped.values())) if len(given.feeds) == 1 else shaped,
         relevances={name: run.relevance[tensor] for name, tensor in keep.items()},
         outputs=run.outputs,
         target=run.target,
@@ -66,6 +77,7 @@ def explanation_of(
         labels=labels,
         photos=given.photos * samples,
         pictured=given.pictured,
-        layout=given.layout,
-        repeats=method.repeats(next(iter(given.feeds.values()))),
+        layout=axes.layout,
+        axis=turned[first][1] if first in turned else 0,
+        repeats=axes.channel is not None and bool(axes.places) and method.repeats(given.feeds[first]),
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..composites import Composite
+from ..model.axes import Axes
 from ..model.graph import Graph
 from ..plain.checks import is_number
 from ..plan import Plan
@@ -47,7 +48,7 @@ class Noise(Sampling):
         Of the noise: the same for every sample of a batch.
     around : Method
         What is asked.
-    batch_size
+    batch_size, hold
         See `Sampling`.
     """
 
@@ -91,6 +92,12 @@ class Noise(Sampling):
                 "under noise asks again and again: a file holds one loop of walks"
             )
 
+    def held(self, question: Question) -> tuple[str, ...]:
+        return (*super().held(question), *self.around.held(question))
+
+    def named(self, question: Question) -> list[str]:
+        return list(dict.fromkeys([*super().named(question), *self.around.named(question)]))
+
     @property
     def squares(self) -> bool:
         return self.kind != "smoothgrad"
@@ -102,7 +109,7 @@ class Noise(Sampling):
     def briefly(self) -> Noise:
         return replace(self, n_samples=min(self.n_samples, 3))
 
-    def table(self, name: str, x: Array, layout: str) -> dict[str, Array]:
+    def table(self, name: str, x: Array, axes: Axes) -> dict[str, Array]:
         return {"noise": noise_for(name, x, self.n_samples, self.seed).astype(x.dtype)}
 
     def point(self, x: Value, origin: Value, row: Mapping[str, Value]) -> Value:
@@ -122,7 +129,7 @@ class Noise(Sampling):
         if self.around.single:
             return super().__call__(question, progress)
         feeds, rows = question.feeds, np.arange(question.samples)
-        tables = {name: self.table(name, x, question.layout)["noise"] for name, x in feeds.items()}
+        tables = {name: self.table(name, x, question.axes[name])["noise"] for name, x in feeds.items()}
         sums = Moments(question.samples, self.n_samples, self.squares)
         for number in range(self.n_samples):
             points = {name: self.point(x, 0.0, {"noise": tables[name][number]}) for name, x in feeds.items()}

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import numpy as np
 
+from ..errors import InputError
 from ..plain.checks import is_whole
 from ..tensor import Array
 from .base import Progress
-from .perturbing import Perturbing
+from .baselines import open_axes
+from .perturbing import Perturbing, kind_of
 from .question import Question
 
 WINDOWS_ACROSS = 8  # default windows side by side along each axis
 
-Box = tuple[slice, ...]
+Box = tuple[Any, ...]  # slices, or one mask
 
 
 @dataclass(frozen=True)
@@ -29,15 +32,16 @@ class Occlusion(Perturbing):
 
     Parameters
     ----------
-    window : int, tuple of int or None
-        Size of the window along the spatial axes, over all channels; a tuple with one entry more is a
-        shape with the channels, in the input's own order (captum's ``sliding_window_shapes``). None is
-        an eighth of each spatial axis, rounded up.
-    stride : int, tuple of int or None
+    window : int, tuple of int, dict or None
+        Size of the window along the places, over all channels; of an input without places along its
+        features. A tuple with one entry more is a shape with the channels, in the input's own order
+        (captum's ``sliding_window_shapes``). None is an eighth of each spatial axis, rounded up; of a text
+        one word, of a table one feature. A dict has one per input.
+    stride : int, tuple of int, dict or None
         Step from one window to the next; one number is for every axis. It cannot be larger than the
         window, or some values would never be hidden. None is half the window, rounded up: with both
         defaults, 225 windows on an image of 64 or of 224 pixels. captum's default is 1.
-    baseline, batch_size
+    groups, baseline, batch_size, hold
         See `Perturbing`.
 
     Raises
@@ -50,21 +54,22 @@ class Occlusion(Perturbing):
     Zeiler and Fergus 2014, *Visualizing and Understanding Convolutional Networks*, section 4.2.
     """
 
-    window: int | tuple[int, ...] | None = None
-    stride: int | tuple[int, ...] | None = None
+    window: int | tuple[int, ...] | Mapping[str, Any] | None = None
+    stride: int | tuple[int, ...] | Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for option, value in (("window", self.window), ("stride", self.stride)):
-            sizes: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
-            self.require(
-                value is None or (len(sizes) > 0 and all(is_whole(size) and size > 0 for size in sizes)),
-                f"{option} can be a positive whole number, one per axis, or None; not {value!r}",
-            )
+            for one in value.values() if isinstance(value, Mapping) else (value,):
+                sizes: tuple[Any, ...] = tuple(one) if isinstance(one, tuple | list) else (one,)
+                self.require(
+                    one is None or (len(sizes) > 0 and all(is_whole(size) and size > 0 for size in sizes)),
+                    f"{option} can be a positive whole number, one per axis, or None; not {value!r}",
+                )
 
     def repeats(self, x: Array) -> bool:
         by_channel = isinstance(self.window, tuple) and len(self.window) == x.ndim - 1
-        return not by_channel
+        return not by_channel and super().repeats(x)
 
     def __call__(self, question: Question, progress: Progress | None = None) -> dict[str, Array]:
         """Attribute the score to the inputs.
@@ -72,14 +77,14 @@ class Occlusion(Perturbing):
         Parameters
         ----------
         question : Question
-            The batch and its score. Every input has a channel axis and at least one spatial axis.
+            The batch and its score.
         progress : callable, optional
             Called after each batch as ``progress(done, total)``, in changed samples.
 
         Returns
         -------
         dict of input name -> array (N, ...)
-            Shaped and typed like the inputs; all values under one window have equal shares in it, so
+            Shaped like the inputs, of floating point; all values under one window have equal shares in it, so
             a window over all channels gives every channel the same.
 
         Raises
@@ -88,54 +93,66 @@ class Occlusion(Perturbing):
             Window, stride or baseline do not fit an input.
         """
         feeds = question.feeds
+        self.check_names(question)
         boxes = {name: self.boxes(question, name) for name in feeds}
         origins = self.origins(question)
         lost = {name: np.zeros(x.shape) for name, x in feeds.items()}
         # The first change hides nothing: its score is what those of the others are compared with.
-        nothing = (next(iter(feeds)), (slice(0),))
-        changes = [nothing, *((name, box) for name in feeds for box in boxes[name])]
+        changes: list[tuple[str, Box]] = [("", ()), *((name, box) for name in feeds for box in boxes[name])]
         whole = np.zeros(question.samples)
         for rows, which in self.pairs(question.samples, len(changes), progress):
             batch = {name: x[rows] for name, x in feeds.items()}
             for sample, (row, change) in enumerate(zip(rows, which, strict=True)):
                 name, box = changes[change]
-                batch[name][sample][box] = origins[name][row][box]
+                if name:
+                    batch[name][(sample, *box)] = origins[name][(row, *box)]
             for row, change, score in zip(rows, which, question.score(batch, rows), strict=True):
                 name, box = changes[change]
-                if change == 0:
+                if name:
+                    lost[name][(row, *box)] += whole[row] - score
+                else:
                     whole[row] = score
-                lost[name][row][box] += whole[row] - score
-        return {name: (lost[name] / _coverage(boxes[name], x)).astype(x.dtype) for name, x in feeds.items()}
+        return {
+            name: (lost[name] / _coverage(boxes[name], x)).astype(kind_of(question, name))
+            for name, x in feeds.items()
+        }
 
     def boxes(self, question: Question, name: str) -> list[Box]:
-        """The places of the window on one input's samples.
+        """The parts of one input's samples that are hidden: places of the window, or groups.
 
         Raises
         ------
         InputError
-            Window and stride do not fit the input.
+            Window and stride, or groups, do not fit the input; or nothing tells what its axes are.
         """
-        channel = self.channel_axis(question, name) - 1
-        shape = question.feeds[name].shape[1:]
-        window: Any = self.window
+        groups = self.grouped(question, name)
+        if groups is not None:
+            return [(groups == group,) for group in range(groups.max() + 1)]
+        shape, axes = question.feeds[name].shape[1:], question.axes[name]
+        window: Any = self.of(self.window, name)
+        if axes.is_open and not (isinstance(window, tuple | list) and len(window) == len(shape)):
+            raise InputError(open_axes(name, question.feeds[name]))
+        # What moves over the places takes all channels with it.
+        along = [axis - 1 for axis in axes.places] or list(range(len(shape)))
         if window is None:
-            window = tuple(-(-size // WINDOWS_ACROSS) for axis, size in enumerate(shape) if axis != channel)
+            single = axes.tokens or not axes.places
+            window = [1 if single else -(-shape[axis] // WINDOWS_ACROSS) for axis in along]
         elif is_whole(window):
-            window = (window,) * (len(shape) - 1)
-        window = self._per_axis("window", window, name, shape, channel, shape[channel])
-        stride: Any = self.stride
+            window = [window] * len(along)
+        window = self._per_axis("window", window, name, shape, along, shape)
+        stride: Any = self.of(self.stride, name)
         if stride is None:
-            stride = tuple(-(-width // 2) for width in window)
+            stride = [-(-width // 2) for width in window]
         elif is_whole(stride):
-            stride = (stride,) * len(shape)
-        stride = self._per_axis("stride", stride, name, shape, channel, window[channel])
-        axes = list(zip(shape, window, stride, strict=True))
+            stride = [stride] * len(shape)
+        stride = self._per_axis("stride", stride, name, shape, along, window)
+        sizes = list(zip(shape, window, stride, strict=True))
         self.require(
-            all(width <= size for size, width, _ in axes),
+            all(width <= size for size, width, _ in sizes),
             f"a window of {window} is larger than input {name!r} with {shape} per sample",
         )
         self.require(
-            all(step <= width or width == size for size, width, step in axes),
+            all(step <= width or width == size for size, width, step in sizes),
             f"a stride of {stride} is larger than the window of {window}: what lies between two windows "
             "would never be hidden",
         )
@@ -143,23 +160,32 @@ class Occlusion(Perturbing):
             product(
                 *(
                     [slice(start, start + width) for start in range(0, size - width + step, step)]
-                    for size, width, step in axes
+                    for size, width, step in sizes
                 )
             )
         )
 
     def _per_axis(
-        self, option: str, sizes: Any, name: str, shape: tuple[int, ...], channel: int, channels: int
+        self,
+        option: str,
+        sizes: Any,
+        name: str,
+        shape: tuple[int, ...],
+        along: list[int],
+        rest: tuple[int, ...],
     ) -> tuple[int, ...]:
-        """One size per axis of a sample, whether given for all axes or for the spatial ones alone."""
+        """One size per axis of a sample, whether given for all axes or for those that it moves along."""
+        places = f"{len(along)} spatial axes, " if len(along) < len(shape) else ""
         self.require(
-            len(sizes) in (len(shape) - 1, len(shape)),
-            f"{option} has {len(sizes)} numbers; input {name!r} has {len(shape) - 1} spatial axes, "
-            f"{len(shape)} with the channels",
+            len(sizes) in (len(along), len(shape)),
+            f"{option} has {len(sizes)} numbers; input {name!r} has {places}{len(shape)} with the channels"
+            if places
+            else f"{option} has {len(sizes)} numbers; input {name!r} has {len(shape)} axes per sample",
         )
         if len(sizes) == len(shape):
             return tuple(sizes)
-        return (*sizes[:channel], channels, *sizes[channel:])
+        given = dict(zip(along, sizes, strict=True))
+        return tuple(given.get(axis, rest[axis]) for axis in range(len(shape)))
 
 
 def _coverage(boxes: list[Box], x: Array) -> Array:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..errors import InputError
+from ..model.axes import Axes
 from ..plain.checks import is_number
 from ..tensor import Array, Value
 from .base import missed, per_point
@@ -33,7 +34,7 @@ class IntegratedGradients(Sampling):
     quadrature : str
         "gausslegendre", captum's default; "riemann_right", zennit's; "riemann_left",
         "riemann_middle" or "riemann_trapezoid".
-    batch_size
+    batch_size, hold
         See `Sampling`.
     """
 
@@ -50,8 +51,8 @@ class IntegratedGradients(Sampling):
         self.require_whole("n_steps", least=2 if self.quadrature == "riemann_trapezoid" else 1)
         self.require_baseline("baseline")
 
-    def origins(self, feeds: Mapping[str, Array], layout: str) -> dict[str, Array]:
-        return origins_of(self.baseline, feeds, layout)
+    def origins(self, feeds: Mapping[str, Array], axes: Mapping[str, Axes]) -> dict[str, Array]:
+        return origins_of(self.baseline, feeds, axes)
 
     @property
     def count(self) -> int:
@@ -77,7 +78,7 @@ class IntegratedGradients(Sampling):
         first = {"riemann_left": 0.0, "riemann_middle": 0.5, "riemann_right": 1.0}[self.quadrature]
         return (np.arange(n) + first) / n, np.full(n, 1 / n)
 
-    def table(self, name: str, x: Array, layout: str) -> dict[str, Array]:
+    def table(self, name: str, x: Array, axes: Axes) -> dict[str, Array]:
         places, weights = self.nodes()
         return {"alpha": per_point(places, x), "weight": per_point(weights * self.n_steps, x)}
 
@@ -107,7 +108,7 @@ class GradientShap(Sampling):
         The noise's standard deviation, in the units of the input.
     seed : int
         Of all that is drawn: the same for every sample of a batch.
-    batch_size
+    batch_size, hold
         See `Sampling`.
     """
 
@@ -129,17 +130,17 @@ class GradientShap(Sampling):
     def count(self) -> int:
         return self.n_samples
 
-    def origins(self, feeds: Mapping[str, Array], layout: str) -> dict[str, Array]:
+    def origins(self, feeds: Mapping[str, Array], axes: Mapping[str, Axes]) -> dict[str, Array]:
         check_names(self.baselines, feeds)
-        return super().origins(feeds, layout)  # each point has its own
+        return super().origins(feeds, axes)  # each point has its own
 
     def briefly(self) -> GradientShap:
         return replace(self, n_samples=min(self.n_samples, 3))
 
-    def table(self, name: str, x: Array, layout: str) -> dict[str, Array]:
+    def table(self, name: str, x: Array, axes: Axes) -> dict[str, Array]:
         # Drawn first, and so alike for all inputs.
         alpha, which = np.random.default_rng(self.seed).uniform(size=(2, self.n_samples))
-        pool = self.pool(name, x, layout)
+        pool = self.pool(name, x, axes)
         noise = noise_for(name, x, self.n_samples, self.seed) * self.stdev
         return {
             "alpha": per_point(alpha, x),
@@ -147,7 +148,7 @@ class GradientShap(Sampling):
             "noise": noise.astype(x.dtype),
         }
 
-    def pool(self, name: str, x: Array, layout: str) -> Array:
+    def pool(self, name: str, x: Array, axes: Axes) -> Array:
         """The baselines of input `name` to draw from, (B, ...).
 
         Raises
@@ -160,7 +161,7 @@ class GradientShap(Sampling):
             raise InputError("gradient_shap draws baselines that are the same for all samples, not 'mean'")
         # Samples are told from one by their own axis; `x` stands for a batch of as many.
         samples = len(given) if np.ndim(given) == x.ndim else 1  # type: ignore[arg-type]
-        return origin_of(given, name, np.broadcast_to(x[:1], (samples, *x.shape[1:])), layout)
+        return origin_of(given, name, np.broadcast_to(x[:1], (samples, *x.shape[1:])), axes)
 
     def point(self, x: Value, origin: Value, row: Mapping[str, Value]) -> Value:
         return row["origin"] + row["alpha"] * (x + row["noise"] - row["origin"])

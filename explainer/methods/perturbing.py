@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
+from ..errors import InputError
 from ..tensor import Array
-from .base import Method, Progress
-from .baselines import Baseline, channel_axis, origins_of
+from .asking import beside_the_data
+from .base import Progress
+from .baselines import Baseline, origins_of
+from .holding import Holding
 from .question import Question
 
 
 @dataclass(frozen=True)
-class Perturbing(Method):
+class Perturbing(Holding):
     """A method that changes parts of the input and asks the model again.
+
+    What a part is follows from what an input's axes are: a window of a picture or of a series, over all
+    channels; a word of a text; a feature of a table.
 
     Parameters
     ----------
+    groups : array of int or dict, optional
+        What is hidden together, in place of that: values with the same number (captum's `feature_mask`).
+        Shaped like a sample, or like its places alone; a dict has one per input.
     baseline : float, tuple, array, dict or "mean"
-        What a hidden pixel becomes, in the numbers that the model takes: a number, one per channel, a
+        What a hidden value becomes, in the numbers that the model takes: a number, one per channel, a
         sample or a batch; "mean" is each channel's mean in the sample itself; a dict has one per input.
-        Behind a preprocessing that subtracts the mean colour, 0 is that colour, not black.
+        Behind a preprocessing that subtracts the mean colour, 0 is that colour, not black. Of words it is
+        the index that says nothing: the tokenizer's mask or padding.
     batch_size : int
-        How many changed samples the model is given at once: this bounds the memory.
+        How many changed samples the model is given at once: this bounds the memory. Where the samples of a
+        batch would change each other's numbers, they are asked one by one.
+    hold : str or sequence of str, optional
+        Inputs that stay as they are; by default those that stand beside the data: one number for all
+        samples, a recurrent layer's first state, a text's mask, segments and positions. () holds none.
 
     Raises
     ------
@@ -34,16 +48,22 @@ class Perturbing(Method):
     """
 
     composite: ClassVar[str] = ""
-    elsewhere: ClassVar[bool] = True
 
+    groups: Any = field(default=None, kw_only=True, hash=False)
     baseline: Baseline = field(default=0.0, kw_only=True, hash=False)
     batch_size: int = field(default=32, kw_only=True)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for option in fields(self):
             value = getattr(self, option.name)
-            if isinstance(value, list):
+            if isinstance(value, list) and option.name != "groups":
                 object.__setattr__(self, option.name, tuple(value))
+        of_inputs = self.groups.values() if isinstance(self.groups, Mapping) else [self.groups]
+        self.require(
+            all(value is None or _are_groups(value) for value in of_inputs),
+            "groups is an array of whole numbers: values with the same number are hidden together",
+        )
         self.require_baseline("baseline")
         self.require_whole("batch_size")
 
@@ -51,18 +71,57 @@ class Perturbing(Method):
     def walks(self) -> bool:
         return False
 
-    def repeats(self, x: Array) -> bool:
-        return True  # all channels of a place are hidden together
+    def held(self, question: Question) -> tuple[str, ...]:
+        if self.hold is not None:
+            return self.hold
+        feeds = {**question.held, **question.feeds}
+        shapes = {name: x.shape for name, x in feeds.items()}
+        return beside_the_data(question.axes, shapes, {name: x.dtype for name, x in feeds.items()})
 
-    def channel_axis(self, question: Question, name: str) -> int:
-        """Where an input has its channels, the sample axis counted.
+    def repeats(self, x: Array) -> bool:
+        # All channels of a place are hidden together, unless the groups tell them apart.
+        return self.groups is None or np.ndim(self.of(self.groups, "")) < x.ndim - 1
+
+    def of(self, option: Any, name: str) -> Any:
+        """An option's value for one input."""
+        return option.get(name) if isinstance(option, Mapping) else option
+
+    def check_names(self, question: Question) -> None:
+        """Refuse options for what is no input.
 
         Raises
         ------
         InputError
-            The input has no spatial axes.
         """
-        return channel_axis(name, question.feeds[name], question.layout)
+        for option in fields(self):
+            value = getattr(self, option.name)
+            unknown = value.keys() - question.feeds.keys() if isinstance(value, Mapping) else ()
+            if unknown:
+                raise InputError(
+                    f"{option.name}: {', '.join(map(repr, sorted(unknown)))} is none of the inputs that are "
+                    f"explained, {', '.join(map(repr, question.feeds))}"
+                )
+
+    def grouped(self, question: Question, name: str) -> Array | None:
+        """The number of each value of an input, from 0 on, or None.
+
+        Raises
+        ------
+        InputError
+            The groups do not fit a sample.
+        """
+        groups = self.of(self.groups, name)
+        if groups is None:
+            return None
+        shape, axes = question.feeds[name].shape[1:], question.axes[name]
+        given = np.asarray(groups)
+        places = tuple(shape[axis - 1] for axis in axes.places)
+        if given.shape == places and given.shape != shape and axes.channel is not None:
+            given = np.expand_dims(given, axes.channel - 1)
+        elif given.shape != shape:
+            beside = "" if places in ((), shape) else f", or its places {places}"
+            raise InputError(f"groups: {given.shape}; a sample of input {name!r} is {shape}{beside}")
+        return np.broadcast_to(np.unique(given, return_inverse=True)[1].reshape(given.shape), shape)
 
     def origins(self, question: Question) -> dict[str, Array]:
         """The baseline of every sample of every input, in the input's shape.
@@ -72,7 +131,7 @@ class Perturbing(Method):
         InputError
             It does not fit an input, or its type.
         """
-        found = origins_of(self.baseline, question.feeds, question.layout)
+        found = origins_of(self.baseline, question.feeds, question.axes)
         return {name: np.broadcast_to(found[name], x.shape) for name, x in question.feeds.items()}
 
     def pairs(self, samples: int, changes: int, progress: Progress | None) -> Iterator[tuple[Array, Array]]:
@@ -88,3 +147,17 @@ class Perturbing(Method):
             yield rows, which
             if progress is not None:
                 progress(last, total)
+
+
+def kind_of(question: Question, name: str) -> Any:
+    """The number type of an input's attributions."""
+    kind = question.feeds[name].dtype
+    return kind if kind.kind == "f" else question.dtype
+
+
+def _are_groups(value: Any) -> bool:
+    try:
+        numbers = np.asarray(value)
+    except ValueError:  # lists of different lengths
+        return False
+    return numbers.size > 0 and numbers.dtype.kind in "iu"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
 from ..errors import InputError
 from ..inputs.feeds import Batch
+from ..model.axes import Axes, as_model_has_them, axes_of
+from ..model.graph import Graph
 from ..targets import Target
 from ..tensor import Array
 from ..walk.runs import Run
@@ -26,7 +29,9 @@ class Question:
     target : Target
         With the index that was found at the batch itself: elsewhere the same one is asked for.
     layout : str
-        "NCHW" or "NHWC".
+        "NCHW" or "NHWC", where the preprocessing says it; else "".
+    hold : collection of str
+        Inputs that stay as they are.
 
     Attributes
     ----------
@@ -34,15 +39,28 @@ class Question:
         The inputs that are explained, in the type that attributions are computed in.
     held : dict of input name -> array (N, ...)
         The others, which stay as they are.
+    axes : dict of input name -> Axes
+        What the axes of every input are.
     samples : int
         N.
+    dtype : numpy dtype
+        Of the attributions of inputs that hold whole numbers.
     """
 
-    def __init__(self, walkers: Walkers, feeds: Mapping[str, Array], target: Target, layout: str) -> None:
-        self.walkers, self.target, self.layout = walkers, target, layout
+    def __init__(
+        self,
+        walkers: Walkers,
+        feeds: Mapping[str, Array],
+        target: Target,
+        layout: str,
+        hold: Collection[str] = (),
+    ) -> None:
+        self.walkers, self.target, self._layout, self.hold = walkers, target, layout, tuple(hold)
         self.samples = len(next(iter(feeds.values())))
-        names = feeds if walkers.plan is None else walkers.plan.sources
+        sources = feeds if walkers.plan is None else walkers.plan.sources
+        names = [name for name in sources if name not in hold]
         self.held = {name: x for name, x in feeds.items() if name not in names}
+        self.dtype = walkers.dtype
         self.feeds = {name: self._cast(feeds[name]) for name in names}
 
     @classmethod
@@ -61,15 +79,60 @@ class Question:
         against = target.against if run.against is None else run.against
         return cls(walkers, feeds, replace(target, index=index, against=against), given.layout), run
 
+    @cached_property
+    def axes(self) -> dict[str, Axes]:
+        """What the axes of every input are, the samples in front."""
+        return axes_of_feeds(self.walkers.graph, {**self.held, **self.feeds}, self._layout)
+
+    @property
+    def layout(self) -> str:
+        """ "NCHW" or "NHWC", of the first input that is explained."""
+        return self.axes[next(iter(self.feeds))].layout
+
     def _cast(self, x: Array) -> Array:
         if x.dtype.kind != "f":
             return x
-        kind = np.result_type(x, np.float32) if self.walkers.plan is None else self.walkers.one.dtype
+        kind = np.result_type(x, self.dtype) if self.walkers.plan is None else self.dtype
         return x.astype(kind, copy=False)
 
     def at(self, feeds: Mapping[str, Array]) -> Question:
         """The same question about another batch of as many samples."""
-        return Question(self.walkers, {**self.held, **feeds}, self.target, self.layout)
+        return Question(self.walkers, {**self.held, **feeds}, self.target, self._layout, self.hold)
+
+    def holding(self, names: Collection[str]) -> Question:
+        """The same question, with these inputs as they are.
+
+        Raises
+        ------
+        InputError
+            No such input, or none is left to explain.
+        """
+        there = {**self.held, **self.feeds}
+        if unknown := [name for name in names if name not in there]:
+            raise InputError(
+                f"hold: {', '.join(map(repr, unknown))} is no input; the inputs are "
+                f"{', '.join(map(repr, there))}"
+            )
+        if not names:
+            return self
+        if all(name in names for name in self.feeds):
+            raise InputError(f"{', '.join(map(repr, self.feeds))} is held, and nothing is left to explain")
+        return Question(self.walkers, there, self.target, self._layout, names)
+
+    def check_steady(self, scores: Array) -> None:
+        """Refuse a model whose answer is another one each time: no difference would mean anything.
+
+        Raises
+        ------
+        InputError
+        """
+        again = self.score(self.feeds, np.arange(self.samples))
+        if not np.allclose(scores, again, rtol=1e-3, atol=1e-6, equal_nan=True):
+            raise InputError(
+                f"asked again about the same input, the model answers {again.ravel()[0]:.6g} and not "
+                f"{scores.ravel()[0]:.6g}: it has something random in it, or is in training mode; export it "
+                "for evaluation"
+            )
 
     def score(self, feeds: Mapping[str, Array], rows: Array) -> Array:
         """What is explained, (M,), at M points; `rows` (M,) says for which sample each is asked."""
@@ -89,6 +152,19 @@ class Question:
         `references` are M points that rules compare with. `points` says how many there will be in
         all, if more than these.
         """
+        if len(rows) > 1 and self.walkers.mixes:  # what a sample is handed must not depend on the others
+            parts = [
+                self.attribute(
+                    {name: x[place : place + 1] for name, x in feeds.items()},
+                    rows[place : place + 1],
+                    references=None
+                    if references is None
+                    else {name: x[place : place + 1] for name, x in references.items()},
+                    points=points,
+                )
+                for place in range(len(rows))
+            ]
+            return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         target = self.target.taking(rows, self.samples)
         if references is None:
             return self.walkers.many(points)(self._whole(feeds, rows), [target])[0].relevance
@@ -108,6 +184,12 @@ class Question:
         return {**{name: x[rows] for name, x in self.held.items()}, **feeds}
 
 
+def axes_of_feeds(graph: Graph, feeds: Mapping[str, Array], layout: str) -> dict[str, Axes]:
+    """What the axes of every input are, of arrays with the samples in front."""
+    shapes = {name: x.shape for name, x in as_model_has_them(graph, feeds).items()}
+    return {name: axes_of(graph, name, shape, layout).in_front() for name, shape in shapes.items()}
+
+
 def refuse_whole_numbers(feeds: Mapping[str, Array]) -> None:
     """Say that there is nothing between two of them.
 
@@ -119,5 +201,5 @@ def refuse_whole_numbers(feeds: Mapping[str, Array]) -> None:
     if whole:
         raise InputError(
             f"input {whole[0]!r} holds whole numbers: this method asks at points between them, which the "
-            "model does not take; 'lrp', 'gradient' and 'grad_cam' ask at the input alone"
+            "model does not take; 'gradient' asks at the input alone, 'occlusion' and 'rise' at whole numbers"
         )

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import InputError
 from ..plain.checks import is_number
 from ..tensor import Array
 from .base import Progress
-from .perturbing import Perturbing
+from .baselines import open_axes
+from .perturbing import Perturbing, kind_of
 from .question import Question
 
 
@@ -18,9 +20,12 @@ from .question import Question
 class Rise(Perturbing):
     """Show the model the input through many random masks; a pixel is worth the scores it was visible in.
 
-    The saliency of pixel λ is Σᵢ f(x ⊙ Mᵢ) Mᵢ(λ) / (n p): the mean score, given that λ is visible. It is
-    its differences that tell: a pixel that does not matter gets the mean score over all masks, not 0,
-    unless the map is `centered`. The paper's f is a probability (``start="probability"``).
+    The saliency of pixel λ is Σᵢ (f(x ⊙ Mᵢ) − f̄) Mᵢ(λ) / (n p): how far the mean score, given that λ is
+    visible, lies above that over all masks, f̄. A pixel that does not matter gets 0. The paper leaves f̄ in,
+    so that such a pixel gets f̄ (`centered`); its f is a probability (``start="probability"``).
+
+    A mask is 0 to 1 over the places of pictures and series: what is between two whole numbers is rounded.
+    Every word of a text, feature of a table or group is shown or hidden by itself.
 
     Masks depend on `seed` and on their number alone: they are the same for every batch size and for
     every sample, and are never in memory all at once.
@@ -29,16 +34,17 @@ class Rise(Perturbing):
     ----------
     n_masks : int
         How many. The paper takes 4000 for VGG-16 and 8000 for ResNet-50.
-    cells : int
-        A mask is a grid of so many cells along each spatial axis, enlarged.
+    cells : int, optional
+        A mask is a grid of so many cells along each spatial axis, enlarged. None is the paper's 8, or as
+        many as there are places.
     p_keep : float
         The probability p that a cell is visible, between 0 and 1.
     seed : int
         What decides the masks.
     centered : bool
-        Take the mean score f̄ away: Σᵢ (f(x ⊙ Mᵢ) − f̄) Mᵢ(λ) / (n p). A pixel that does not matter then
-        gets 0, and a signed picture says for and against. Not in the paper.
-    baseline, batch_size
+        Whether the mean score f̄ is taken away, so that a signed picture says for and against. False is the
+        paper's Σᵢ f(x ⊙ Mᵢ) Mᵢ(λ) / (n p).
+    groups, baseline, batch_size, hold
         See `Perturbing`. The authors' code hides with 0 too, in what is left when the mean is subtracted.
 
     Raises
@@ -53,15 +59,16 @@ class Rise(Perturbing):
     """
 
     n_masks: int = 4000
-    cells: int = 8
+    cells: int | None = None
     p_keep: float = 0.5
     seed: int = 0
-    centered: bool = False
+    centered: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require_whole("n_masks")
-        self.require_whole("cells")
+        if self.cells is not None:
+            self.require_whole("cells")
         self.require_whole("seed", least=0)
         self.require(isinstance(self.centered, bool), f"centered can be True or False, not {self.centered!r}")
         self.require(
@@ -76,15 +83,14 @@ class Rise(Perturbing):
         Parameters
         ----------
         question : Question
-            The batch and its score. Every input has a channel axis and at least one spatial axis. Several
-            inputs are seen at the same time, each through masks of its own.
+            The batch and its score. Several inputs are seen at the same time, each through masks of its own.
         progress : callable, optional
             Called after each batch as ``progress(done, total)``, in masked samples.
 
         Returns
         -------
         dict of input name -> array (N, ...)
-            Shaped and typed like the inputs; every channel has the pixel's saliency.
+            Shaped like the inputs, of floating point; every channel has the pixel's saliency.
 
         Raises
         ------
@@ -92,19 +98,16 @@ class Rise(Perturbing):
             The cells or the baseline do not fit an input.
         """
         feeds = question.feeds
+        self.check_names(question)
         origins = self.origins(question)
-        channel = {name: self.channel_axis(question, name) for name in feeds}
-        masks = {name: self.masks(name, x.shape, channel[name]) for name, x in feeds.items()}
-        sums = {name: np.zeros((question.samples, *masks[name].sizes)) for name in feeds}
-        visible = {name: np.zeros(masks[name].sizes) for name in feeds}
+        masks = {name: self.masks(question, name) for name in feeds}
+        sums = {name: np.zeros((question.samples, *masks[name].shape)) for name in feeds}
+        visible = {name: np.zeros(masks[name].shape) for name in feeds}
         mean = np.zeros(question.samples)
         for rows, which in self.pairs(question.samples, self.n_masks, progress):
             generators = [np.random.default_rng((self.seed, int(number))) for number in which]
             drawn = {name: np.stack([masks[name].draw(rng) for rng in generators]) for name in feeds}
-            batch = {}
-            for name, x in feeds.items():
-                M = np.expand_dims(drawn[name], channel[name])
-                batch[name] = (x[rows] * M + origins[name][rows] * (1 - M)).astype(x.dtype)
+            batch = {name: masked(x[rows], origins[name][rows], drawn[name]) for name, x in feeds.items()}
             for sample, (row, score) in enumerate(zip(rows, question.score(batch, rows), strict=True)):
                 mean[row] += float(score) / self.n_masks
                 for name in feeds:
@@ -115,24 +118,60 @@ class Rise(Perturbing):
         for name, x in feeds.items():
             if self.centered:
                 sums[name] -= np.multiply.outer(mean, visible[name])
-            values = np.expand_dims(sums[name] / (self.n_masks * self.p_keep), channel[name])
-            saliency[name] = np.broadcast_to(values, x.shape).astype(x.dtype)
+            values = sums[name] / (self.n_masks * self.p_keep)
+            saliency[name] = np.broadcast_to(values, x.shape).astype(kind_of(question, name))
         return saliency
 
-    def masks(self, name: str, shape: tuple[int, ...], channel: int) -> Masks:
+    def masks(self, question: Question, name: str) -> Masks | Choices:
         """The masks for one input.
 
         Raises
         ------
         InputError
-            There are more cells than pixels.
+            There are more cells than pixels, groups do not fit, or nothing tells what its axes are.
         """
-        sizes = tuple(size for axis, size in enumerate(shape) if axis not in (0, channel))
+        groups, axes = self.grouped(question, name), question.axes[name]
+        shape = question.feeds[name].shape[1:]
+        if groups is not None:
+            return Choices(groups, self.p_keep)
+        if axes.is_open:
+            raise InputError(open_axes(name, question.feeds[name]))
+        if axes.tokens or not axes.places:
+            return Choices(np.arange(int(np.prod(shape))).reshape(shape), self.p_keep)
+        sizes = tuple(shape[axis - 1] for axis in axes.places)
+        cells = min(8, *sizes) if self.cells is None else self.cells
         self.require(
-            self.cells <= min(sizes),
-            f"{self.cells} cells along an axis are more than the pixels of input {name!r}, {sizes}",
+            cells <= min(sizes),
+            f"{cells} cells along an axis are more than the pixels of input {name!r}, {sizes}",
         )
-        return Masks(sizes, self.cells, self.p_keep)
+        return Masks(sizes, cells, self.p_keep, None if axes.channel is None else axes.channel - 1)
+
+
+def masked(x: Array, origin: Array, mask: Array) -> Array:
+    """x where the mask is 1, the baseline where it is 0; what lies between whole numbers is rounded."""
+    shown = x * mask + origin * (1 - mask)
+    return np.asarray(np.rint(shown) if x.dtype.kind in "iub" else shown, dtype=x.dtype)
+
+
+class Choices:
+    """Random masks that show or hide every group of values by itself.
+
+    Parameters
+    ----------
+    groups : array of int
+        The group of each value, from 0 on.
+    p_keep : float
+        The probability that one is visible.
+    """
+
+    def __init__(self, groups: Array, p_keep: float) -> None:
+        self.groups, self.p_keep = groups, p_keep
+        self.shape = groups.shape
+
+    def draw(self, rng: np.random.Generator) -> Array:
+        """One mask: an array of `shape` of 0 and 1."""
+        shown = rng.random(int(self.groups.max(initial=0)) + 1) < self.p_keep
+        return np.asarray(shown[self.groups], dtype=np.float64)
 
 
 class Masks:
@@ -146,24 +185,27 @@ class Masks:
         Cells along each axis.
     p_keep : float
         The probability that a cell is visible.
+    channel : int, optional
+        Where the channels are, which share a mask.
     """
 
-    def __init__(self, sizes: Sequence[int], cells: int, p_keep: float) -> None:
+    def __init__(self, sizes: Sequence[int], cells: int, p_keep: float, channel: int | None = None) -> None:
         self.sizes = tuple(sizes)
         self.cells = cells
         self.p_keep = p_keep
+        self.shape = tuple(sizes) if channel is None else (*sizes[:channel], 1, *sizes[channel:])
         # One cell too many, so that a picture fits in at every offset within a cell.
         self._pixels = [-(-size // cells) for size in sizes]
         self._enlarge = [linear_interpolation(cells, (cells + 1) * pixels) for pixels in self._pixels]
 
     def draw(self, rng: np.random.Generator) -> Array:
-        """One mask: array of `sizes`, in [0, 1]."""
+        """One mask: an array of `shape` in [0, 1]."""
         mask = (rng.random((self.cells,) * len(self.sizes)) < self.p_keep).astype(np.float64)
         for size, pixels, enlarge in zip(self.sizes, self._pixels, self._enlarge, strict=True):
             offset = rng.integers(pixels)
             # The first axis goes, its enlargement comes last: after all axes the order is the old one.
             mask = np.tensordot(mask, enlarge[offset : offset + size], (0, 1))
-        return mask
+        return np.asarray(np.reshape(mask, self.shape))
 
 
 def linear_interpolation(few: int, many: int) -> Array:

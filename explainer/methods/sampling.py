@@ -8,10 +8,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..model.axes import Axes
 from ..tensor import Array, Value
-from .base import Method, Progress
+from .base import Progress
 from .baselines import origins_of
-from .question import Question
+from .holding import Holding
+from .question import Question, axes_of_feeds
 from .trace import Asked, Trace, Values
 
 
@@ -43,7 +45,7 @@ class Moments:
 
 
 @dataclass(frozen=True)
-class Sampling(Method):
+class Sampling(Holding):
     """The mean over K points of what `value` makes of the walk's answer at `point`.
 
     `table` gives the constants of each point, in arrays with one row per point. The rest is written
@@ -53,6 +55,8 @@ class Sampling(Method):
     ----------
     batch_size : int
         How many points are asked at once: this bounds the memory, whatever the number of points.
+    hold
+        See `Holding`.
     """
 
     elsewhere: ClassVar[bool] = True
@@ -65,11 +69,12 @@ class Sampling(Method):
         return False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.require_whole("batch_size")
 
-    def origins(self, feeds: Mapping[str, Array], layout: str) -> dict[str, Array]:
+    def origins(self, feeds: Mapping[str, Array], axes: Mapping[str, Axes]) -> dict[str, Array]:
         """The baseline x' of every input, (1 or N, ...); 0 where the method has none."""
-        return origins_of(0.0, feeds, layout)
+        return origins_of(0.0, feeds, axes)
 
     @property
     def count(self) -> int:
@@ -80,9 +85,9 @@ class Sampling(Method):
         """The same method with few points, to try out what is made of it."""
         raise self.wrong("has no briefly(self), the same with few points")
 
-    def table(self, name: str, x: Array, layout: str) -> dict[str, Array]:
+    def table(self, name: str, x: Array, axes: Axes) -> dict[str, Array]:
         """The constants of every point for input `name`, whose batch is `x`: arrays (K, ...)."""
-        raise self.wrong("has no table(self, name, x, layout), the constants of every point")
+        raise self.wrong("has no table(self, name, x, axes), the constants of every point")
 
     def point(self, x: Value, origin: Value, row: Mapping[str, Value]) -> Value:
         """Where the model is asked."""
@@ -98,8 +103,8 @@ class Sampling(Method):
 
     def __call__(self, question: Question, progress: Progress | None = None) -> dict[str, Array]:
         feeds = question.feeds
-        tables = {name: self.table(name, x, question.layout) for name, x in feeds.items()}
-        origins = self.origins(feeds, question.layout)
+        tables = {name: self.table(name, x, question.axes[name]) for name, x in feeds.items()}
+        origins = self.origins(feeds, question.axes)
         sums = Moments(question.samples, self.count, self.squares)
         total = question.samples * self.count
         for begin in range(0, total, self.batch_size):
@@ -116,20 +121,22 @@ class Sampling(Method):
         return self.finished(feeds, origins, sums)
 
     def emit(self, trace: Trace) -> dict[str, Value]:
-        inputs = trace.inputs
-        tables = {name: self.table(name, x, trace.layout) for name, x in trace.examples.items()}
-        origins = trace.constants(self.origins(trace.examples, trace.layout))
+        inputs, held = self.parted(trace.inputs)
+        examples = {name: trace.examples[name] for name in inputs}
+        axes = axes_of_feeds(trace.plan.graph, examples, trace.layout)
+        tables = {name: self.table(name, x, axes[name]) for name, x in examples.items()}
+        origins = trace.constants(self.origins(examples, axes))
 
         def terms(rows: Mapping[str, Values], ask: Asked) -> dict[str, dict[str, Value]]:
             points = {name: self.point(x, origins[name], rows[name]) for name, x in inputs.items()}
-            answers, found = ask(points), {}
+            answers, found = ask({**held, **points}), {}
             for name, x in inputs.items():
                 value = self.value(x, origins[name], rows[name], points[name], answers[name])
                 found[name] = {"mean": value} | ({"square": value * value} if self.squares else {})
             return found
 
         means = trace.mean(self.count, tables, terms)
-        return {
+        return {name: x * 0 for name, x in held.items()} | {
             name: self.finish(x, origins[name], means[name]["mean"], means[name].get("square"))
             for name, x in inputs.items()
         }

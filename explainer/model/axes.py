@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
+from ..tensor import Array
 from .following import Following, Labels
 from .graph import Graph
 from .node import Node
@@ -32,7 +35,8 @@ class Axes:
         How many rows the table has that the values are looked up in: a number between two of them means
         nothing. 0 where they are numbers like others.
     beside : bool
-        Whether it stands beside the data: the state that a recurrent layer begins with, or the lengths.
+        Whether it stands beside the data: one number for all samples, or the state that a recurrent layer
+        begins with, or the lengths.
     is_open : bool
         Whether nothing tells which axis holds the channels.
     """
@@ -51,6 +55,18 @@ class Axes:
             "NHWC" if self.places and self.channel is not None and self.channel > max(self.places) else "NCHW"
         )
 
+    def in_front(self) -> Axes:
+        """The same where the samples have been brought in front."""
+        if self.samples == 0:
+            return self
+        end = np.inf if self.samples is None else self.samples
+
+        def moved(axis: int) -> int:
+            return axis + 1 if axis < end else axis
+
+        channel = None if self.channel is None else moved(self.channel)
+        return replace(self, places=tuple(map(moved, self.places)), channel=channel, samples=0)
+
     @property
     def tokens(self) -> bool:
         """Whether the values are indices into a table."""
@@ -67,7 +83,7 @@ class Axes:
         return bool(self.places) and self.channel is None
 
 
-def axes_of(graph: Graph, name: str, shape: Sequence[int | None], layout: str | None = None) -> Axes:
+def axes_of(graph: Graph, name: str, shape: Sequence[int | None], layout: str = "") -> Axes:
     """What the axes of an input are.
 
     Parameters
@@ -78,7 +94,8 @@ def axes_of(graph: Graph, name: str, shape: Sequence[int | None], layout: str | 
     shape : sequence of int or None
         Its own shape, or that of an array for it.
     layout : str, optional
-        "NCHW" or "NHWC", as the preprocessing of its pictures says; the graph knows better.
+        "NCHW" or "NHWC", as the preprocessing of its pictures says; "" where none does. The graph knows
+        better.
 
     Returns
     -------
@@ -89,7 +106,7 @@ def axes_of(graph: Graph, name: str, shape: Sequence[int | None], layout: str | 
     """
     rank = len(shape)
     if rank == 0:
-        return Axes(samples=None)
+        return Axes(samples=None, beside=True)
     sure, likely = _said(graph, name, rank)
     if sure is not None:
         return sure
@@ -97,7 +114,7 @@ def axes_of(graph: Graph, name: str, shape: Sequence[int | None], layout: str | 
         return Axes(channel=1 if rank == 2 else None)
     named = [axis for axis, size in enumerate(_names(graph, name)) if size.casefold() in NAMES]
     channel = named[0] if len(named) == 1 and named[0] else None
-    if channel is None and layout is not None and rank > 3:
+    if channel is None and layout and rank > 3:
         channel = rank - 1 if layout == "NHWC" else 1
     if channel is None and likely is not None:
         return likely
@@ -139,6 +156,16 @@ def _led(graph: Graph, start: str, name: str, rank: int, channel: int) -> Axes |
 
 def _said(graph: Graph, name: str, rank: int) -> tuple[Axes | None, Axes | None]:
     """What the first operator says that takes all of the axes, and what a matrix product makes likely."""
+    known = _SAID.setdefault(graph, {})
+    if (name, rank) not in known:
+        known[name, rank] = _read(graph, name, rank)
+    return known[name, rank]
+
+
+_SAID: WeakKeyDictionary[Graph, dict[tuple[str, int], tuple[Axes | None, Axes | None]]] = WeakKeyDictionary()
+
+
+def _read(graph: Graph, name: str, rank: int) -> tuple[Axes | None, Axes | None]:
     likely: Axes | None = None
     for node, carried in Following(graph, {name: tuple(range(rank))}):
         for place, labels in carried.items():
@@ -223,6 +250,16 @@ def sample_axes(graph: Graph) -> dict[str, tuple[int, int | None]]:
             if value.shape is not None
         }
     return _KNOWN[graph]
+
+
+def as_model_has_them(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
+    """Arrays with their samples in front, as the graph's inputs have them; one for all samples once."""
+    axes = sample_axes(graph)
+    found = {}
+    for name, x in feeds.items():
+        axis = axes[name][1] if name in axes else 0
+        found[name] = x[0] if axis is None else np.moveaxis(x, 0, axis)
+    return found
 
 
 _KNOWN: WeakKeyDictionary[Graph, dict[str, tuple[int, int | None]]] = WeakKeyDictionary()

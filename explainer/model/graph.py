@@ -285,7 +285,7 @@ class Graph:
         """Feeds in the types that the file declares: float64 explanations know theirs more precisely."""
         types = {value.name: value.dtype for value in self.inputs}
         with np.errstate(over="ignore"):  # an infinity is reported with the tensor's name
-            return {name: np.ascontiguousarray(x, types.get(name, x.dtype)) for name, x in feeds.items()}
+            return {name: np.asarray(x, types.get(name, x.dtype), order="C") for name, x in feeds.items()}
 
     def session(self, names: Sequence[str], once: bool = False) -> Session:
         """onnxruntime on the file as it is, returning these tensors; it shares the weights read here.

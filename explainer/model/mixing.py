@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from .axes import sample_axes
@@ -43,11 +43,18 @@ class Mixing:
         return f"{self.node} computes across the samples of a batch"
 
 
-def mixing(graph: Graph) -> Mixing | None:
+def mixing(graph: Graph, reads: Iterable[str] = ()) -> Mixing | None:
     """Where the samples of a batch meet; None where each is computed as if it were alone.
 
     Every operator that is known says along which axes it computes. Behind one that is not, or behind a
     Reshape that puts the samples nobody can tell where, it is not sure that they are apart.
+
+    Parameters
+    ----------
+    graph : Graph
+    reads : iterable of str
+        Tensors that are told apart by their first axis: whoever makes one with the samples elsewhere is
+        named too.
     """
     start: dict[str, Labels] = {
         name: tuple(SAMPLE if axis == samples else None for axis in range(rank))
@@ -66,6 +73,9 @@ def mixing(graph: Graph) -> Mixing | None:
         goes_on = [labels is not None and SAMPLE in labels for labels in outputs]
         if unsure is None and (not goes_on or not goes_on[0]) and node.operator not in BY_THE_LARGEST:
             unsure = Mixing(node, False)
+    for name in reads:
+        if unsure is None and name in graph.producers and following.at.get(name, (SAMPLE,))[:1] != (SAMPLE,):
+            unsure = Mixing(graph.producers[name], False)
     return unsure
 
 

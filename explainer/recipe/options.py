@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from ..composites import COMPOSITES, OF_METHODS
@@ -20,8 +21,10 @@ class Options(TypedDict, total=False):
     baseline: Baseline
     baselines: Baseline
     batch_size: int
-    cells: int
+    cells: int | None
     centered: bool
+    groups: Any
+    hold: str | Sequence[str] | None
     n_masks: int
     n_samples: int
     n_steps: int
@@ -31,10 +34,10 @@ class Options(TypedDict, total=False):
     seed: int
     signed: bool
     stdev: float | None
-    stride: int | tuple[int, ...] | None
+    stride: int | tuple[int, ...] | Mapping[str, Any] | None
     tensor: str
     upsampling: str
-    window: int | tuple[int, ...] | None
+    window: int | tuple[int, ...] | Mapping[str, Any] | None
     # of presets
     beta: float
     gamma: float

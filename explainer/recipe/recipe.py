@@ -20,6 +20,7 @@ from ..plain.checks import is_one_of
 from ..plain.keywords import only_named
 from ..plain.tables import html_table, text_table
 from ..plain.values import ByValue, FrozenDict, frozen
+from ..rules import Stabilized, Zero
 from ..walk.backends import Backends
 from .options import Options, option_names
 
@@ -170,11 +171,52 @@ class Recipe(ByValue):
         InputError, CompositeError, PreprocessError
         """
         asked = methods.get(self.method, self.noise, self.options)
+        if not asked.method.walks:
+            self._refuse_rules()
         settings: dict[str, Any] = {"rules": self.rules, "dialect": self.dialect, "eps": self.eps}
         composite = asked.composed(self.composite, preprocess, **settings)
+        self._check_kind(composite)
         if self.keep:
             asked.method.require_keeping("keep")
         return asked.method, composite
+
+    def _refuse_rules(self) -> None:
+        """Refuse what only walks read, where there is none."""
+        said = {name: getattr(self, name) for name in ("composite", "rules", "dialect", "eps")}
+        wrong = [name for name, value in said.items() if value not in (None, "", ())]
+        if self.engine != "auto":
+            wrong.append("engine")
+        if wrong:
+            raise InputError(
+                f"method {self.method!r} asks for scores alone, and walks by no rules: leave out "
+                f"{', '.join(wrong)}"
+            )
+
+    def _check_kind(self, composite: Composite) -> None:
+        """Refuse rules of relevance under a name that means a gradient, and two composites at once.
+
+        Raises
+        ------
+        CompositeError
+        """
+        means_gradient = self.method == "gradient" or self.method in methods.KINDS
+        if self.composite in (None, "", self.method) and not (means_gradient and self.rules):
+            return
+        if means_gradient:
+            own = [rule for _, rule in composite.rules if isinstance(rule, Zero | Stabilized)]
+            if composite.gradient and not own:
+                return
+            what = f"{own[0]} hands" if composite.gradient else f"composite {composite.name!r} hands"
+            noise = f" under noise={self.method!r}" if self.method in methods.KINDS else ""
+            raise CompositeError(
+                f"method {self.method!r} is made of gradients, and {what} on relevance: that is method "
+                f"'lrp'{noise}"
+            )
+        if self.method in methods.COMPOSITES:
+            raise CompositeError(
+                f"method {self.method!r} is itself a composite, and {composite.name!r} is another: give one "
+                "of both"
+            )
 
     def __str__(self) -> str:
         return text_table(("recipe", ""), self._table())

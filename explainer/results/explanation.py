@@ -65,7 +65,7 @@ class Explanation:
     kind : str
         What was put on the target: see `start` of `explainer.explain`.
     method, composite : str
-        By which it was made.
+        By which it was made; no composite, "", where scores alone were asked for.
     how : dict
         What else was asked for: noise, dialect, rules and options, as text.
     delta : array (N,) or None
@@ -85,6 +85,8 @@ class Explanation:
         The input that they are of, where there are several; else "".
     layout : str
         "NCHW" or "NHWC", for drawing.
+    axis : int or None
+        Where the first input has its samples; None where it has one alone.
     repeats : bool
         Whether every channel holds the whole amount of its place.
     recipe : Recipe or None
@@ -115,6 +117,7 @@ class Explanation:
     photos: tuple[Image, ...] = ()
     pictured: str = ""
     layout: str = "NCHW"
+    axis: int | None = 0
     repeats: bool = False
     recipe: Recipe | None = None
     ask: Ask | None = None
@@ -133,7 +136,9 @@ class Explanation:
             picture = f'<img src="data:image/png;base64,{base64.b64encode(self._repr_png_()).decode()}">'
         except InputError:  # nothing that can be drawn
             picture = ""
-        return f"{picture}{html_table(*self._table(), f'{self.method}, {self.composite}')}"
+        return (
+            f"{picture}{html_table(*self._table(), ', '.join(filter(None, [self.method, self.composite])))}"
+        )
 
     def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """A row for every sample: what is explained, and what came of it."""
@@ -236,10 +241,12 @@ class Explanation:
 
         Of several inputs the pictured one is the first.
         """
+        first = self.first()
+        if self.axis != 0:
+            first = first[None] if self.axis is None else np.moveaxis(first, self.axis, 0)
         if not self.repeats:
-            return self.first()
-        channels = self.first().shape[1 if self.layout == "NCHW" else -1]
-        return np.asarray(self.first() / channels)
+            return first
+        return np.asarray(first / first.shape[1 if self.layout == "NCHW" else -1])
 
     def first(self) -> Array:
         """The relevance of the first input; of several that of the pictured one."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import FrameType, TracebackType
 
 import numpy as np
 
-from ..errors import ExplainerError, ModelError, TargetError
+from ..errors import ExplainerError, InputError, ModelError, TargetError
+from ..model.axes import sample_axes
 from ..model.graph import Graph
+from ..model.mixing import Mixing, mixing
 from ..targets import Target
 from ..tensor import Array
 from ..text import LINE, printable
@@ -143,26 +146,46 @@ class Batches:
     Parameters
     ----------
     graph : Graph
+    apart : sequence of str, optional
+        Tensors that samples are asked for as if each were alone: where they change each other's numbers, or
+        might, they are fed one by one. None is the batch as it is.
 
     Attributes
     ----------
     fixed : int or None
         The only size that the file takes.
     one_by_one : bool
-        Whether it was seen to fail on more than one sample.
+        Whether more than one sample cannot be fed, or was seen to fail.
     """
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        sizes = {value.shape[0] for value in graph.inputs if value.shape and value.shape[0] is not None}
+    def __init__(self, graph: Graph, apart: Sequence[str] | None = None) -> None:
+        self.graph, self.apart = graph, apart
+        axes = sample_axes(graph)
+        declared = [(value.shape, axes[value.name][1]) for value in graph.inputs if value.shape]
+        sizes = {shape[axis] for shape, axis in declared if axis is not None} - {None}
         self.fixed = sizes.pop() if len(sizes) == 1 else None
-        self.one_by_one = False
+        self.one_by_one = apart is not None and any(axis != 0 for _, axis in declared)
+
+    @cached_property
+    def mixing(self) -> Mixing | None:
+        """Where samples that are to be apart meet."""
+        return None if self.apart is None else mixing(self.graph, self.apart)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether no sample can be asked alone: the file takes several at once, and they meet."""
+        return (self.fixed or 1) > 1 and self.mixing is not None and self.mixing.is_sure
 
     def size(self, samples: int) -> int:
         """How many of so many samples are fed at once."""
         if self.fixed is not None:
+            if self.is_stuck:
+                raise InputError(
+                    f"{self.graph.title}: {self.mixing}, and the file takes {self.fixed} samples at once: "
+                    "none of them can be asked alone; export it for evaluation, or with a batch of 1"
+                )
             return self.fixed
-        return 1 if self.one_by_one else samples
+        return 1 if self.one_by_one or (samples > 1 and self.mixing is not None) else samples
 
     def cut(
         self,

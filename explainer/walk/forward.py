@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import NumericalError, TargetError
+from ..model.axes import as_model_has_them
 from ..model.graph import Graph
 from ..plan import Plan, Step
 from ..targets import Anchor, Chosen, Target, choose
@@ -97,7 +98,8 @@ class OutputForward:
         ------
         ModelError
         """
-        values = {**self.session.run(self.graph.typed(feeds)), **feeds}
+        given = as_model_has_them(self.graph, feeds)
+        values = {**self.session.run(self.graph.typed(given)), **feeds}
         for name in (self.anchor.tensor, self.anchor.output):
             check_numbers(self.graph, name, values)
         return ForwardPass(
@@ -159,11 +161,12 @@ class SessionForward:
         ------
         ModelError, NumericalError
         """
-        values = self.session.run(self.plan.graph.typed(feeds))
+        given = as_model_has_them(self.plan.graph, feeds)
+        values = self.session.run(self.plan.graph.typed(given))
         outputs = {name: values[name] for name in self.plan.graph.outputs}
         activations = {name: self.cast(values[name]) for name in self.wanted}
         # Pixels of an integer type become numbers.
-        activations.update({name: value.astype(self.dtype, copy=False) for name, value in feeds.items()})
+        activations.update({name: value.astype(self.dtype, copy=False) for name, value in given.items()})
         check_finite({**activations, **_arrays(outputs)}, self.producers)
         with np.errstate(all="ignore"):
             parameters = self.parameters(activations)

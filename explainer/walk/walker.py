@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..model.graph import Graph
 from ..plan import Plan
 from ..targets import Target, is_balanced, put_relevance, seed
 from ..tensor import Array, total
@@ -185,6 +186,12 @@ class Walkers:
         Makes the walker for many points, likewise; `one` by default.
     least : float
         How many points are many.
+    graph : Graph, optional
+        The model, where the method does not walk.
+    dtype : numpy dtype, optional
+        Of its attributions then; float32 by default.
+    apart : Batches, optional
+        Those that keep samples apart: they know whether samples would change each other's numbers.
     """
 
     def __init__(
@@ -193,8 +200,33 @@ class Walkers:
         one: Walker | None = None,
         many: Callable[[], Walker] | None = None,
         least: float = np.inf,
+        *,
+        graph: Graph | None = None,
+        dtype: np.dtype[Any] | None = None,
+        apart: Batches | None = None,
     ) -> None:
         self._make_scorer, self._one, self._make_many, self._least = score, one, many, least
+        self._graph, self._dtype, self._apart = graph, dtype, apart
+
+    @property
+    def graph(self) -> Graph:
+        """The model."""
+        if self._graph is not None:
+            return self._graph
+        return self.one.plan.graph
+
+    @property
+    def mixes(self) -> bool:
+        """Whether the samples of a batch change each other's numbers, for sure."""
+        mixing = None if self._apart is None else self._apart.mixing
+        return mixing is not None and mixing.is_sure
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The number type of attributions."""
+        if self._one is not None:
+            return self._one.dtype
+        return np.dtype(np.float32) if self._dtype is None else self._dtype
 
     @property
     def plan(self) -> Plan | None:

@@ -7,8 +7,17 @@ import numpy as np
 import onnxruntime
 
 from explainer import Explainer
+from explainer.model.axes import Axes
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
+
+
+def axes(rank, layout):
+    """Those of a picture, a series or a table."""
+    if rank < 3:
+        return Axes(channel=1 if rank == 2 else None)
+    channel = 1 if layout == "NCHW" else rank - 1
+    return Axes(tuple(axis for axis in range(1, rank) if axis != channel), channel)
 
 
 class Problem:
@@ -16,8 +25,9 @@ class Problem:
 
     def __init__(self, function, layout="NCHW", **feeds):
         self.function = function
-        self.layout = layout
-        self.feeds = feeds
+        self.dtype = np.dtype(np.float32)
+        self.axes = {name: axes(x.ndim, layout) for name, x in feeds.items()}
+        self.held, self.feeds = {}, feeds
         self.samples = len(next(iter(feeds.values())))
         self.asked = []  # (feeds, rows) of every batch
 

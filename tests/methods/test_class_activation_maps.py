@@ -11,7 +11,7 @@ from residual import residual_net
 from twins import EXACT, SHAPE, picture, twin, two_feeds, two_inputs
 
 import explainer
-from explainer import Explainer, InputError, TargetError
+from explainer import CompositeError, Explainer, InputError, TargetError
 from explainer.methods.cam import enlarged
 
 LAST = {"relus": 3, "chain": 5}  # the layer of the chain whose output is the last features
@@ -187,7 +187,7 @@ def test_what_has_no_map():
     with pytest.raises(InputError, match=r"no convolution on the way .*; name a tensor \(tensor=\)"):
         Explainer(dense, method="grad_cam").explain(np.ones((1, 3)))
     with pytest.raises(
-        InputError, match=r"the tensor is \[1, 2\], the input 'x' \[1, 3\]; name a convolution"
+        InputError, match=r"the tensor is \[1, 2\], the input 'x' \[1, 3\] with 0 axes of places; name a"
     ):
         Explainer(dense, method="grad_cam", tensor="h").explain(np.ones((1, 3)))
     masks = parse(
@@ -199,3 +199,62 @@ def test_what_has_no_map():
         twin("relus").explain(picture(), "grad_cam", tensor="nothing")
     with pytest.raises(InputError, match="upsampling is 'cubic'; there is: bilinear, nearest"):
         twin("relus").explain(picture(), "grad_cam", upsampling="cubic")
+
+
+SERIES = "c = Conv (t, w) r = Relu (c) m = GlobalAveragePool (r) f = Flatten (m) y = Gemm (f, u) }"
+
+
+@pytest.mark.parametrize("tensor", ["", "b"])
+def test_axes_are_those_of_the_graph(tensor):
+    """Channels last without a word, grey pictures without channels, and a tensor that has been turned."""
+    w, u = rng(1).standard_normal((4, 2, 3, 3)), rng(2).standard_normal((4, 3))
+    back = "b = Transpose <perm = [0,2,3,1]> (r) v = Transpose <perm = [0,3,1,2]> (b)"
+    body = SERIES.replace("m = GlobalAveragePool (r)", f"{back} m = GlobalAveragePool (v)")
+    first = parse(f"g (float[N,2,6,8] t) => (float[N,3] y) {{ {body}", w=w, u=u)
+    last = parse(
+        f"g (float[N,6,8,2] x) => (float[N,3] y) {{ t = Transpose <perm=[0,3,1,2]> (x) {body}", w=w, u=u
+    )
+    x = rng(3).standard_normal((2, 2, 6, 8)).astype(np.float32)
+    how = {"target": 1, "method": "grad_cam"}
+    wanted = explainer.explain(first, x, tensor="r", **how).relevance
+    np.testing.assert_allclose(explainer.explain(first, x, tensor=tensor, **how).relevance, wanted, rtol=1e-6)
+    found = explainer.explain(last, np.moveaxis(x, 1, -1).copy(), tensor=tensor, **how)
+    np.testing.assert_allclose(found.relevance[..., 0], wanted[:, 0], rtol=1e-6)
+    assert found.layout == "NHWC"
+    explainer.compile(last, tensor=tensor, **how)
+    grey = parse(
+        f"g (float[N,6,8] x) => (float[N,3] y) {{ t = Unsqueeze (x, one) {SERIES}",
+        w=w[:, :1],
+        u=u,
+        one=np.array([1]),
+    )
+    one = parse(f"g (float[N,1,6,8] t) => (float[N,3] y) {{ {SERIES}", w=w[:, :1], u=u)
+    alone = explainer.explain(grey, x[:, 0], **how).relevance
+    np.testing.assert_array_equal(alone, explainer.explain(one, x[:, :1], **how).relevance[:, 0])
+
+
+def test_places_are_needed_that_the_input_has():
+    """Time behind a recurrent layer's features is no place of a picture; words have none of a tensor's."""
+    w, u = rng(1).standard_normal((4, 2, 3)), rng(2).standard_normal((4, 3))
+    rows = parse(
+        f"g (float[N,16] x) => (float[N,3] y) {{ t = Reshape (x, s) {SERIES}",
+        w=w,
+        u=u,
+        s=np.array([-1, 2, 8]),
+    )
+    with pytest.raises(InputError, match=r"the input 'x' \[1, 16\] with 0 axes of places"):
+        explainer.explain(rows, np.ones((1, 16)), method="grad_cam")
+    mixed = parse(
+        """g (float[N,5,4] x) => (float[N,4] y) {
+        h = MatMul (x, a) q = Tanh (h) f = Flatten (q) y = MatMul (f, b) }""",
+        a=np.ones((4, 4)), b=np.ones((20, 4)),
+    )  # fmt: skip
+    with pytest.raises(InputError, match="nothing tells which of its axes hold channels and places"):
+        explainer.explain(mixed, np.ones((1, 5, 4)), method="grad_cam", tensor="q")
+
+
+def test_a_rule_that_the_walk_never_comes_to_is_refused():
+    net = twin("relus")
+    nodes = [node for node in Explainer(net.model).graph.nodes if node.operator == "Conv"]
+    with pytest.raises(CompositeError, match=r"grad_cam walks back to '.*' alone"):
+        Explainer(net.model, method="grad_cam", rules={nodes[0].name: "gradient"}).explain(picture())

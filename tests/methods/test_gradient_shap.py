@@ -10,6 +10,7 @@ from twins import EXACT, SHAPE, picture, twin, two_feeds, two_inputs
 import explainer
 from explainer import InputError
 from explainer.methods import GradientShap
+from explainer.model.axes import Axes
 
 POOL = rng(9).standard_normal((4, *SHAPE))
 
@@ -28,7 +29,7 @@ def by_formula(net, x, target, drawn):
 def test_the_formula(baselines, stdev):
     net, x = twin("residual"), picture(3).astype(np.float64)
     how = {"n_samples": 6, "baselines": baselines, "stdev": stdev, "seed": 5}
-    drawn = GradientShap(**how).table(explainer.Explainer(net.model).graph.inputs[0].name, x, "NCHW")
+    drawn = GradientShap(**how).table(explainer.Explainer(net.model).graph.inputs[0].name, x, Axes((2, 3), 1))
     assert (drawn["noise"] != 0).all() == (stdev > 0)
     ours = net.explain(x, "gradient_shap", 1, **how)
     assert relative(ours.relevance, by_formula(net, x, 1, drawn)) < EXACT
@@ -36,15 +37,15 @@ def test_the_formula(baselines, stdev):
 
 def test_what_is_drawn():
     x = picture(2).astype(np.float64)
-    drawn = GradientShap(n_samples=4000, baselines=POOL, stdev=0.5, seed=1).table("x", x, "NCHW")
+    drawn = GradientShap(n_samples=4000, baselines=POOL, stdev=0.5, seed=1).table("x", x, Axes((2, 3), 1))
     u = drawn["alpha"].ravel()
     assert abs(u.mean() - 0.5) < 0.02 and abs(u.var() - 1 / 12) < 0.005 and 0 <= u.min() < u.max() < 1
     which = np.array([int(np.flatnonzero((origin == POOL).all((1, 2, 3)))[0]) for origin in drawn["origin"]])
     assert (abs(np.bincount(which) / 4000 - 0.25) < 0.03).all()
     assert abs(np.corrcoef(which, u)[0, 1]) < 0.05
     assert abs(drawn["noise"].mean()) < 0.01 and abs(drawn["noise"].std() - 0.5) < 0.01
-    again = GradientShap(n_samples=4000, baselines=POOL, stdev=0.5, seed=1).table("x", x, "NCHW")
-    other = GradientShap(n_samples=4000, baselines=POOL, stdev=0.5, seed=2).table("x", x, "NCHW")
+    again = GradientShap(n_samples=4000, baselines=POOL, stdev=0.5, seed=1).table("x", x, Axes((2, 3), 1))
+    other = GradientShap(n_samples=4000, baselines=POOL, stdev=0.5, seed=2).table("x", x, Axes((2, 3), 1))
     for key in drawn:
         np.testing.assert_array_equal(drawn[key], again[key])
         assert (drawn[key] != other[key]).any()
@@ -80,7 +81,7 @@ def test_several_inputs_share_u_and_the_row_but_not_the_noise():
     net, feeds = two_inputs(), two_feeds()
     pools = {"image": rng(1).standard_normal((4, 2, 4, 4)), "facts": rng(2).standard_normal((4, 3))}
     method = GradientShap(n_samples=7, baselines=pools, stdev=0.1)
-    drawn = {name: method.table(name, x.astype(np.float64), "NCHW") for name, x in feeds.items()}
+    drawn = {name: method.table(name, x.astype(np.float64), Axes((2, 3), 1)) for name, x in feeds.items()}
     rows = [
         [int(np.flatnonzero((pools[name] == origin).reshape(4, -1).all(1))[0]) for origin in d["origin"]]
         for name, d in drawn.items()

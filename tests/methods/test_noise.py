@@ -14,6 +14,7 @@ import explainer
 from explainer import InputError
 from explainer.methods import KINDS, Noise
 from explainer.methods.paths import noise_for
+from explainer.model.axes import Axes
 
 COUNT = 6
 
@@ -109,7 +110,7 @@ def test_the_noise_is_as_strong_as_zennits():
     theirs = np.stack([point - x for point in asked])
     theirs = theirs[[np.abs(noise).max() > 0 for noise in theirs]].std((0, 2, 3, 4))
     method = Noise(n_samples=60, noise_level=0.3)
-    rows = method.table("x", x, "NCHW")["noise"]
+    rows = method.table("x", x, Axes((2, 3), 1))["noise"]
     ours = np.stack([method.point(x, 0.0, {"noise": row}) - x for row in rows]).std((0, 2, 3, 4))
     np.testing.assert_allclose(ours, theirs, rtol=0.03)
     assert 2.5 < ours[1] / ours[0] < 3.5
@@ -165,7 +166,7 @@ def test_no_noise_is_the_method_itself():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"noise": "gaussian"}, "noise: 'gaussian' is not one of smoothgrad, smoothgrad_sq, vargrad"),
+        ({"noise": "gaussian"}, "noise: no kind 'gaussian'; there are: smoothgrad, smoothgrad_sq, vargrad"),
         (
             {"noise": ("smoothgrad", {"sigma": 1})},
             "method 'smoothgrad' takes no sigma; it takes batch_size, n_",

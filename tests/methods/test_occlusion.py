@@ -204,10 +204,12 @@ def test_options_that_do_not_fit_the_input_are_refused_before_the_model_is_asked
     assert not problem.asked
 
 
-def test_an_input_without_spatial_axes_is_refused():
-    problem = Problem(lambda feeds, rows: np.zeros(len(rows)), table=np.ones((2, 7)))
-    with pytest.raises(InputError, match=r"input 'table' has shape \(2, 7\) and so no spatial axes"):
-        Occlusion()(problem)
+def test_a_table_loses_a_feature_at_a_time():
+    weights = np.arange(1.0, 8.0)
+    problem = Problem(lambda feeds, rows: feeds["table"] @ weights, table=np.ones((2, 7)))
+    np.testing.assert_allclose(Occlusion()(problem)["table"], [weights, weights])
+    pairs = Occlusion(groups=[0, 0, 1, 1, 1, 9, 9])(problem)["table"]
+    np.testing.assert_allclose(pairs, [[3, 3, 12, 12, 12, 13, 13]] * 2)
 
 
 def test_lists_are_options_too():

@@ -65,7 +65,7 @@ def test_saliency_tends_to_the_mean_score_given_that_the_pixel_is_visible(baseli
         wanted += chance * score * mask / p
     maps = np.stack(
         [
-            Rise(300, cells, p, seed=seed, baseline=baseline)(Problem(function, x=x))["x"][0]
+            Rise(300, cells, p, seed=seed, baseline=baseline, centered=False)(Problem(function, x=x))["x"][0]
             for seed in range(runs)
         ]
     )
@@ -86,7 +86,9 @@ def test_saliency_of_an_additive_model_in_closed_form():
     overlap = np.mean([u[:, at : at + size].T @ u[:, at : at + size] for at in range(pixels)], axis=0)
     wanted = p * (w @ x) + (1 - p) * overlap @ (w * x)
     problem = Problem(lambda feeds, rows: feeds["x"][:, 0] @ w, x=x[None, None])
-    maps = np.stack([Rise(500, cells, p, seed=seed)(problem)["x"][0, 0] for seed in range(runs)])
+    maps = np.stack(
+        [Rise(500, cells, p, seed=seed, centered=False)(problem)["x"][0, 0] for seed in range(runs)]
+    )
     error = maps.std(0, ddof=1) / np.sqrt(runs)
     assert (np.abs(maps.mean(0) - wanted) <= SIGMAS * error).all()
     assert np.corrcoef(maps.mean(0), wanted)[0, 1] > 0.99
@@ -95,7 +97,7 @@ def test_saliency_of_an_additive_model_in_closed_form():
 def test_the_sum_is_equation_6_over_the_masks_that_were_shown():
     x = np.ones((2, 1, 6, 6))  # the masked input is the mask
     problem = Problem(smooth(4, (1, 6, 6)), x=x)
-    got = Rise(50, 3, 0.4, batch_size=8)(problem)["x"]
+    got = Rise(50, 3, 0.4, batch_size=8, centered=False)(problem)["x"]
     masks = problem.everything("x").reshape(2, 50, 6, 6)
     np.testing.assert_array_equal(masks[0], masks[1])  # every sample has the same masks
     for sample in range(2):
@@ -104,13 +106,13 @@ def test_the_sum_is_equation_6_over_the_masks_that_were_shown():
         assert relative(got[sample, 0], wanted) < 1e-12
 
 
-def test_centered_takes_the_mean_score_away():
+def test_the_mean_score_is_taken_away_by_default():
     x = rng(7).standard_normal((2, 2, 6, 6))
     nothing = Problem(lambda feeds, rows: 3.0 + rows, x=x)  # no pixel matters
-    assert np.abs(Rise(40, 3, centered=True)(nothing)["x"]).max() < 1e-12
-    assert np.abs(Rise(40, 3)(nothing)["x"]).min() > 1
+    assert np.abs(Rise(40, 3)(nothing)["x"]).max() < 1e-12
+    assert np.abs(Rise(40, 3, centered=False)(nothing)["x"]).min() > 1
     problem = Problem(smooth(6, (1, 6, 6)), x=np.ones((1, 1, 6, 6)))
-    got = Rise(50, 3, 0.4, centered=True)(problem)["x"]
+    got = Rise(50, 3, 0.4)(problem)["x"]
     masks = problem.everything("x")
     scores = problem.function({"x": masks}, np.zeros(50))
     assert relative(got[0, 0], np.einsum("i,ihw->hw", scores - scores.mean(), masks[:, 0]) / 20) < 1e-12
@@ -180,7 +182,7 @@ def test_several_inputs_have_masks_of_their_own():
 def test_it_finds_the_shape_that_decides():
     problem, masks = scenes(6, probability=True)
     (x,) = problem.feeds.values()
-    (saliency,) = Rise(1000, batch_size=100)(problem).values()
+    (saliency,) = Rise(1000, batch_size=100, centered=False)(problem).values()
     assert saliency.shape == x.shape and saliency.dtype == np.float32
     # Of the pixels with the largest saliency, as many as the shape has, the share that lies on it.
     hits = [
@@ -189,7 +191,7 @@ def test_it_finds_the_shape_that_decides():
     ]
     # Three times what a map that knows nothing would have, in the mean over the scenes.
     assert np.mean(hits) > 3 * masks.mean()
-    (centered,) = Rise(1000, batch_size=100, centered=True)(problem).values()
+    (centered,) = Rise(1000, batch_size=100)(problem).values()
     assert mass_inside(centered, masks).mean() > 3 * masks.mean()
 
 
@@ -223,7 +225,6 @@ def test_options_that_can_never_work_are_refused_at_once(options, reason):
             {"cells": 6},
             r"6 cells along an axis are more than the pixels of input 'x', \(9, 5\)",
         ),
-        ((1, 3), {}, "no spatial axes"),
         ((1, 3, 9, 9), {"baseline": (0.0, 1.0)}, "baseline has 2 numbers, input 'x' has 3 channels"),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from building import parse, rng
 
-from explainer.inputs.asking import asking, beside_the_data
+from explainer.methods.asking import askable, beside_the_data
 from explainer.model.axes import Axes, axes_of, sample_axes, tensor_axes
 from explainer.model.graph import Graph
 
@@ -17,10 +17,10 @@ def graph(text: str, **constants) -> Graph:
     return Graph.load(parse(text, **constants))
 
 
-def of(text: str, shape=None, layout=None, **constants) -> Axes:
+def of(text: str, shape=None, layout="", **constants) -> Axes:
     read = graph(text, **constants)
     (value,) = read.inputs
-    return axes_of(read, value.name, shape or value.shape, layout)
+    return axes_of(read, value.name, value.shape if shape is None else shape, layout)
 
 
 @pytest.mark.parametrize(
@@ -93,23 +93,23 @@ def test_indices_into_a_table_are_places_of_their_own():
 @pytest.mark.parametrize(
     ("shape", "layout", "axes"),
     [
-        ((1, 3, 8, 9), None, IMAGE),
-        ((1, 8, 9, 4), None, LAST),
-        ((1, 5, 8, 9), None, None),
-        ((1, 3, 8, 3), None, None),
-        ((1, 2, 3, 4), None, None),  # nobody has pictures of two rows and four channels
+        ((1, 3, 8, 9), "", IMAGE),
+        ((1, 8, 9, 4), "", LAST),
+        ((1, 5, 8, 9), "", None),
+        ((1, 3, 8, 3), "", None),
+        ((1, 2, 3, 4), "", None),  # nobody has pictures of two rows and four channels
         ((1, 5, 8, 9), "NCHW", IMAGE),
         ((1, 5, 8, 9), "NHWC", LAST),
         ((1, 6, 9), "NHWC", None),
         ((1, 6), "NHWC", Axes(channel=1)),
-        ((4,), None, Axes()),
-        ((), None, Axes(samples=None)),
+        ((4,), "", Axes()),
+        ((), "", Axes(samples=None, beside=True)),
     ],
 )
 def test_sizes_tell_where_nothing_else_does_and_else_it_is_open(shape, layout, axes):
     named = ",".join(["N", *(f"d{axis}" for axis in range(1, len(shape)))][: len(shape)])
     declared = f"float[{named}] x" if shape else "float x"
-    found = of(f"g ({declared}) => (float[] y) {{ y = Identity (x) }}", shape=shape or None, layout=layout)
+    found = of(f"g ({declared}) => (float[] y) {{ y = Identity (x) }}", shape=shape, layout=layout)
     assert found == axes if axes else found.is_open
 
 
@@ -182,7 +182,10 @@ def test_inner_tensors_have_axes_too():
 
 def test_what_scores_alone_can_ask():
     picture = "g (float[N,3,8,8] x, float s) => (float[] y) { c = Conv (x, k) y = Mul (c, s) }"
-    assert asking(graph(picture, k=K)) and asking(graph(BERT, **TABLES))
-    shape = "g (float[N,5,16,8] x) => (float[] y) { y = Flatten (x) }"
-    assert asking(graph(shape)).options == {"window": (1, 2, 1)}
-    assert not asking(graph("g (string[N] x) => (string[N] y) { y = Identity (x) }"))
+    both = ("occlusion", {}), ("rise", {})
+    assert askable(graph(picture, k=K)) == askable(graph(BERT, **TABLES)) == both
+    read = graph("g (float[N,5,16,8] x) => (float[] y) { y = Flatten (x) }")
+    assert askable(read) == (("occlusion", {"window": (1, 2, 1)}),) and askable(read, "NHWC") == both
+    assert not askable(graph("g (string[N] x) => (string[N] y) { y = Identity (x) }"))
+    assert not askable(graph("g (float[4,3] x) => (float[] y) { y = Softmax <axis=0> (x) }"))
+    assert askable(graph("g (float[N,3] x) => (float[] y) { y = Softmax <axis=0> (x) }")) == both

@@ -101,15 +101,15 @@ def test_a_recipe_with_more_beside_it_is_refused():
         ({"gama": 3}, "method 'lrp' takes no gama; did you mean gamma?"),
         (
             {"method": "occlusion", "gama": 3},
-            "method 'occlusion' takes no gama; it takes baseline, batch_size, window, stride; gamma is an "
-            "option of composite 'gamma'",
+            "method 'occlusion' takes no gama; it takes groups, baseline, batch_size, window, stride, hold; "
+            "gamma is an option of composite 'gamma'",
         ),
         ({"noise": "smoothgrad", "n_sample": 3}, "method 'lrp' takes no n_sample; did you mean n_samples?"),
         ({"preproces": {}}, "method 'lrp' takes no preproces; did you mean preprocess?"),
         ({"method": "gradient", "zzz": 1}, "takes no zzz; onnx-lrp methods and composites list the options"),
         (
             {"method": "deeplift", "basline": 1},
-            "method 'deeplift' takes no basline; it takes baseline; did you mean baseline?",
+            "method 'deeplift' takes no basline; it takes baseline, hold; did you mean baseline?",
         ),
         ({"options": {"eps": 1}}, "options: eps belongs beside them"),
         ({"options": {"gamma": 1}, "gamma": 1}, "options: gamma is said beside them too"),
@@ -265,3 +265,35 @@ def test_the_order_of_a_composites_rules_is_part_of_it():
     assert [str(rule) for _, rule in made.rules[:2]] == ["zplus", "flat"]
     again = eval(repr(Recipe(composite={"rules": one})))
     assert again == Recipe(composite={"rules": one})
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"composite": "gamma"}, "leave out composite"),
+        ({"rules": {"Conv": "gamma"}, "eps": 0.1}, "leave out rules, eps"),
+        ({"dialect": "captum", "engine": "numpy"}, "leave out dialect, engine"),
+    ],
+)
+@pytest.mark.parametrize("method", ["occlusion", "rise"])
+def test_scores_alone_are_asked_by_no_rules(method, said, message):
+    with pytest.raises(
+        InputError, match=f"method '{method}' asks for scores alone, and walks by no rules: {message}"
+    ):
+        Explainer(net(), method=method, **said)
+    with pytest.raises(InputError, match="asks for scores alone"):
+        Explainer(net(), method=method, noise="smoothgrad", **said)
+
+
+def test_a_name_says_what_was_done():
+    for said in ({"composite": "epsilon"}, {"rules": {"Conv": "gamma"}}):
+        for method in ("gradient", "smoothgrad"):
+            with pytest.raises(
+                CompositeError, match=f"method '{method}' is made of gradients, and .* relevance"
+            ):
+                Explainer(net(), method=method, **said)
+    for method, composite in (("guided_backprop", "epsilon"), ("excitation_backprop", "gamma")):
+        with pytest.raises(CompositeError, match=f"method '{method}' is itself a composite"):
+            Explainer(net(), method=method, composite=composite)
+    assert Explainer(net(), method="gradient", composite="beta_smooth").composite.gradient
+    assert Explainer(net(), method="excitation_backprop", composite="excitation_backprop").composite
