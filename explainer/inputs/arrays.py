@@ -32,11 +32,14 @@ def wants(expected: Input) -> str:
     return f"{expected.name!r} {shape_of(expected)} {expected.dtype}"
 
 
-def shape_of(expected: Input) -> str:
-    """An input's shape for messages."""
+def shape_of(expected: Input, samples: int | None = 0) -> str:
+    """An input's shape for messages; `samples` is their axis."""
     if expected.shape is None:
         return "of any shape"
-    return f"({', '.join('any' if size is None else str(size) for size in ('N', *expected.shape[1:]))})"
+    sizes = ["any" if size is None else str(size) for size in expected.shape]
+    if samples is not None and sizes:
+        sizes[samples] = "N"
+    return f"({', '.join(sizes)})" if sizes else "of one number"
 
 
 def check_inputs(graph: Graph, names: Collection[Any]) -> None:
@@ -126,8 +129,8 @@ def fit(array: Array, expected: Input, samples: int | None = 0) -> Array:
         if array.ndim != len(sizes) or any(
             isinstance(want, int) and have != want for have, want in zip(array.shape, sizes, strict=True)
         ):
-            want = ", ".join("any" if size is None else str(size) for size in sizes)
-            raise InputError(f"input {expected.name!r} has shape ({want}), the array {array.shape}")
+            want = shape_of(expected, samples)
+            raise InputError(f"input {expected.name!r} has shape {want}, the array {array.shape}")
     if array.ndim == 0 and samples is not None:
         raise InputError(f"input {expected.name!r} wants an array with a batch axis, not a number")
     if 0 in array.shape[1:]:
