@@ -114,7 +114,9 @@ class Explainer:
         onnxruntime's execution providers, the preferred first: ``["CUDAExecutionProvider"]``. The CPU
         alone by default.
     threads : int, optional
-        How many threads an operator may use in onnxruntime; None is onnxruntime's own choice.
+        How many threads an operator may use in onnxruntime, and a matrix product of a walk in NumPy (whose
+        number is the whole process's while it walks). None is onnxruntime's own choice, and in NumPy one
+        thread for small nets, all for others.
     custom_ops : sequence of path, optional
         Shared libraries of custom operators that the model uses. They are code, and run in this
         process: loaded because they are named here, never because a model names them.

@@ -204,7 +204,10 @@ def runtime_options(command: Command) -> Command:
             "  [repeatable; default: the CPU]",
         ),
         click.option(
-            "--threads", type=int, metavar="N", help="Threads of onnxruntime.  [default: its own choice]"
+            "--threads",
+            type=int,
+            metavar="N",
+            help="Threads of onnxruntime and NumPy; 1 on a busy machine.  [default: their own choice]",
         ),
         click.option(
             "--custom-ops",

@@ -1,4 +1,4 @@
-"""How onnxruntime runs a model: where, on how many threads, with whose operators."""
+"""How a model is run: where, on how many threads, with whose operators."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Runtime:
         onnxruntime's execution providers, the preferred first, each with its options if it takes any;
         the CPU alone by default. What none of them can run, the CPU does.
     threads : int or None
-        How many threads one operator may use in onnxruntime; 0 or None is onnxruntime's own choice.
-        NumPy's threads are its own: OMP_NUM_THREADS and its like say how many.
+        How many threads one operator may use in onnxruntime, and a matrix product of a walk in NumPy.
+        0 or None is onnxruntime's own choice, and for NumPy one thread for small nets, all for others.
     custom_ops : sequence of path
         Shared libraries of custom operators. They are code, and run in this process: a library is
         loaded because the caller names it here, never because a model does.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,13 +14,16 @@ from ..model.axes import as_model_has_them
 from ..model.graph import Graph
 from ..plan import Plan, Step
 from ..targets import Anchor, Chosen, Target, choose
-from ..tensor import Array
+from ..tensor import Array, blas
 from .auditor import check_finite
 from .chunks import samples_of
 
 # How far the layers' own forward pass may be from onnxruntime's, relative to the largest value:
 # rounding in the file's own type, through some hundred layers.
 AGREEMENT = {2: 5e-2, 4: 1e-3, 8: 1e-9}
+# Activations, in numbers, up to which NumPy multiplies with one thread where nothing else is said: a CIFAR
+# ResNet-20 has 0.3 million a picture, a ResNet-18 at 224 pixels 3.6 (benchmarks/threads.py: what it saves).
+SMALL = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +47,11 @@ class ForwardPass:
     seen: Mapping[str, Array]
     samples: int
     parameters: Mapping[Step, dict[str, Array]] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """How many numbers its activations are."""
+        return sum(value.size for value in self.activations.values())
 
     def choose(self, target: Target) -> Chosen:
         """The values of the target tensor that are explained.
@@ -174,6 +183,10 @@ class SessionForward:
         seen = {name: activations[name] for name in (anchor.tensor, anchor.output, *anchor.moved)}
         return ForwardPass(activations, outputs, seen, samples_of(feeds), parameters)
 
+    def multiplying(self, size: float) -> AbstractContextManager[None]:
+        """A context in which NumPy has the threads that were asked for, or that so many numbers are worth."""
+        return blas.threads(self.plan.graph.runtime.threads or (1 if size <= SMALL else 0))
+
     def parameters(self, activations: Mapping[str, Array]) -> dict[Step, dict[str, Array]]:
         """The parameters of every step; of some they depend on the shapes of this call."""
         return {
@@ -198,6 +211,9 @@ class LayersForward(SessionForward):
     onnxruntime is asked for the target tensor alone, and for what only it computes: shapes.
     """
 
+    # Numbers for each sample: not known before the first one.
+    _size = np.inf
+
     @property
     def precision(self) -> int:
         """See `SessionForward`."""
@@ -217,8 +233,9 @@ class LayersForward(SessionForward):
             As there; or the two disagree.
         """
         passed = super().__call__(feeds)
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), self.multiplying(self._size * passed.samples):
             self._recompute(passed)
+        self._size = passed.size / passed.samples
         return passed
 
     def _recompute(self, passed: ForwardPass) -> None:

@@ -97,22 +97,23 @@ class NumpyWalker:
                 passed = self.forward(chunk.feeds)
                 beside = None if chunk.references is None else self.forward(chunk.references).activations
                 begun = [begin(self.plan, target, passed, beside) for target in chunk.targets]
-                for place, (target, (run, R)) in enumerate(zip(chunk.targets, begun, strict=True), start=1):
-                    auditor = self._auditor(passed.samples)
-                    last = place == len(begun)  # the last walk may let go of what it has read
-                    relevance = backward(
-                        self.plan,
-                        passed.activations if last else dict(passed.activations),
-                        R,
-                        passed.parameters.__getitem__,
-                        watch=auditor,
-                        gates=gates_of(self.plan, target.conditions, passed.samples, auditor),
-                        references=beside if last or beside is None else dict(beside),
-                    )
-                    if auditor is None:
-                        check_whole(relevance)
-                    audit = Audit() if auditor is None else auditor.result()
-                    chunk.runs.append(run.walked(target, relevance, audit))
+                with self.forward.multiplying(passed.size):
+                    for place, (target, (run, R)) in enumerate(zip(chunk.targets, begun, strict=True), 1):
+                        auditor = self._auditor(passed.samples)
+                        last = place == len(begun)  # the last walk may let go of what it has read
+                        relevance = backward(
+                            self.plan,
+                            passed.activations if last else dict(passed.activations),
+                            R,
+                            passed.parameters.__getitem__,
+                            watch=auditor,
+                            gates=gates_of(self.plan, target.conditions, passed.samples, auditor),
+                            references=beside if last or beside is None else dict(beside),
+                        )
+                        if auditor is None:
+                            check_whole(relevance)
+                        audit = Audit() if auditor is None else auditor.result()
+                        chunk.runs.append(run.walked(target, relevance, audit))
         return chunks.runs()
 
     def _auditor(self, samples: int) -> Auditor | None:
