@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Sequence
+import warnings
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,14 +13,14 @@ import numpy as np
 import onnx
 
 from ..composites import Composite
-from ..errors import InputError, ModelError, PreprocessError
+from ..errors import ExplainerError, InputError, ModelError, PreprocessError, TargetError
 from ..files import path_of, recording, write_whole
 from ..inputs.feeds import layout_of
 from ..inputs.preprocess import reading
 from ..inputs.ranges import edges
 from ..methods import Method
 from ..model.graph import Graph, ModelLike
-from ..model.raising import OPSET, raised
+from ..model.raising import opsets, raised
 from ..model.runtime import PathLike, ProviderLike, Runtime
 from ..plain.keywords import named
 from ..plan import Plan
@@ -35,10 +36,13 @@ from ..targets import (
     labels_of,
     resolve_target,
 )
+from ..text import LINE, printable
+from ..walk.chunks import callers_level
 from ..walk.gates import check_passable
 from .choices import Choice
+from .emitted import Emitted
 from .emitting import Emitter, output_names
-from .proof import Examples
+from .examples import Examples, declared_batches
 from .writing import names_of
 
 if TYPE_CHECKING:
@@ -68,7 +72,8 @@ def compile(
     sample's largest output. A margin's other side is the input ``against`` likewise; a negative
     number is the best other class.
 
-    The batch stays dynamic where the model's is; spatial sizes are fixed. A method that asks at many
+    The batch stays dynamic where the model's is; where it is only declared to be, it is fixed, with a
+    warning. Spatial sizes are fixed. A method that asks at many
     points becomes a Loop. The result is checked by onnx.checker, and by running it: its outputs are
     the original's, its relevance NumPy's.
 
@@ -87,7 +92,7 @@ def compile(
         See `Explainer`: how onnxruntime runs the model, and the file that is made, to prove it.
     **how
         method, noise, composite, rules, dialect, eps, keep and options, as `Explainer` takes them, or a
-        `recipe`.
+        `recipe`; one that asks for float64 or NumPy is refused, its audit is not the file's.
 
     Returns
     -------
@@ -114,17 +119,21 @@ def compile(
     given = {"providers": providers, "threads": threads, "custom_ops": custom_ops}
     said = [name for name, value in given.items() if value is not None and value != ()]
     with Asked(original, recipe, preprocess, asked, labels_of(original), said).advising():
-        goal, plan = _planned(original, asked, recipe, method, composite)
-    proto = raised(original)
-    _refuse_taken_names(original, names_of(proto.graph), output_names(plan, method))
-    if original.opset < OPSET:
-        graph = Graph.load(proto, original.runtime)
+        _planned(original, asked, recipe, method, composite)
+
+    def made(examples: Examples, opset: int) -> tuple[Target, Emitted]:
+        proto = raised(original, opset)
+        graph = original if original.opset >= opset else Graph.load(proto, original.runtime)
         graph = graph.having(source=replace(graph.source, title=original.title))
         # A converter may insert nodes before the output: the target is looked up anew.
         goal, plan = _planned(graph, asked, recipe, method, composite)
-    emitter = Emitter(original, proto, plan, goal, Examples.of(original, image_size), layout_of(preprocess))
-    file = emitter.emit(method)
-    emitter.prove(method, file)
+        _refuse_taken_names(original, names_of(proto.graph), output_names(plan, method))
+        emitter = Emitter(original, proto, plan, goal, examples, layout_of(preprocess))
+        file = emitter.emit(method)
+        emitter.prove(method, file)
+        return goal, file
+
+    goal, file = _first_that_works(original, Examples.of(original, image_size), made)
     compiled = file.proto
     _declare(compiled, recipe, asked, composite, goal, file.choices)
     if written is not None:
@@ -133,11 +142,47 @@ def compile(
     return compiled
 
 
+def _first_that_works(
+    original: Graph, examples: Examples, made: Callable[[Examples, int], tuple[Target, Emitted]]
+) -> tuple[Target, Emitted]:
+    """The file for a free batch in the lowest opset; else in another, or for a fixed batch.
+
+    A batch may be declared free and not be it: that was done by hand, or the model mixes samples. What fails
+    in all ways fails as in the first.
+    """
+    batches = (1, *declared_batches(original)) if examples.is_dynamic else ()
+    ways = [
+        (there, opset) for there in (examples, *map(examples.fixed, batches)) for opset in opsets(original)
+    ]
+    failure: ExplainerError | None = None
+    for there, opset in ways:
+        try:
+            found = made(there, opset)
+        except (ModelError, TargetError) as error:
+            failure = failure or error
+            continue
+        if there.batch is not None:
+            what = (
+                f"{original.title} declares a dynamic batch that cannot be compiled ({failure}); the file "
+                f"that was made takes {there.batch} sample{'s' if there.batch > 1 else ''} at a time"
+            )
+            warnings.warn(printable(what, LINE), stacklevel=callers_level())
+        return found
+    assert failure is not None
+    raise failure
+
+
 def _asked(how: Settings) -> Recipe:
     """The recipe, refused where it asks for what a file cannot be asked for."""
     recipe = Recipe.of(how)
     if recipe.dtype != "float32":
         raise InputError(f"compile: a file walks in float32, not {recipe.dtype}; leave dtype out")
+    # "auto" and audit=True are what recipes say of themselves: a file has no audit, and none is asked for.
+    for what, asked in (("engine", recipe.engine), ("forward", recipe.forward)):
+        if asked == "numpy":
+            raise InputError(
+                f"compile: a file walks by itself, wherever it is run, and not in NumPy; leave {what} out"
+            )
     return recipe
 
 

@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 import onnx
 
 from ..errors import InputError, ModelError
-from ..inputs.feeds import Batch
 from ..methods import Method
 from ..methods.question import refuse_whole_numbers
 from ..model.graph import Graph
+from ..model.mixing import mixing
 from ..plan import Plan
 from ..targets import Target, choose
 from ..tensor import Array, Recorder
-from ..walk.chunks import Batches, samples_of
-from ..walk.forward import OutputForward, SessionForward
-from ..walk.walker import NumpyWalker, Scorer, Walkers
-from .choices import Choice, choices_of, fed, names_samples
-from .proof import Examples, loaded, prove
+from ..walk.chunks import samples_of
+from ..walk.forward import SessionForward
+from .choices import choices_of, fed, names_samples
+from .emitted import Emitted
+from .examples import Examples
+from .proof import Reference, loaded, prove
 from .symbols import Symbols
 from .tracing import ModelTrace
 from .writing import names_of, unused_prefix, written
-
-
-@dataclass(frozen=True)
-class Emitted:
-    """A file that explains itself.
-
-    Attributes
-    ----------
-    proto : onnx.ModelProto
-    names : dict of output name -> tensor
-        The outputs that were added, and whose relevance they hold.
-    choices : tuple of Choice
-        The inputs that were added.
-    """
-
-    proto: onnx.ModelProto
-    names: dict[str, str]
-    choices: tuple[Choice, ...]
 
 
 class Emitter:
@@ -72,14 +54,12 @@ class Emitter:
         self.original, self.proto, self.plan = original, proto, plan
         self.target, self.examples, self.layout = target, examples, layout
         self.names = names_of(proto.graph)
-        self.forward, batches = SessionForward(plan, np.dtype(np.float32)), Batches(plan.graph)
-        self.walkers = Walkers(
-            lambda: Scorer(OutputForward(plan.graph, target.anchor), batches),
-            NumpyWalker(plan, self.forward, batches),
-        )
+        self.forward = SessionForward(plan, np.dtype(np.float32))
 
-    def emit(self, method: Method) -> Emitted:
+    def emit(self, method: Method, watched: bool = False) -> Emitted:
         """The model with the method's nodes behind its own, and the inputs that choose its target.
+
+        Its loops show what happens in them if they are watched, for the proof.
 
         Raises
         ------
@@ -88,6 +68,10 @@ class Emitter:
         """
         feeds = self.examples.feeds(2)
         samples = samples_of(feeds)
+        if self.examples.is_dynamic and not method.keeps:
+            met = mixing(self.plan.graph)
+            if met is not None and met.is_sure:
+                raise ModelError(f"{self.original.title}: {met}, and the method asks of each sample alone")
         if method.elsewhere:
             refuse_whole_numbers({name: feeds[name] for name in self.plan.sources})
         activations = self._run(feeds)
@@ -100,7 +84,7 @@ class Emitter:
         choices = choices_of(self.target, found, self.names)
         target = fed(self.target, choices, recorder)
         with recorder.scoped("map"):
-            trace = ModelTrace(self.proto, self.plan, target, symbols, self._run, feeds, self.layout)
+            trace = ModelTrace(self.proto, self.plan, target, symbols, self._run, feeds, self.layout, watched)
             relevance = method.emit(trace)
         if not isinstance(relevance, Mapping):
             raise method.wrong(
@@ -116,7 +100,7 @@ class Emitter:
             raise method.wrong(f"returned {made} from emit; the inputs are {inputs}")
         results = {name: relevance[tensor] for name, tensor in names.items()}
         proto = written(self.proto, recorder, results, choices, self.examples, activations, samples)
-        return Emitted(proto, names, choices)
+        return Emitted(proto, names, choices, tuple(trace.runs), trace.loops)
 
     def _run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         values = self.plan.graph.typed(feeds)
@@ -126,7 +110,7 @@ class Emitter:
         """Check the file against the original and against NumPy: see `explainer.compiler.proof`.
 
         A loop of many steps is tried with few: a file that differs in nothing but the loop's
-        constants, the table of its steps, stands for it.
+        constants, the table of its steps, stands for it. So does one whose loop shows what is in it.
 
         Raises
         ------
@@ -140,26 +124,9 @@ class Emitter:
                 raise ModelError(
                     "the compiled loop changes with its number of steps; please report this model"
                 )
-        prove(
-            trial.proto,
-            self.original,
-            self._reference(brief),
-            trial.names,
-            self.target,
-            self.examples,
-            trial.choices,
-        )
-
-    def _reference(
-        self, method: Method
-    ) -> Callable[[Mapping[str, Array], Sequence[Target]], list[dict[str, Array]]]:
-        """What NumPy makes of a batch and targets: a dict of tensor -> relevance for each."""
-
-        def reference(feeds: Mapping[str, Array], targets: Sequence[Target]) -> list[dict[str, Array]]:
-            batch = Batch(dict(feeds), layout=self.layout)
-            return [run.relevance for run in method.answer(self.walkers, batch, targets)]
-
-        return reference
+        watched = self.emit(brief, watched=True) if trial.loops else trial
+        reference = Reference(brief, self.forward, self.layout)
+        prove(trial, watched, self.original, self.target, self.examples, reference)
 
 
 def output_names(plan: Plan, method: Method) -> dict[str, str]:

@@ -4,153 +4,221 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import onnx
 
-from ..errors import ExplainerError, InputError, ModelError
-from ..inputs.preprocess import Preprocess
-from ..model.graph import Graph, Input
+from ..errors import ModelError, NumericalError
+from ..inputs.feeds import Batch
+from ..methods import Method
+from ..model.graph import Graph
+from ..model.raising import rounds_up
 from ..model.runtime import Runtime
 from ..model.session import Session
 from ..targets import Target
 from ..tensor import Array
-from .choices import Choice
+from ..walk.chunks import Batches
+from ..walk.forward import OutputForward, SessionForward
+from ..walk.walker import Scorer, Walkers
+from .emitted import Emitted, Watch
+from .examples import Examples
+from .recorded import OwnForward, Record, RecordedForward, RecordedWalker
 
-# An emitted walk and NumPy's must point the same way; the two forward passes are fused differently,
-# and float32 epsilon-LRP amplifies that, so a largest error says little about a right graph.
-COSINE = 0.999
+# The walk in the file against NumPy's on the same values, |a − b| / |b| of a sample: ten times what was seen
+# (docs/architecture.md). Both walk in float32, whatever the file computes in.
+WALK = 1e-4
+# Where it is more, the map itself may be hard to compute: so many times what NumPy's own answer moves by when
+# it is walked in float64 from the same values, every answer of a walk moved by `ROUNDING` of itself.
+CONDITION, ROUNDING = 10, 2.0**-20
+# The same file, with what its walks read among its outputs and without it: fused differently, one sample that
+# is alike shows that it is the same.
+UNWATCHED = 0.1
 # Rounding of some hundred layers, fused differently, relative to the largest output.
 AGREEMENT = {np.dtype(np.float16): 5e-2, np.dtype(np.float32): 1e-4, np.dtype(np.float64): 1e-9}
 
-Reference: TypeAlias = Callable[[Mapping[str, Array], Sequence[Target]], "list[dict[str, Array]]"]
 
-
-@dataclass(frozen=True)
-class Examples:
-    """Random inputs of a model's own shapes, for tracing and for the proof."""
-
-    inputs: tuple[Input, ...]
-    sizes: tuple[int, int] | None
-    asked: bool = False
-
-    @classmethod
-    def of(cls, graph: Graph, image_size: int | tuple[int, int] | None) -> Examples:
-        """Decide the dynamic spatial sizes."""
-        asked = image_size is not None
-        if isinstance(image_size, int):
-            image_size = (image_size, image_size)
-        text = graph.metadata.get("preprocessor_config")
-        if image_size is None and text is not None:
-            how = Preprocess.from_metadata(text)
-            size = how.crop or how.size
-            image_size = (size, size) if isinstance(size, int) else size
-        return cls(graph.inputs, image_size, asked)
-
-    def shape(self, value: Input, samples: int) -> tuple[int, ...]:
-        """A whole shape of an input, the batch where it is dynamic."""
-        if value.shape is None:
-            raise InputError(f"input {value.name!r} declares no shape; it cannot be compiled")
-        batch, *inner = value.shape
-        unknown = [axis for axis, size in enumerate(inner) if size is None]
-        if self.asked and not unknown and self.sizes not in (tuple(inner[:2]), tuple(inner[-2:])):
-            raise InputError(
-                f"input {value.name!r} has the fixed shape {['N', *inner]}; leave image_size out"
-            )
-        if unknown and (self.sizes is None or len(unknown) != 2):
-            raise InputError(
-                f"input {value.name!r} has the dynamic shape {['N', *inner]}: spatial sizes must be fixed; "
-                "give image_size (--image-size)"
-            )
-        sizes = dict(zip(unknown, self.sizes or (), strict=False))
-        return (batch or samples, *(size or sizes[axis] for axis, size in enumerate(inner)))
-
-    @property
-    def is_dynamic(self) -> bool:
-        """Whether the batch is free."""
-        return any(value.shape is not None and value.shape[0] is None for value in self.inputs)
-
-    def feeds(self, samples: int) -> dict[str, Array]:
-        """Seeded inputs."""
-        rng = np.random.default_rng(samples)
-        feeds = {}
-        for value in self.inputs:
-            x = rng.standard_normal(self.shape(value, samples))
-            pixels = rng.integers(0, 255, x.shape) if value.dtype.kind in "iu" else x
-            feeds[value.name] = np.asarray(pixels, dtype=value.dtype)
-        return feeds
-
-
-def prove(
-    proto: onnx.ModelProto,
-    original: Graph,
-    relevance: Reference,
-    names: Mapping[str, str],
-    target: Target,
-    examples: Examples,
-    choices: Sequence[Choice] = (),
-) -> None:
-    """Check the emitted file, and run it beside the original and beside NumPy.
-
-    A further batch size shows whether the traced one was baked in, further targets whether the
-    default was.
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What NumPy makes of what a file's walks read.
 
     Parameters
     ----------
-    proto : onnx.ModelProto
+    method : Method
+    forward : SessionForward
+        Of the file's plan; says what the parameters are.
+    layout : str
+        "NCHW" or "NHWC".
+    """
+
+    method: Method
+    forward: SessionForward
+    layout: str
+
+    @cached_property
+    def _precise(self) -> SessionForward:
+        return SessionForward(self.forward.plan, np.dtype(np.float64))
+
+    @cached_property
+    def _model(self) -> OutputForward:
+        return OutputForward(self.forward.plan.graph, self.forward.plan.anchor)
+
+    def __call__(
+        self, runs: Sequence[tuple[Watch, Record]], target: Target, precise: bool = False
+    ) -> dict[str, Array]:
+        """The relevance of every tensor that has one, by its name.
+
+        Parameters
+        ----------
+        runs : sequence of (Watch, Record)
+            The file's own run first.
+        target : Target
+        precise : bool
+            Whether in float64, and moved by rounding: what float32 is off by says what can be asked for.
+
+        Raises
+        ------
+        ModelError, NumericalError, TargetError
+        """
+        own = runs[0][1]
+        beside = next((record for watch, record in runs[1:] if not watch.loops), None)
+        rounds = [record for watch, record in runs if watch.loops]
+        forward = self._precise if precise else self.forward
+        walker = RecordedWalker(forward, own, beside, rounds, ROUNDING if precise else 0.0)
+        scoring = OwnForward(RecordedForward(forward, own), self._model)
+        walkers = Walkers(lambda: Scorer(scoring, Batches(forward.plan.graph)), walker)
+        batch = Batch(dict(own.feeds), layout=self.layout)
+        return self.method.answer(walkers, batch, [target])[0].relevance
+
+
+def prove(
+    file: Emitted,
+    watched: Emitted,
+    original: Graph,
+    target: Target,
+    examples: Examples,
+    reference: Reference,
+) -> None:
+    """Check the emitted file, and run it beside the original and beside NumPy.
+
+    A further batch size shows whether the traced one was baked in, further targets whether the default was.
+
+    Parameters
+    ----------
+    file : Emitted
         The compiled model.
+    watched : Emitted
+        The same, its loops watched.
     original : Graph
-    relevance : callable
-        What NumPy makes of feeds and targets: a dict of tensor -> relevance for each target.
-    names : dict of emitted output -> tensor
     target : Target
         As it was compiled.
     examples : Examples
-    choices : sequence of Choice
-        The inputs that choose another target.
+    reference : Reference
 
     Raises
     ------
     ModelError
         The file is invalid, or it disagrees.
     """
-    session = loaded(proto, [*original.outputs, *names], original.runtime)
-    reference = original.session(original.outputs)
-    for samples in (1, 3) if examples.is_dynamic else (1,):
-        feeds = examples.feeds(samples)
-        batch = next(iter(feeds.values())).shape[0]
-        trials = [(target, feeds)]
-        for choice in choices:
-            indices = choice.others(batch)
-            trials.append((choice.made(target, indices), {**feeds, choice.name: indices}))
-        answers = [session.run(given) for _, given in trials]
-        wanted = reference.run(feeds)
-        for name in original.outputs:
-            _agree(name, answers[0][name], wanted[name])
+    trials = []
+    for feeds in examples.trials():
+        trials.append((target, feeds, feeds))
+        for choice in file.choices:
+            indices = choice.others(len(next(iter(feeds.values()))))
+            trials.append((choice.made(target, indices), feeds, {**feeds, choice.name: indices}))
+    answers = _as_it_is(file, original, [given for _, _, given in trials])
+    inputs = {value.name for value in watched.proto.graph.input}
+    session = Session(
+        _showing(watched).SerializeToString(),
+        [name for name in (*watched.names, *_shown(watched)) if name not in inputs],
+        title="the compiled model",
+        runtime=original.runtime,
+    )
+    alike, failure = dict.fromkeys(file.names, False), None
+    for (tried, feeds, given), answer in zip(trials, answers, strict=True):
+        seen = {**given, **session.run(given)}
+        runs = [part for watch in watched.runs for part in _records(watch, seen, feeds)]
         try:
-            found = relevance(feeds, [tried for tried, _ in trials])
-        except ExplainerError:
-            if samples == 1 or batch == 1:
-                raise
+            wanted = reference(runs, tried)
+        except NumericalError as error:  # of this example; the next may be within the numbers' range
+            failure = failure or error
             continue
-        for got, values in zip(answers, found, strict=True):
-            for name, tensor in names.items():
-                _point_alike(name, got[name], values[tensor])
+        for name, tensor in file.names.items():
+            _compare(name, seen[name], wanted[tensor], lambda: reference(runs, tried, precise=True)[tensor])  # noqa: B023
+            alike[name] |= bool(np.any(_gaps(answer[name], seen[name]) <= UNWATCHED * _sizes(seen[name])))
+            if not np.isfinite(answer[name]).all():
+                raise ModelError(
+                    f"the compiled {name!r} is not finite where NumPy's is; please report this model"
+                )
+        failure = None
+    if failure is not None:
+        raise failure
+    for name in (name for name, is_alike in alike.items() if not is_alike):
+        raise ModelError(f"the compiled {name!r} changes when the file is watched; please report this model")
 
 
 def loaded(proto: onnx.ModelProto, outputs: Sequence[str], runtime: Runtime) -> Session:
     """A file that onnx's checker and onnxruntime accept.
+
+    The checker may not infer shapes where a pooling rounds up: see `explainer.model.raising.rounds_up`.
 
     Raises
     ------
     ModelError
     """
     try:
-        onnx.checker.check_model(proto, full_check=True)
+        onnx.checker.check_model(proto, full_check=not rounds_up(proto.graph))
     except Exception as error:  # ValidationError and InferenceError share no base but Exception
         raise ModelError(f"the compiled model is not valid: {str(error).strip()[:400]}") from error
     return Session(proto.SerializeToString(), outputs, title="the compiled model", runtime=runtime)
+
+
+def _as_it_is(
+    file: Emitted, original: Graph, trials: Sequence[Mapping[str, Array]]
+) -> list[dict[str, Array]]:
+    """What the file answers, its outputs checked against the original's."""
+    # The original first: where it is at fault, the message says so.
+    model, given = original.session(original.outputs), {value.name for value in original.inputs}
+    wanted = [model.run({name: x for name, x in feeds.items() if name in given}) for feeds in trials]
+    session = loaded(file.proto, [*original.outputs, *file.names], original.runtime)
+    answers = [session.run(feeds) for feeds in trials]
+    for found, values in zip(answers, wanted, strict=True):
+        for name, value in values.items():
+            _agree(name, found[name], value)
+    return answers
+
+
+def _shown(file: Emitted) -> list[str]:
+    """The names of what its walks read, each once."""
+    return list(
+        dict.fromkeys(name for run in file.runs for name in (*run.points.values(), *run.values.values()))
+    )
+
+
+def _showing(file: Emitted) -> onnx.ModelProto:
+    """The file with what its walks read among its outputs."""
+    there = {value.name for value in (*file.proto.graph.output, *file.proto.graph.input)}
+    proto = onnx.ModelProto()
+    proto.CopyFrom(file.proto)
+    proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in _shown(file) if name not in there)
+    return proto
+
+
+def _records(
+    watch: Watch, seen: Mapping[str, Array], feeds: Mapping[str, Array]
+) -> list[tuple[Watch, Record]]:
+    """What one run of the model was, or those of every round."""
+    points, values = (
+        {key: seen[name] for key, name in here.items()} for here in (watch.points, watch.values)
+    )
+    if not watch.loops:
+        return [(watch, Record({**feeds, **points}, values))]
+    count = len(next(iter(points.values())))
+    rounds = [
+        [{key: x[number] for key, x in part.items()} for part in (points, values)] for number in range(count)
+    ]
+    return [(watch, Record({**feeds, **at}, read)) for at, read in rounds]
 
 
 def _agree(name: str, got: Any, wanted: Any) -> None:
@@ -162,13 +230,25 @@ def _agree(name: str, got: Any, wanted: Any) -> None:
         raise ModelError(f"the compiled model's output {name!r} differs from the original's by {error:.2g}")
 
 
-def _point_alike(name: str, got: Array, wanted: Array) -> None:
-    a, b = got.astype(np.float64).ravel(), wanted.astype(np.float64).ravel()
-    if a.shape != b.shape or not alike(a, b):
-        raise ModelError(f"the compiled {name!r} differs from NumPy's; please report this model")
+def _compare(name: str, got: Array, wanted: Array, precise: Callable[[], Array]) -> None:
+    if got.shape != wanted.shape:
+        raise ModelError(f"the compiled {name!r} is {list(got.shape)}, and NumPy's {list(wanted.shape)}")
+    gaps, allowed = _gaps(got, wanted), WALK * _sizes(wanted)
+    if not np.all(gaps <= allowed):
+        allowed += CONDITION * _gaps(precise(), wanted)
+    if not np.all(gaps <= allowed):
+        with np.errstate(all="ignore"):
+            worst = float(np.max(gaps / _sizes(wanted)))
+        raise ModelError(
+            f"the compiled {name!r} differs from NumPy's by {worst:.2g} of its length; please report this "
+            "model"
+        )
 
 
-def alike(a: Array, b: Array) -> bool:
-    """Whether two vectors point the same way; of two that are 0, both do."""
-    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float(a @ b) >= COSINE * norms if norms else not a.any() and not b.any()
+def _sizes(a: Array) -> Array:
+    """The length of each sample as a vector."""
+    return np.asarray(np.linalg.norm(a.astype(np.float64).reshape(len(a), -1), axis=1))
+
+
+def _gaps(a: Array, b: Array) -> Array:
+    return _sizes(a.astype(np.float64) - b)

@@ -28,6 +28,11 @@ class Symbols(dict[str, Value]):
         What the file calls a tensor, where that is not its own name.
     constants : Symbols, optional
         Where constants are looked up, if not here.
+
+    Attributes
+    ----------
+    held : dict of tensor name -> str
+        What the file calls the value that is read here: of another number type it is a cast.
     """
 
     def __init__(
@@ -40,12 +45,15 @@ class Symbols(dict[str, Value]):
     ) -> None:
         super().__init__()
         self.recorder, self.graph, self.constants = recorder, graph, constants
+        self.held: dict[str, str] = {}
         for name, value in activations.items():
             if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":
                 continue  # an output that is a list, a map or text: no walk reads it
+            there = (names or {}).get(name, name)
             # Inputs may be whole numbers themselves (pixels).
             flows = value.dtype.kind == "f" or name in graph.carrying
-            self[name] = self._floating((names or {}).get(name, name), value) if flows else value
+            self[name] = self._floating(there, value) if flows else value
+            self.held[name] = self[name].name if flows else there
 
     def __missing__(self, name: str) -> Value:
         if self.constants is not None:

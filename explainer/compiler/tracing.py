@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,6 +16,7 @@ from ..targets import Fed, Target, choose, finish, put_relevance, seed
 from ..tensor import Array, Gather, Recorder, Symbol, Value
 from ..walk.backward import Gate, backward
 from ..walk.gates import gates_of
+from .emitted import Watch
 from .symbols import Symbols, replay
 from .writing import node_of
 
@@ -36,6 +38,13 @@ class ModelTrace:
         The example.
     layout : str
         "NCHW" or "NHWC".
+    watched : bool
+        Whether loops show what happens in them.
+
+    Attributes
+    ----------
+    runs : list of Watch
+        The model's own run, and others outside of loops or in loops that are watched.
     """
 
     def __init__(
@@ -47,6 +56,7 @@ class ModelTrace:
         forward: Forward,
         feeds: Mapping[str, Array],
         layout: str,
+        watched: bool = False,
     ) -> None:
         self.proto, self.plan, self.target, self.layout = proto, plan, target, layout
         self.symbols, self.forward, self.feeds = symbols, forward, feeds
@@ -54,6 +64,8 @@ class ModelTrace:
         self.recorder = symbols.recorder
         self.inputs: dict[str, Value] = {name: symbols[name] for name in plan.sources}
         self.examples: dict[str, Array] = {name: x.value for name, x in self.inputs.items()}
+        self.watched, self.runs = watched, [self._watch({}, symbols)]
+        self.loops = False
 
     def value(self, tensor: str) -> Value:
         """See `Trace`."""
@@ -77,7 +89,9 @@ class ModelTrace:
         values.update(self.symbols)
         if references is None:
             return self._walk(values, self.target)
-        return self._walk(values, self.target, self._at(references, self.recorder.within("reference")))
+        beside = self._at(references, self.recorder.within("reference"))
+        self.runs.append(self._watch(references, beside))
+        return self._walk(values, self.target, beside)
 
     def mean(
         self,
@@ -95,15 +109,33 @@ class ModelTrace:
             for name, table in tables.items()
         }
         target = self._fixed()
-        found = terms(rows, lambda points: self._walk(self._at(points, body), target))
+        asked: list[tuple[Watch, dict[str, np.dtype[Any]]]] = []
+
+        def ask(points: Values) -> dict[str, Value]:
+            values = self._at(points, body)
+            watch = self._watch(points, values)
+            shown = {name: values[tensor].dtype for tensor, name in watch.values.items()}
+            asked.append((watch, shown | {point.name: point.dtype for point in points.values()}))
+            return self._walk(values, target)
+
+        found = terms(rows, ask)
         sums: dict[tuple[str, str], tuple[Symbol, Value]] = {}  # what is carried, before and after a round
         for name, values in found.items():
             for key, value in values.items():
                 before = Symbol(body, body.fresh(f"{key}/{name}"), np.zeros_like(self.examples[name]))
                 sums[name, key] = (before, before + value * (1 / count))
         zeros = {name: x * 0 for name, x in self.inputs.items()}
-        after = _loop(self.recorder, body, number, count, sums, zeros)
+        scans = {name: dtype for _, shown in asked for name, dtype in shown.items()}
+        after, scanned = _loop(self.recorder, body, number, count, sums, zeros, scans if self.watched else {})
+        self.loops = True
+        if self.watched:
+            self.runs += [watch.scanned(scanned) for watch, _ in asked]
         return {name: {key: after[name, key] for key in values} for name, values in found.items()}
+
+    def _watch(self, points: Values, values: Symbols) -> Watch:
+        """The names of a run at these points."""
+        read = {name: values.held[name] for name in self.plan.reads if name in values.held}
+        return Watch({name: point.name for name, point in points.items()}, read)
 
     def _at(self, points: Values, recorder: Recorder) -> Symbols:
         """The tensors that the walk reads, computed at other points by a copy of the model's nodes."""
@@ -170,13 +202,16 @@ def _loop(
     count: int,
     sums: Mapping[tuple[str, str], tuple[Symbol, Value]],
     zeros: Mapping[str, Symbol],
-) -> dict[tuple[str, str], Symbol]:
-    """Put the body into a Loop node."""
+    scans: Mapping[str, np.dtype[Any]],
+) -> tuple[dict[tuple[str, str], Symbol], dict[str, str]]:
+    """Put the body into a Loop node: what its sums are called behind it, and what is shown of every round."""
     going, goes_on = body.fresh("going"), body.fresh("goes_on")
     whole, truth = onnx.TensorProto.INT64, onnx.TensorProto.BOOL
     info = onnx.helper.make_tensor_value_info
     nodes = [node_of(entry) for entry in body.nodes]
     nodes.append(onnx.helper.make_node("Identity", [going], [goes_on], goes_on))
+    shown = {name: body.fresh("shown") for name in scans}
+    nodes += [onnx.helper.make_node("Identity", [name], [end], end) for name, end in shown.items()]
     floats = {symbol.name: [None, *symbol.value.shape[1:]] for pair in sums.values() for symbol in pair}
     graph = onnx.helper.make_graph(
         nodes,
@@ -189,8 +224,13 @@ def _loop(
         [
             info(goes_on, truth, []),
             *(info(a.name, onnx.TensorProto.FLOAT, floats[a.name]) for _, a in sums.values()),
+            *(
+                info(shown[name], onnx.helper.np_dtype_to_tensor_dtype(kind), None)
+                for name, kind in scans.items()
+            ),
         ],
     )
+    scanned = {name: outer.fresh("shown") for name in scans}
     after = {
         (name, key): Symbol(outer, outer.fresh(f"{key}/{name}"), end.value)
         for (name, key), (_, end) in sums.items()
@@ -203,9 +243,9 @@ def _loop(
                 "",
                 *(zeros[name].name for name, _ in sums),
             ],
-            [symbol.name for symbol in after.values()],
+            [*(symbol.name for symbol in after.values()), *scanned.values()],
             name=outer.fresh("Loop"),
             body=graph,
         )
     )
-    return after
+    return after, scanned

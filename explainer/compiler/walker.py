@@ -20,7 +20,6 @@ from ..walk.backward import backward
 from ..walk.chunks import Chunk
 from ..walk.runs import Run
 from ..walk.walker import NumpyWalker, begin
-from .proof import alike
 from .symbols import Symbols
 from .tracing import scoping
 from .writing import node_of
@@ -30,6 +29,9 @@ OPSET, IR_VERSION = 17, 8
 # Larger constants, in bytes, are not written into the model but fed: VGG-16's dense layers, 0.5 GB, would
 # be held several times while it is made.
 LARGEST = 1 << 24
+# The two forward passes are fused differently, for one sample and for many, and float32 epsilon-LRP amplifies
+# that: a largest error would say little about a right graph.
+COSINE = 0.999
 # How many walks are kept, each with its weights: of a model that takes pictures of any size.
 KEPT = 4
 
@@ -233,7 +235,7 @@ class OnnxWalker:
         feeds, target = self._few(chunk, np.array([last]))
         for name, value in self.one(feeds, [target])[0].relevance.items():
             got = chunk.runs[0].relevance[name]
-            if not alike(got[last:].ravel(), value[-1:].ravel()):
+            if not alike(got[last:].ravel().astype(np.float64), value[-1:].ravel().astype(np.float64)):
                 raise Unwalkable(f"{self.plan.graph.title}: onnxruntime's walk is not NumPy's")
 
     def _few(self, chunk: Chunk, take: Array) -> tuple[dict[str, Array], Target]:
@@ -242,3 +244,9 @@ class OnnxWalker:
         take = np.arange(chunk.samples) if fixed else take[take < chunk.samples]
         few = {name: x[take] for name, x in chunk.feeds.items()}
         return few, chunk.targets[0].taking(take, chunk.samples)
+
+
+def alike(a: Array, b: Array) -> bool:
+    """Whether two vectors point the same way; of two that are 0, both do."""
+    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b) >= COSINE * norms if norms else not a.any() and not b.any()

@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from ..model.scopes import graphs_of
 from ..tensor import Array, Recorder, Symbol
 from .choices import Choice
-from .proof import Examples
+from .examples import Examples
 
 
 def written(
@@ -57,14 +57,17 @@ def written(
         emitted.graph.node.append(ends)
         emitted.graph.output.append(_value_info(name, symbol.value, samples, batch))
     for value in emitted.graph.input:
-        _fix_sizes(value, {v.name: examples.shape(v, samples) for v in examples.inputs}.get(value.name))
+        _fix_sizes(
+            value,
+            {v.name: examples.shape(v, samples) for v in examples.inputs}.get(value.name),
+            examples.batch is not None,
+        )
     # Sizes inferred for a dynamic image no longer hold.
     del emitted.graph.value_info[:]
     for value in emitted.graph.output:
         is_tensor = value.type.WhichOneof("value") in ("tensor_type", None)
-        found = outputs.get(value.name)
-        if is_tensor and not value.type.tensor_type.HasField("shape") and isinstance(found, np.ndarray):
-            value.CopyFrom(_value_info(value.name, found, samples, batch))
+        if is_tensor and isinstance(outputs.get(value.name), np.ndarray):
+            _settle(value, outputs[value.name], samples, batch)
     return emitted
 
 
@@ -111,9 +114,21 @@ def _value_info(name: str, example: Array, samples: int, batch: str | int) -> on
     )
 
 
-def _fix_sizes(value: onnx.ValueInfoProto, shape: tuple[int, ...] | None) -> None:
+def _settle(value: onnx.ValueInfoProto, example: Array, samples: int, batch: str | int) -> None:
+    """Declare of an output what it is where nothing or something else is: onnxruntime believes it."""
+    found = _value_info(value.name, example, samples, batch)
+    declared, real = (there.type.tensor_type.shape.dim for there in (value, found))
+    if not value.type.tensor_type.HasField("shape") or len(declared) != len(real):
+        value.CopyFrom(found)
+        return
+    for here, there, size in zip(declared, real, example.shape, strict=True):
+        if here.dim_value and (here.dim_value != size or there.dim_param):
+            here.CopyFrom(there)
+
+
+def _fix_sizes(value: onnx.ValueInfoProto, shape: tuple[int, ...] | None, batch: bool) -> None:
     for axis, dimension in enumerate(value.type.tensor_type.shape.dim if shape else ()):
-        if axis and not dimension.dim_value:
+        if (axis or batch) and not dimension.dim_value:
             assert shape is not None
             dimension.Clear()
             dimension.dim_value = shape[axis]

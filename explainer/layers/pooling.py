@@ -10,7 +10,18 @@ from .. import tensor
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..model.operators import Facts, as_first
-from ..tensor import ConstantOfShape, Expand, ReduceSum, Reshape, ScatterElements, Shape, Unsqueeze, Value
+from ..tensor import (
+    ConstantOfShape,
+    Equal,
+    Expand,
+    ReduceSum,
+    Reshape,
+    ScatterElements,
+    Shape,
+    Unsqueeze,
+    Value,
+    cast_to,
+)
 from .base import Bound, Layer, Parameters, attribute
 from .kinds import SUM, WINNER
 from .registry import register
@@ -188,7 +199,7 @@ class ReduceSumLayer(Layer):
             axes = [] if attribute(self.node, "noop_with_empty_axes") else range(x.ndim)
         return np.array(sorted(int(axis) % x.ndim for axis in axes), dtype=np.int64)
 
-    def scale(self, x: Value, p: Parameters) -> float:
+    def scale(self, x: Value, p: Parameters) -> Value:
         """What the sum is multiplied by."""
         return 1.0
 
@@ -197,7 +208,7 @@ class ReduceSumLayer(Layer):
         scale = self.scale(x, p)
         if p.change is None:
             return values if scale == 1 else values * scale
-        return values * p.implied(values.dtype.type(scale))
+        return values * p.implied(values.dtype.type(scale) if isinstance(scale, float) else scale)
 
     def forward(self, x: Value, p: Parameters) -> Value:
         keepdims = attribute(self.node, "keepdims")
@@ -218,8 +229,13 @@ class ReduceSumLayer(Layer):
 class ReduceMean(ReduceSumLayer):
     """The mean over some axes."""
 
-    def scale(self, x: Value, p: Parameters) -> float:
-        return 1.0 / math.prod(int(x.shape[axis]) for axis in self.axes(x, p))
+    def scale(self, x: Value, p: Parameters) -> Value:
+        axes = self.axes(x, p)
+        if 0 not in axes:
+            return 1.0 / math.prod(int(x.shape[axis]) for axis in axes)
+        # A compiled file is run with other batches than it was traced with: there the values are counted.
+        others = math.prod(size for axis, size in enumerate(x.shape) if axis not in axes)
+        return others / ReduceSum(cast_to(x.dtype, Equal(x, x)), np.arange(x.ndim), keepdims=0)
 
 
 @register("GlobalAveragePool")

@@ -19,6 +19,7 @@ from .paths import noise_for
 from .question import Question
 from .sampling import Moments, Sampling
 from .single import Walk
+from .trace import Trace, Values
 
 # What is made of the maps a under noise.
 KINDS = {
@@ -119,6 +120,12 @@ class Noise(Sampling):
 
     def value(self, x: Value, origin: Value, row: Mapping[str, Value], point: Value, answer: Value) -> Value:
         return self.around.read(point, answer)
+
+    def shifts(self, trace: Trace) -> Values:
+        if self.kind != "vargrad":
+            return {}
+        answers = trace.walk()
+        return {name: self.around.read(x, answers[name]) for name, x in trace.inputs.items()}
 
     def finish(self, x: Value, origin: Value, mean: Value, square: Value) -> Value:
         if self.kind == "smoothgrad":

@@ -101,6 +101,13 @@ class Sampling(Holding):
         """The attribution, from the mean of the values and, if there are `squares`, that of theirs."""
         return mean
 
+    def shifts(self, trace: Trace) -> Values:
+        """What is taken off the values in a file, by input name, where `finish` does not change by it.
+
+        A file sums in float32: the variance of values that hardly differ would be lost in their squares.
+        """
+        return {}
+
     def __call__(self, question: Question, progress: Progress | None = None) -> dict[str, Array]:
         feeds = question.feeds
         tables = {name: self.table(name, x, question.axes[name]) for name, x in feeds.items()}
@@ -126,12 +133,14 @@ class Sampling(Holding):
         axes = axes_of_feeds(trace.plan.graph, examples, trace.layout)
         tables = {name: self.table(name, x, axes[name]) for name, x in examples.items()}
         origins = trace.constants(self.origins(examples, axes))
+        shifts = self.shifts(trace)
 
         def terms(rows: Mapping[str, Values], ask: Asked) -> dict[str, dict[str, Value]]:
             points = {name: self.point(x, origins[name], rows[name]) for name, x in inputs.items()}
             answers, found = ask({**held, **points}), {}
             for name, x in inputs.items():
                 value = self.value(x, origins[name], rows[name], points[name], answers[name])
+                value = value - shifts[name] if name in shifts else value
                 found[name] = {"mean": value} | ({"square": value * value} if self.squares else {})
             return found
 

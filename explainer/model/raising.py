@@ -7,21 +7,27 @@ from onnx import numpy_helper
 
 from ..errors import ModelError
 from .graph import Graph
-from .scopes import scopes_of
+from .scopes import graphs_of, scopes_of
 from .tensors import take_in
 
 # ScatterElements adds up, as the transpose of overlapping max pooling must, since opset 16.
 OPSET = 16
+# Before 22 the schemas of pooling count a last window of ceil_mode that begins beyond the input (onnxruntime
+# has others for 11 and 12); nothing computes it, and what is put behind it may not fit.
+ROUNDING = 22
 IR_VERSION = 8
 
 
-def raised(graph: Graph) -> onnx.ModelProto:
+def raised(graph: Graph, opset: int = OPSET) -> onnx.ModelProto:
     """The model with its weights inside, in an opset that can express the walk.
+
+    What it says of the shapes of its inner tensors is left out: nothing needs it, and in a file that was
+    changed by hand it is not true.
 
     Raises
     ------
     ModelError
-        The converter fails, or the converted model's outputs differ.
+        The converter fails.
     """
     proto = onnx.ModelProto()
     proto.CopyFrom(graph.source.proto)
@@ -29,6 +35,7 @@ def raised(graph: Graph) -> onnx.ModelProto:
         if tensor.name in graph.source.places:
             tensor.CopyFrom(numpy_helper.from_array(graph.constant(tensor.name), tensor.name))
     for scope in scopes_of(proto):
+        del scope.body.value_info[:]
         for what, tensor in scope.tensors():
             try:
                 take_in(tensor, graph.source.folder)
@@ -38,8 +45,8 @@ def raised(graph: Graph) -> onnx.ModelProto:
         name = sparse.values.name
         proto.graph.initializer.append(numpy_helper.from_array(graph.constant(name), name))
     del proto.graph.sparse_initializer[:]
-    if graph.opset < OPSET:
-        proto = _converted(proto, graph)
+    if graph.opset < opset:
+        proto = _in_opset(proto, opset, graph)
     # Before IR 4 every initializer was an input too: a constant could not be told from a default.
     proto.ir_version = max(proto.ir_version, IR_VERSION)
     inputs = [value for value in proto.graph.input if value.name not in graph.initializers]
@@ -48,14 +55,36 @@ def raised(graph: Graph) -> onnx.ModelProto:
     return proto
 
 
-def _converted(proto: onnx.ModelProto, graph: Graph) -> onnx.ModelProto:
+def rounds_up(graph: onnx.GraphProto) -> bool:
+    """Whether there is a pooling with ceil_mode, whose shape onnx may infer wrongly."""
+    attributes = (a for inner in graphs_of(graph) for node in inner.node for a in node.attribute)
+    return any(attribute.name == "ceil_mode" and attribute.i for attribute in attributes)
+
+
+def opsets(graph: Graph) -> list[int]:
+    """The opsets to raise a model to, the next where the one before does not work."""
+    needed = max(OPSET, graph.opset)
+    return [needed, ROUNDING] if needed < ROUNDING and rounds_up(graph.source.proto.graph) else [needed]
+
+
+def _in_opset(proto: onnx.ModelProto, opset: int, graph: Graph) -> onnx.ModelProto:
     from onnx import version_converter
 
+    # It infers shapes, and would take a wrong one of an output for true.
+    bare = onnx.ModelProto()
+    bare.CopyFrom(proto)
+    for value in bare.graph.output:
+        if value.type.HasField("tensor_type"):
+            value.type.tensor_type.ClearField("shape")
     try:
-        return version_converter.convert_version(proto, OPSET)
+        made = version_converter.convert_version(bare, opset)
     except Exception as error:  # the converter raises whatever its C++ side does
         reason = str(error).strip().splitlines()[0]
         raise ModelError(
-            f"{graph.title}: compiling needs opset {OPSET}, and onnx.version_converter cannot raise "
+            f"{graph.title}: compiling needs opset {opset}, and onnx.version_converter cannot raise "
             f"this model from {graph.opset}: {reason[:300]}"
         ) from error
+    del made.graph.value_info[:]
+    del made.graph.output[:]
+    made.graph.output.extend(proto.graph.output)
+    return made

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import composites
 from ..canonizers import CanonizerLike, get, see_through
-from ..compiler.proof import Examples
+from ..compiler.examples import Examples
 from ..errors import CompositeError
 from ..model.graph import Graph, ModelLike, Node
 from ..model.notes import Note, told

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from ..compiler import compile
-from ..compiler.proof import Examples
+from ..compiler.examples import Examples
 from ..errors import ExplainerError, UnsupportedError
 from ..explainer import Explainer
 from ..layers import REGISTRY, Bound, Layer, supported

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..compiler.proof import Examples
+from ..compiler.examples import Examples
 from ..layers import Bound
 from ..model.graph import Graph
 from ..rules import RULES, Handed, Relevance, Rule, parse

@@ -114,7 +114,7 @@ class Chunks:
             f"{self.batches.graph.title} declares a dynamic batch but fails on {self.samples} samples "
             f"({whole.error}); they are fed one by one"
         )
-        warnings.warn(printable(what, LINE), stacklevel=_callers_level())
+        warnings.warn(printable(what, LINE), stacklevel=callers_level())
 
     def _chunk(self, begin: int, size: int, can_be_cut: bool = False) -> Chunk:
         """So many samples; the last chunk is filled up with its last sample."""
@@ -208,7 +208,7 @@ def samples_of(feeds: Mapping[str, Array]) -> int:
     return len(next(iter(feeds.values())))
 
 
-def _callers_level() -> int:
+def callers_level() -> int:
     """How far up the stack whoever called this package is: a warning is about their line."""
     package, level = str(Path(__file__).parents[1]), 0
     frame: FrameType | None = sys._getframe(1)

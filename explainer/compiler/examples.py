@@ -1,0 +1,105 @@
+"""Inputs to trace and to prove a compiled file with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import InputError
+from ..inputs.preprocess import Preprocess
+from ..model.graph import Graph, Input
+from ..tensor import Array
+
+# What samples are multiplied by, one after the other: where a model is dead for some, it is not for others.
+SPREAD = (1.0, 0.1, 10.0)
+LARGEST_BATCH = 128
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Random inputs of a model's own shapes.
+
+    Attributes
+    ----------
+    inputs : tuple of Input
+    sizes : (height, width) or None
+        Of a picture whose size is dynamic.
+    asked : bool
+        Whether the caller said so.
+    batch : int or None
+        What the file's batch is fixed to, though it is declared to be free.
+    """
+
+    inputs: tuple[Input, ...]
+    sizes: tuple[int, int] | None
+    asked: bool = False
+    batch: int | None = None
+
+    @classmethod
+    def of(cls, graph: Graph, image_size: int | tuple[int, int] | None) -> Examples:
+        """Decide the dynamic spatial sizes."""
+        asked = image_size is not None
+        if isinstance(image_size, int):
+            image_size = (image_size, image_size)
+        text = graph.metadata.get("preprocessor_config")
+        if image_size is None and text is not None:
+            how = Preprocess.from_metadata(text)
+            size = how.crop or how.size
+            image_size = (size, size) if isinstance(size, int) else size
+        return cls(graph.inputs, image_size, asked)
+
+    def shape(self, value: Input, samples: int) -> tuple[int, ...]:
+        """A whole shape of an input, the batch where it is dynamic."""
+        if value.shape is None:
+            raise InputError(f"input {value.name!r} declares no shape; it cannot be compiled")
+        batch, *inner = value.shape
+        unknown = [axis for axis, size in enumerate(inner) if size is None]
+        if self.asked and not unknown and self.sizes not in (tuple(inner[:2]), tuple(inner[-2:])):
+            raise InputError(
+                f"input {value.name!r} has the fixed shape {['N', *inner]}; leave image_size out"
+            )
+        if unknown and (self.sizes is None or len(unknown) != 2):
+            raise InputError(
+                f"input {value.name!r} has the dynamic shape {['N', *inner]}: spatial sizes must be fixed; "
+                "give image_size (--image-size)"
+            )
+        sizes = dict(zip(unknown, self.sizes or (), strict=False))
+        return (batch or self.batch or samples, *(size or sizes[axis] for axis, size in enumerate(inner)))
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether the batch is free."""
+        return self.batch is None and any(
+            value.shape is not None and value.shape[0] is None for value in self.inputs
+        )
+
+    def fixed(self, batch: int) -> Examples:
+        """The same for a file that takes so many samples and no other number."""
+        return replace(self, batch=batch)
+
+    def feeds(self, samples: int, seed: int = 0) -> dict[str, Array]:
+        """Seeded inputs, the first sample of `SPREAD`'s entry `seed`."""
+        rng = np.random.default_rng([samples, seed])
+        feeds = {}
+        for value in self.inputs:
+            x = rng.standard_normal(self.shape(value, samples))
+            scales = np.resize(np.roll(SPREAD, -seed), len(x)).reshape(-1, *[1] * (x.ndim - 1))
+            pixels = rng.integers(0, 255, x.shape) if value.dtype.kind in "iu" else x * scales
+            feeds[value.name] = np.asarray(pixels, dtype=value.dtype)
+        return feeds
+
+    def trials(self) -> Iterator[dict[str, Array]]:
+        """What a file is proved on: a further batch size shows whether the traced one was baked in."""
+        sizes = ((1, 0), (3, 0)) if self.is_dynamic else ((1, 0), (1, 1), (1, 2))
+        return (self.feeds(samples, seed) for samples, seed in sizes)
+
+
+def declared_batches(graph: Graph) -> list[int]:
+    """The batches, other than 1, that a file's outputs and inner tensors were once declared with."""
+    proto = graph.source.proto.graph
+    shapes = [value.type.tensor_type.shape.dim for value in (*proto.output, *proto.value_info)]
+    sizes = [shape[0].dim_value for shape in shapes if shape and 1 < shape[0].dim_value <= LARGEST_BATCH]
+    # The most frequent ones: other tensors may begin with another axis.
+    return sorted(set(sizes), key=lambda size: -sizes.count(size))[:2]
