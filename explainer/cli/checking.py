@@ -95,6 +95,7 @@ def facts(
         "steps": [dict(zip(COLUMNS, row, strict=True)) for row in rows],
         "starts_at": None if plan is None else plan.anchor.tensor,
         "ends_at": [] if plan is None else list(plan.sources),
+        "preprocessing_in_file": [] if plan is None else [node.name for node in plan.preprocessing],
     }
     return {**found, **(of_model(explained) if explained is not None else dict.fromkeys(OF_MODEL))}
 

@@ -65,10 +65,18 @@ class Composite:
 
     def rule_for(self, layer: Layer) -> Rule | None:
         """The first rule whose match accepts the layer; None where none does."""
+        return self._entry_for(layer)[1]
+
+    def names(self, layer: Layer) -> bool:
+        """Whether the rule of the layer was given to it by its node's name."""
+        match, _ = self._entry_for(layer)
+        return isinstance(match, Selector) and match.width == 0
+
+    def _entry_for(self, layer: Layer) -> tuple[Match, Rule] | tuple[None, None]:
         for match, rule in self.rules:
             if match.accepts(layer, rule) if isinstance(match, Selector) else match(layer):
-                return rule
-        return None
+                return match, rule
+        return None, None
 
     def check(self, layers: Sequence[Layer], rules: Iterable[Rule | None]) -> None:
         """Refuse what can only be a mistake, once it is known which layer has which rule.

@@ -99,6 +99,7 @@ class Clip(Activation):
     """x limited to [min, max]; bounds are attributes before opset 11, inputs since."""
 
     facts = Facts(sign=_clipped)
+    normalises = True
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)

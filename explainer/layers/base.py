@@ -30,7 +30,9 @@ class Place:
         Whether it is a convolution or dense layer reached from the input, or from the target,
         without passing another.
     at_input : bool
-        Whether it reads the model's input itself, at most moved.
+        Whether it reads the model's input itself, at most moved and normalised.
+    prepares : bool
+        Whether it moves or normalises that input: there is no weight before it.
     ancestors : callable
         Name of a node -> the names of the nodes that it depends on, itself included.
     """
@@ -38,6 +40,7 @@ class Place:
     first: bool = False
     last: bool = False
     at_input: bool = False
+    prepares: bool = False
     ancestors: Callable[[str], frozenset[str]] = field(default=_none, compare=False)
 
 
@@ -170,6 +173,12 @@ class Layer:
     def keeps_maps(self) -> bool:
         """Whether a convolution's feature maps are still such behind it: what Grad-CAM looks at."""
         return self.kind.one_to_one
+
+    @property
+    def normalises(self) -> bool:
+        """Whether it may be preprocessing: every value is one of x's, moved or on a line of its own."""
+        kind = self.kind
+        return (kind.routes and not kind.shares) or (kind.one_to_one and kind.linear)
 
     def unbiased(self, p: Parameters) -> Parameters:
         """The parameters of the linear part."""

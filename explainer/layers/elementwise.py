@@ -39,6 +39,10 @@ class Add(Layer):
     def keeps_maps(self) -> bool:
         return True
 
+    @property
+    def normalises(self) -> bool:
+        return len(self.inputs) == 1
+
     def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
         parts = [values[name] if sign > 0 else -values[name] for name, sign in self.constant_signs.items()]
         return {"b": functools.reduce(operator.add, parts)} if parts else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from .. import tensor
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..model.operators import Facts, Signs, as_all, as_first
-from ..tensor import Bundle, Reshape, Shape, Value
+from ..tensor import Array, Bundle, Reshape, Shape, Value
 from .base import Bound, Layer, Parameters, attribute
 from .kinds import MOVEMENT
 from .registry import register
@@ -207,6 +208,29 @@ class Split(Movement):
         return tensor.Pad(s, pads.ravel())
 
 
+@register("Gather")
+class Gather(Movement):
+    """Chosen slices along an axis, in whatever order and however often: channels swapped, one token."""
+
+    facts = Facts(sign=as_first)
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        self.take_operand(graph, "indices", 1, "list of indices")
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return tensor.Gather(x, p["indices"], axis=attribute(self.node, "axis") % x.ndim)
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        axis, indices = attribute(self.node, "axis") % at.x.ndim, np.asarray(at.p["indices"])
+        size = at.x.shape[axis]
+        if indices.ndim == 0:
+            s = tensor.Unsqueeze(s, np.array([axis]))
+        elif indices.ndim > 1:
+            s = Reshape(s, np.array([*[0] * axis, indices.size, *at.x.shape[axis + 1 :]]))
+        return _spread(s, axis, indices.ravel() % size, size)
+
+
 def _bordered(signs: Signs) -> bool:
     return signs.first and signs.setting("value", 2) is not False
 
@@ -252,8 +276,8 @@ def _cut(x: Value, axis: int, start: int, end: int) -> Value:
     return tensor.Slice(x, np.array([start]), np.array([end]), np.array([axis]), np.array([1]))
 
 
-def _spread(s: Value, axis: int, places: range, size: int) -> Value:
-    """Put the slices of `s` at `places` of an axis of `size`, zeros between: a 0/1 matrix product."""
+def _spread(s: Value, axis: int, places: Sequence[int] | Array, size: int) -> Value:
+    """Add the slices of `s` up at `places` of an axis of `size`, zeros between: a 0/1 matrix product."""
     selection = np.zeros((len(places), size), dtype=s.dtype)
     selection[np.arange(len(places)), list(places)] = 1
     order = [*(a for a in range(s.ndim) if a != axis), axis]

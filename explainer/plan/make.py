@@ -14,8 +14,10 @@ from ..layers import Layer
 from ..model.graph import Graph, Node
 from ..model.reading import Source
 from ..model.runtime import Runtime
+from ..rules import Pass
 from ..targets import Anchor
 from .complaints import layer_of, refusal
+from .preprocessing import in_their_units, preparing, taken_in
 from .shortcuts import behind_relu
 from .steps import Plan, Step
 from .where import placed
@@ -61,6 +63,9 @@ def make_plan(
         error.elsewhere = True
         raise error
     steps, reached = _steps(view, composite, anchor)
+    if apart := taken_in(steps):
+        view = canonize(graph, {anchor.tensor, *names, *apart}, composite.canonizers)
+        steps, reached = _steps(view, composite, anchor)
     sources = tuple(value.name for value in view.inputs if value.name in reached)
     steps = list(_with_frees(behind_relu(view, steps, anchor)))
     plan = Plan(view, anchor, tuple(steps), sources, composite, tuple(names), gradient=composite.gradient)
@@ -89,8 +94,16 @@ def _steps(graph: Graph, composite: Composite, anchor: Anchor) -> tuple[list[Ste
     if complaints:
         raise refusal(graph, anchor, complaints, list(zip(layers, rules, strict=True)))
     composite.check(layers, rules)
+    chosen = [rule for rule in rules if rule]
+    passing = preparing(composite, layers, chosen)
     return [
-        Step(layer, rule, layer.output) for layer, rule in zip(layers, rules, strict=True) if rule
+        Step(
+            layer,
+            Pass() if layer.output in passing and rule.proportional else rule,
+            layer.output,
+            prepares=layer.output in passing,
+        )
+        for layer, rule in zip(layers, in_their_units(graph, composite, layers, chosen), strict=True)
     ], reached
 
 

@@ -29,12 +29,16 @@ class Step:
         The tensor that holds the layer's output: its own, or the Relu's behind it.
     frees : tuple of str
         Tensors that no later step reads.
+    prepares : bool
+        Whether it is the file's own preprocessing, which relevance passes unchanged: see
+        `explainer.plan.preprocessing`.
     """
 
     layer: Layer
     rule: Rule
     record: str
     frees: tuple[str, ...] = ()
+    prepares: bool = False
 
     @property
     def node(self) -> Node:
@@ -115,10 +119,22 @@ class Plan:
         )
 
     def __str__(self) -> str:
-        return "\n".join([printable(self._header, LINE), *told(self.notes), text_table(COLUMNS, self.rows)])
+        return "\n".join([printable(self._header, LINE), *self._said, text_table(COLUMNS, self.rows)])
 
     def _repr_html_(self) -> str:
-        return html_table(COLUMNS, self.rows, ". ".join([self._header, *told(self.notes)]))
+        return html_table(COLUMNS, self.rows, ". ".join([self._header, *self._said]))
+
+    @property
+    def preprocessing(self) -> tuple[Node, ...]:
+        """The nodes in front of the first layer that relevance goes through unchanged, as they run."""
+        return tuple(step.node for step in reversed(self.steps) if step.prepares)
+
+    @property
+    def _said(self) -> list[str]:
+        """What is told of nodes that are not taken as they are."""
+        prepares = ", ".join(map(str, self.preprocessing))
+        passed = f"preprocessing in the file, through which relevance goes unchanged: {prepares}"
+        return [*([printable(passed, LINE)] if prepares else []), *told(self.notes)]
 
     @property
     def _header(self) -> str:

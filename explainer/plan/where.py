@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from ..layers import Layer
 from ..layers.base import Place
-from ..layers.kinds import MOVEMENT
 from ..model.graph import Graph
 from .signs import nonnegative
 
@@ -25,12 +24,13 @@ def placed(graph: Graph, layers: Sequence[Layer], target: str) -> list[Layer]:
     first = _met_first(layers[::-1], {value.name for value in graph.inputs}, forward=True)
     ancestors = Ancestry(graph)
     above_zero = nonnegative(graph)
-    moved = {value.name for value in graph.inputs}
+    prepared = {value.name for value in graph.inputs}
     known = []
     for layer in layers[::-1]:
-        at_input = moved.issuperset(layer.inputs)
-        moved.update([layer.output] if at_input and layer.kind == MOVEMENT else [])
-        place = Place(layer in first, layer in last, at_input, ancestors)
+        at_input = prepared.issuperset(layer.inputs)
+        prepares = at_input and layer.normalises
+        prepared.update([layer.output] if prepares else [])
+        place = Place(layer in first, layer in last, at_input, prepares, ancestors)
         known.append(layer.having(place=place, nonnegative=above_zero.issuperset(layer.inputs)).sealed())
     return known[::-1]
 

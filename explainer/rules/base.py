@@ -28,7 +28,8 @@ class Rule:
     reads : frozenset of str, or None
         What of the layer's values the rule looks at: "x", "z"; None is what the transpose looks at.
     proportional : bool
-        Whether R_in is x times something: an input of 0 gets no relevance.
+        Whether R_in is x times something: an input of 0 gets no relevance. Where a first layer's rule says
+        no, normalisation in front of it hands relevance on unchanged.
     conserving : bool
         Whether what comes in goes out, to inputs, constants and ε; not so for a gradient.
     divides_by_degree : bool

@@ -26,7 +26,8 @@ class ZBox(Stabilized):
     Parameters
     ----------
     low, high : float or tuple of float
-        The box, in the units of the layer's input; one number, or one per channel (axis 1).
+        The box, in the units of what the layer reads; one number, or one per channel (axis 1). (A preset's
+        are those of the model's input, and are put through its preprocessing.)
     """
 
     low: Limit

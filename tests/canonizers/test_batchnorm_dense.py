@@ -60,6 +60,8 @@ def model(text: str, form: str = ROWS) -> onnx.ModelProto:
 @pytest.mark.parametrize("name", ALIKE)
 @pytest.mark.parametrize("composite", ["epsilon", "gamma", "alpha2_beta1", "flat", "gradient"])
 def test_the_relevance_is_that_of_the_gemm(name, composite):
+    if composite == "flat" and name.startswith("norm"):
+        pytest.skip("a norm before a first layer that does not multiply by its input is preprocessing")
     found, wanted = [], []
     for text, answers, operator in zip(ALIKE[name], (found, wanted), ("MatMul", "Gemm"), strict=True):
         explainer = Explainer(model(text), composite=composite, dtype="float64")

@@ -13,7 +13,18 @@ import explainer
 __all__ = ["folder"]  # an automatic fixture: importing it is using it
 
 ODD = TINY.replace("c = Relu (a)", "c1 = Sin (a)\n c = Cos (c1)")
-KEYS = {"model", "explainable", "error", "kind", "missing", "ways", "steps", "starts_at", "ends_at"}
+KEYS = {
+    "model",
+    "explainable",
+    "error",
+    "kind",
+    "missing",
+    "ways",
+    "steps",
+    "starts_at",
+    "ends_at",
+    "preprocessing_in_file",
+}
 KEYS |= {"method", "composite", "inputs", "outputs", "preprocessing", "labels"}
 
 

@@ -139,8 +139,15 @@ def test_mistakes_are_one_clear_error(code, message, arguments):
     fails(code, message, "explain", "full.onnx", "photos/one.png", "-o", "map.png", *arguments)
 
 
-def test_a_model_that_normalises_its_input_has_no_box():
-    text = TINY.replace("a = Conv <pads=[1,1,1,1]> (image", "n = Neg (image)\n a = Conv <pads=[1,1,1,1]> (n")
+def test_the_box_of_a_model_that_normalises_its_input():
+    inside = "n = {} (image)\n a = Conv <pads=[1,1,1,1]> (n"
+    text = TINY.replace("a = Conv <pads=[1,1,1,1]> (image", inside.format("Neg"))
+    onnx.save(tiny(text, preprocessor_config=PREPROCESSING), "inside.onnx")
+    done = run("check", "inside.onnx", "--composite", "epsilon_gamma_box")
+    assert "preprocessing in the file, through which relevance goes unchanged: Neg 'n'" in done.output
+    done = run("check", "inside.onnx", "--composite", "epsilon_gamma_box", "--json")
+    assert json.loads(done.stdout)["preprocessing_in_file"] == ["n"]
+    text = TINY.replace("a = Conv <pads=[1,1,1,1]> (image", inside.format("Relu"))
     onnx.save(tiny(text, preprocessor_config=PREPROCESSING), "inside.onnx")
     message = "those of the model's input, but Conv 'a' reads 'n'"
     fails(1, message, "check", "inside.onnx", "--composite", "epsilon_gamma_box")

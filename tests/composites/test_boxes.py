@@ -49,8 +49,14 @@ def test_bounds_alike_in_all_channels_are_one_number():
     flat = net(body("f = Flatten (x) y = Gemm (f, wf)").replace("[N] y", "[N,4] y"))
     options = {"composite": "bounded_deep_taylor", "preprocess": Preprocess(scale=1 / 255)}
     assert np.isfinite(Explainer(flat, **options).explain(x_for() * 0 + 0.5).relevance).all()
-    with pytest.raises(CompositeError, match=r"one bound per channel, but the layer's input is \(2, 192\)"):
-        Explainer(flat, composite="bounded_deep_taylor", preprocess=PHOTOS).explain(x_for())
+
+
+def test_bounds_by_channel_are_flattened_with_the_channels():
+    flat = net(body("f = Flatten (x) y = Gemm (f, wf)").replace("[N] y", "[N,4] y"))
+    explainer = Explainer(flat, composite="bounded_deep_taylor", preprocess=PHOTOS)
+    (box,) = (step.rule for step in explainer.plan.steps if isinstance(step.rule, ZBox))
+    np.testing.assert_allclose(box.low, np.repeat([-1, -1.6, -1.5], 64))
+    assert np.isfinite(explainer.explain(x_for() * 0 + 0.5).relevance).all()
 
 
 def test_without_preprocessing_bounds_are_asked_for():
@@ -66,12 +72,13 @@ READS_THE_INPUT = {
     "moved": "t = Transpose <perm = [0, 1, 3, 2]> (x) c = Conv (t, w0)",
     "seen through": "t = Identity (x) c = Conv (t, w0)",
     "normalised by what is merged": "t = BatchNormalization (x, g3, b3, m3, v3) c = Conv (t, w0)",
-}
-READS_ANOTHER = {
     "normalised": "s = Sub (x, v) t = Div (s, std) c = Conv (t, w0)",
-    "rectified": "t = Relu (x) c = Conv (t, w0)",
     "normalised and not merged": "t = BatchNormalization (x, g3, b3, m3, v3)"
     " c = Conv <pads = [1, 1, 1, 1]> (t, w0)",
+}
+READS_ANOTHER = {
+    "rectified": "t = Relu (x) c = Conv (t, w0)",
+    "averaged": "t = AveragePool <kernel_shape = [2, 2]> (x) c = Conv (t, w0)",
 }
 
 
@@ -107,9 +114,10 @@ def test_epsilon_gamma_box_leaves_a_dense_first_layer_to_epsilon():
     assert rules_of(net(text), composite=("bounded_deep_taylor", {"low": 0, "high": 1}))["a"] == "zbox:0,1"
 
 
-def test_the_box_of_a_real_form_of_network_is_refused():
-    with pytest.raises(CompositeError, match="'c0' reads 'scaled'"):
-        Explainer(residual_net(), composite=("epsilon_gamma_box", BOX)).plan  # noqa: B018
+def test_the_box_of_a_real_form_of_network():
+    """Its pixels are shifted and scaled inside the file."""
+    found = boxes(residual_net(), composite=("epsilon_gamma_box", BOX))
+    assert list(found) == ["c0"] and found["c0"] != "zbox:-1,1/2/3"
 
 
 def test_another_preprocessing_is_another_explainer_with_other_bounds():

@@ -173,6 +173,13 @@ def Slice(a, x, starts=None, ends=None, axes=None, steps=None):
 
 
 @operator
+def Gather(a, x, indices):
+    axis, places = a.get("axis", 0) % x.ndim, torch.tensor(indices)
+    found = x.index_select(axis, places.reshape(-1) % x.shape[axis])
+    return found.reshape(*x.shape[:axis], *places.shape, *x.shape[axis + 1 :])
+
+
+@operator
 def Reshape(a, x, shape):
     sizes = [x.shape[i] if n == 0 and not a["allowzero"] else n for i, n in enumerate(shape)]
     return x.reshape(sizes)

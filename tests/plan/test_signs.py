@@ -127,6 +127,7 @@ KEPT = {
     "Squeeze": "Squeeze (r, axes)",
     "Unsqueeze": "Unsqueeze (r, axes)",
     "Transpose": "Transpose (r)",
+    "Gather": "Gather <axis = 1> (r, ends)",
     "Slice": "Slice (r, starts, ends)",
     "Split": "Split <axis = 1, num_outputs = 2> (r)",
     "Concat": "Concat <axis = 1> (r, up)",
