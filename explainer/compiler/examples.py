@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,8 @@ from ..tensor import Array
 # What samples are multiplied by, one after the other: where a model is dead for some, it is not for others.
 SPREAD = (1.0, 0.1, 10.0)
 LARGEST_BATCH = 128
+# In bytes: what a file declares need not be what anybody can make.
+LARGEST = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,13 @@ class Examples:
         rng = np.random.default_rng([samples, seed])
         feeds = {}
         for value in self.inputs:
-            x = rng.standard_normal(self.shape(value, samples))
+            shape = self.shape(value, samples)
+            if (takes := math.prod(shape) * np.dtype(np.float64).itemsize) > LARGEST:
+                raise InputError(
+                    f"input {value.name!r} has the shape {list(shape)}: an example of it takes "
+                    f"{takes / 1e9:.3g} GB, and {LARGEST >> 30} GiB is the most; declare other sizes"
+                )
+            x = rng.standard_normal(shape)
             scales = np.resize(np.roll(SPREAD, -seed), len(x)).reshape(-1, *[1] * (x.ndim - 1))
             pixels = rng.integers(0, 255, x.shape) if value.dtype.kind in "iu" else x * scales
             feeds[value.name] = np.asarray(pixels, dtype=value.dtype)

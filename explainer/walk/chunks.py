@@ -20,6 +20,9 @@ from ..tensor import Array
 from ..text import LINE, printable
 from .runs import Run
 
+# A fixed batch is filled up with copies of its last sample to no more than so many bytes.
+LARGEST = 1 << 30
+
 
 class Chunk:
     """A part of a batch that a model takes at once; a context in which it is run.
@@ -101,6 +104,7 @@ class Chunks:
 
     def __iter__(self) -> Iterator[Chunk]:
         size = self.batches.size(self.samples)
+        self._check_filled(size)
         whole = self._chunk(0, size, can_be_cut=self.batches.fixed is None and size > 1)
         yield whole
         if whole.error is None:
@@ -115,6 +119,15 @@ class Chunks:
             f"({whole.error}); they are fed one by one"
         )
         warnings.warn(printable(what, LINE), stacklevel=callers_level())
+
+    def _check_filled(self, size: int) -> None:
+        """Refuse a batch that the file declares as if there were no limits: it is filled up with copies."""
+        takes = size * sum(x[:1].nbytes for x in self.feeds.values())
+        if size > self.samples and takes > LARGEST:
+            raise InputError(
+                f"{self.batches.graph.title} takes batches of {size:,} samples and no others, which are "
+                f"{takes / 1e9:.3g} GB; declare a dynamic batch, or give so many samples"
+            )
 
     def _chunk(self, begin: int, size: int, can_be_cut: bool = False) -> Chunk:
         """So many samples; the last chunk is filled up with its last sample."""

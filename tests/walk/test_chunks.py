@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from building import parse, rng
 
-from explainer import ModelError, TargetError
+from explainer import InputError, ModelError, TargetError, compile
 from explainer.model.graph import Graph
 from explainer.targets import resolve_target
 from explainer.walk.audit import Audit
@@ -96,3 +96,11 @@ def test_other_errors_are_the_callers(batch):
         for chunk in chunks_of(Batches(graph(batch)), 2):
             with chunk:
                 raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("batch", [2**31 - 1, 2**62])
+def test_a_batch_that_nobody_could_hold_is_refused(batch):
+    with pytest.raises(InputError, match=f"takes batches of {batch:,} samples and no others"):
+        list(chunks_of(Batches(graph(batch)), 3))
+    with pytest.raises(InputError, match="an example of it takes"):
+        compile(graph(batch).source)
