@@ -232,7 +232,8 @@ class ReduceMean(ReduceSumLayer):
     def scale(self, x: Value, p: Parameters) -> Value:
         axes = self.axes(x, p)
         if 0 not in axes:
-            return 1.0 / math.prod(int(x.shape[axis]) for axis in axes)
+            count = math.prod(int(x.shape[axis]) for axis in axes)
+            return 1.0 / count if count else math.nan  # the mean of nothing
         # A compiled file is run with other batches than it was traced with: there the values are counted.
         others = math.prod(size for axis, size in enumerate(x.shape) if axis not in axes)
         return others / ReduceSum(cast_to(x.dtype, Equal(x, x)), np.arange(x.ndim), keepdims=0)

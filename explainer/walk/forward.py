@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..errors import NumericalError, TargetError
+from ..errors import ModelError, NumericalError, TargetError
 from ..model.axes import as_model_has_them
 from ..model.graph import Graph
 from ..plan import Plan, Step
@@ -141,7 +141,7 @@ class SessionForward:
         self.producers = {name: str(node) for name, node in graph.producers.items()}
         with np.errstate(all="ignore"):  # what comes of it is reported below
             self.fixed = {
-                id(step): step.layer.prepare(self._constants(step))
+                id(step): self._prepared(step, self._constants(step))
                 for step in plan.steps
                 if not plan.unfixed(step)
             }
@@ -192,9 +192,18 @@ class SessionForward:
         return {
             step: self.fixed[id(step)]
             if id(step) in self.fixed
-            else step.layer.prepare({**self._constants(step), **activations})
+            else self._prepared(step, {**self._constants(step), **activations})
             for step in self.plan.steps
         }
+
+    def _prepared(self, step: Step, values: Mapping[str, Array]) -> dict[str, Array]:
+        """A step's parameters; some files hold what onnxruntime too refuses, only later."""
+        try:
+            return step.layer.prepare(values)
+        except (ValueError, IndexError, ZeroDivisionError) as error:
+            raise ModelError(
+                f"{self.plan.graph.title}: the parameters of {step.node} do not fit each other: {error}"
+            ) from error
 
     def cast(self, value: Array) -> Array:
         """A value in the number type of the walk; axes and sizes as they are."""
@@ -251,6 +260,7 @@ class LayersForward(SessionForward):
         largest = float(np.max(np.abs(theirs), initial=0)) or 1.0
         error = float(np.max(np.abs(ours - theirs), initial=0)) / largest
         if not error <= allowed:
+            check_finite({name: ours}, self.producers)
             raise NumericalError(
                 f"{self.dtype} forward pass: {name!r} differs from onnxruntime's by {error:.2g} of its "
                 f"largest value (allowed: {allowed:g}); please report this model"

@@ -245,3 +245,30 @@ def test_metadata_that_holds_no_labels_is_an_error(text):
     helper.set_model_props(model, {"id2label": text})
     with pytest.raises(ModelError, match="id2label"):
         Explainer(model)
+
+
+CONV = """g (float[N,2,3,3] x) => (float[N,2] y) {
+    c = Conv (x, k) n = BatchNormalization (c, s, b, m, v) y = GlobalAveragePool (n)
+}"""
+FITTING = {"k": np.ones((2, 2, 1, 1)), **{name: np.ones(2) for name in "sbmv"}}
+
+
+@pytest.mark.parametrize("name", "sbmv")
+@pytest.mark.parametrize("shape", [(3,), (2, 2, 1, 1), (4,)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_parameters_that_do_not_fit_each_other_are_refused_with_their_node(name, shape, dtype):
+    model = parse(CONV, **{**FITTING, name: np.ones(shape)})
+    del model.graph.value_info[:]
+    with pytest.raises(ModelError):
+        explain(model, np.ones((1, 2, 3, 3), np.float32), dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_mean_of_nothing_is_no_crash(dtype):
+    model = parse(
+        "g (float[N,4] x) => (float[N,1] y) { n = Slice (x, four, four, one) y = ReduceMean (n, one) }",
+        four=np.array([4]),
+        one=np.array([1]),
+    )
+    with suppress(NumericalError):  # onnxruntime says 0, NumPy NaN
+        assert not explain(model, np.ones((1, 4), np.float32), dtype=dtype).relevance.any()
