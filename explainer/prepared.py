@@ -11,6 +11,7 @@ from .errors import InputError, UnsupportedError
 from .methods import Method
 from .model.axes import sample_axes
 from .model.graph import Graph
+from .plain.recent import Recent
 from .plan import Plan, make_plan
 from .targets import Anchor, Target, conditioned_tensors
 from .walk.backends import Backends
@@ -18,6 +19,10 @@ from .walk.chunks import Batches
 from .walk.forward import LayersForward, OutputForward, SessionForward
 from .walk.gates import check_passable
 from .walk.walker import NumpyWalker, Scorer, Walker, Walkers
+
+# How many targets' plans and sessions an explainer holds: those asked for last. Another one is made again,
+# in some 50 ms for a ResNet-50; each holds the runtime's memory for one forward pass.
+KEPT = 16
 
 
 def walker(by: Backends, plan: Plan, batches: Batches) -> NumpyWalker:
@@ -39,7 +44,7 @@ def walker_of_many(by: Backends, one: NumpyWalker) -> Walker:
 
 
 class Prepared:
-    """Plans and walkers of one model and method, each made when it is first asked for. Thread-safe.
+    """Plans and walkers of one model and method, each made when it is asked for. Thread-safe.
 
     Parameters
     ----------
@@ -60,8 +65,8 @@ class Prepared:
     ) -> None:
         self.graph, self.composite, self.keep = graph, composite, keep
         self.method, self.backends = method, backends
-        self._plans: dict[tuple[Anchor, tuple[str, ...]], Plan] = {}
-        self._walkers: dict[tuple[Anchor, Plan | None], Walkers] = {}
+        self._plans: Recent[tuple[Anchor, tuple[str, ...]], Plan] = Recent(KEPT)
+        self._walkers: Recent[tuple[Anchor, Plan | None], Walkers] = Recent(KEPT)
         self._lock = threading.Lock()
         self._batches = Batches(graph)
 
@@ -73,10 +78,10 @@ class Prepared:
         TargetError, UnsupportedError, CompositeError, InputError
         """
         with self._lock:
-            if (anchor, conditioned) not in self._plans:
-                made = self.method.plan(self.graph, self.composite, anchor, self.keep, conditioned)
-                self._plans[anchor, conditioned] = made
-            return self._plans[anchor, conditioned]
+            return self._plans.get(
+                (anchor, conditioned),
+                lambda: self.method.plan(self.graph, self.composite, anchor, self.keep, conditioned),
+            )
 
     def walkers(self, targets: Collection[Target]) -> dict[Anchor, Walkers]:
         """What answers for every anchor.
@@ -117,9 +122,7 @@ class Prepared:
 
     def _made(self, anchor: Anchor, plan: Plan | None) -> Walkers:
         with self._lock:
-            if (anchor, plan) not in self._walkers:
-                self._walkers[anchor, plan] = self._make(anchor, plan)
-            return self._walkers[anchor, plan]
+            return self._walkers.get((anchor, plan), lambda: self._make(anchor, plan))
 
     def _make(self, anchor: Anchor, plan: Plan | None) -> Walkers:
         by, batches = self.backends, self._batches

@@ -34,6 +34,8 @@ LARGEST = 1 << 24
 COSINE = 0.999
 # How many walks are kept, each with its weights: of a model that takes pictures of any size.
 KEPT = 4
+# How many sizes of batches are known to give the same as NumPy.
+SIZES = 64
 
 Shapes: TypeAlias = "tuple[tuple[int, ...], ...]"
 
@@ -186,16 +188,23 @@ class OnnxWalker:
                         chunk.runs = self._runs(chunk.feeds, chunk.targets, walk)
                         if shapes not in self._trusted:
                             self._compare(chunk)
-                        self._trusted[shapes] = True
+                        self._trust(shapes, True)
                         continue
                     except Unwalkable as error:
                         reason = error
-                        self._trusted[shapes] = False
+                        self._trust(shapes, False)
                 # Where the numbers are at fault, this says which.
                 chunk.runs = self.one(chunk.feeds, chunk.targets)
                 if self.must:
                     raise reason
         return chunks.runs()
+
+    def _trust(self, shapes: Shapes, good: bool) -> None:
+        """Note whether batches of this size can be believed; of many sizes the last are remembered."""
+        with self._lock:
+            self._trusted[shapes] = good
+            while len(self._trusted) > SIZES:
+                del self._trusted[next(iter(self._trusted))]
 
     def _walk(self, chunk: Chunk) -> TracedWalk:
         """The walk for samples of this shape, traced where there is none yet."""

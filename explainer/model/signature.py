@@ -68,7 +68,7 @@ class Signature:
     defaults: Mapping[str, Any]
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1024)  # a file may name what it likes
 def signature_of(operator: str, domain: str, opset: int) -> Signature | None:
     """An operator's, by ONNX's own schema; None where the onnx package has none."""
     try:
@@ -112,7 +112,7 @@ def opset_complaints(imports: Iterable[onnx.OperatorSetIdProto], oldest: int = O
             yield f"opset {version} is older than {oldest}; raise it with onnx.version_converter"
 
 
-@functools.cache
+@functools.lru_cache(maxsize=64)
 def _newest(domain: str) -> int:
     """The newest version of a domain that the onnx package knows; 0 where it knows none."""
     versions = (schema.since_version for schema in onnx.defs.get_all_schemas() if schema.domain == domain)
