@@ -120,6 +120,8 @@ def axes_of(graph: Graph, name: str, shape: Sequence[int | None], layout: str = 
         return likely
     if channel is None and rank > 3:
         channel = _by_size(shape)
+    if channel is None and (turned := _turned(graph, name)):
+        return Axes(samples=turned, beside=True)
     if channel is None:
         return Axes(places=tuple(range(1, rank)), is_open=True)
     return Axes(tuple(axis for axis in range(1, rank) if axis != channel), channel)
@@ -240,12 +242,12 @@ def _by_size(shape: Sequence[int | None]) -> int | None:
 def sample_axes(graph: Graph) -> dict[str, tuple[int, int | None]]:
     """Input -> how many axes it has, and which of them holds the samples; None where none does.
 
-    Samples come first unless the graph is sure of another axis, or another axis is called as the first one of
-    the other inputs is. One number alone is the same for all samples.
+    Samples come first unless the graph is sure of another axis, or names and sizes beside those of the other
+    inputs say so. One number alone is the same for all samples.
     """
     if graph not in _KNOWN:
         _KNOWN[graph] = {
-            value.name: (len(value.shape), _samples(graph, value.name, value.shape))
+            value.name: (len(value.shape), axes_of(graph, value.name, value.shape).samples)
             for value in graph.inputs
             if value.shape is not None
         }
@@ -265,11 +267,19 @@ def as_model_has_them(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Arr
 _KNOWN: WeakKeyDictionary[Graph, dict[str, tuple[int, int | None]]] = WeakKeyDictionary()
 
 
-def _samples(graph: Graph, name: str, shape: Sequence[int | None]) -> int | None:
-    axes = axes_of(graph, name, shape)
-    if axes.samples != 0 or axes.beside or not axes.is_open:
-        return axes.samples
-    own = _names(graph, name)
-    firsts = {names[0] for value in graph.inputs if (names := _names(graph, value.name)) and names[0]}
-    shared = [axis for axis, size in enumerate(own) if size and size in firsts]
-    return shared[0] if len(shared) == 1 else 0
+def _turned(graph: Graph, name: str) -> int | None:
+    """The axis of the samples of an input that has another first one, by its names or its open sizes.
+
+    It is called as the first axis of another input is; or it is the only open one behind a fixed one, where
+    another input begins with an open one.
+    """
+    others = [value for value in graph.inputs if value.name != name and value.shape]
+    firsts = {named[0] for value in others if (named := _names(graph, value.name)) and named[0]}
+    own = [axis for axis, size in enumerate(_names(graph, name)) if size in firsts]
+    if own:
+        return own[0] if len(own) == 1 else 0
+    (shape,) = (value.shape or () for value in graph.inputs if value.name == name)
+    is_open = [axis for axis, size in enumerate(shape) if size is None]
+    if len(is_open) == 1 and any(value.shape[0] is None for value in others if value.shape):
+        return is_open[0]
+    return 0

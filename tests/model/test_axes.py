@@ -135,6 +135,7 @@ def test_samples_need_not_come_first():
     axes = {name: axes_of(read, name, shape) for name, shape in shapes.items()}
     assert beside_the_data(axes, shapes, {value.name: value.dtype for value in read.inputs}) == (
         "h0",
+        "odd",
         "n",
         "rate",
     )
