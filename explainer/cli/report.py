@@ -49,6 +49,7 @@ def describe(explanation: explainer.Explanation, output: str, cut: str) -> dict[
         "start": start,
         "delta": None if numbers["delta"] is None else numbers["delta"][0],
         "conserved": numbers["conserved"][0],
+        "remark": numbers["remarks"][0],
         "bias_share": share([step["bias"][0] for step in audit], start),
         "epsilon_share": share([step["epsilon"][0] for step in audit], start),
         "masked_share": share([step["masked"][0] for step in audit], start),
@@ -109,6 +110,8 @@ def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], lo
     lines.append(f"  target      {what}{before}: {amount}")
     if is_lrp:
         lines.append(f"  conserved   {conserved(numbers)}")
+    if numbers["remark"]:
+        lines.append(f"  note        {numbers['remark']}")
     if numbers["delta"] is not None:
         lines.append(f"  complete    up to {numbers['delta']:.2g}: what the sum misses of score − baseline's")
     lines += [
@@ -127,7 +130,8 @@ def in_short(picture: str, numbers: Mapping[str, Any], written: Sequence[str]) -
     best = f"{name_of(top[0])} {top[0]['value']:.4g}, " if top else ""
     kept = "undefined" if numbers["conserved"] is None else f"{numbers['conserved']:.4f}"
     by = f"conserved {kept}" if hands_on(numbers) else numbers["method"]
-    rest = f"{by}, {numbers['seconds']:.2f} s, {written[0]}"
+    note = f" ({numbers['remark']})" if numbers["remark"] else ""
+    rest = f"{by}{note}, {numbers['seconds']:.2f} s, {written[0]}"
     picture = explainer.printable(picture)
     return f"{picture}: {best}target {target_of(numbers)}{channels.in_short(numbers)}, {rest}"
 

@@ -36,12 +36,18 @@ class Cell:
         "NCHW" or "NHWC".
     photo : PIL.Image.Image or None
     title : str or None
+    caption : str or None
+        What the map has to be read with.
+    whole : float or None
+        The amount that is 100 %.
     """
 
     relevance: ArrayLike
     layout: str = "NCHW"
     photo: Image.Image | None = None
     title: str | None = None
+    caption: str | None = None
+    whole: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ class Measured:
     amounts: Plane
     photo: Image.Image | None
     title: str | None
+    caption: str | None = None
+    whole: float | None = None
 
 
 def draw_grid(
@@ -106,16 +114,34 @@ def draw_grid(
             limit = look.limit(cell.amounts) if common is None else common
             body = [framed(part) for part in look.panels(shares_of(cell.amounts, limit), cell.photo)]
             if with_bars and common is None:
-                body.append(writing.bar(look.bar(limit, [cell.amounts]), body[-1].height))
+                body.append(writing.bar(look.bar(limit, [cell.amounts], cell.whole), body[-1].height))
         else:
             body = [framed(contained(cell, box))]
         pictures.append(writing.titled(writing.row(body), heading))
-    table = writing.table([pictures[start : start + columns] for start in range(0, len(cells), columns)])
+    captions = [cell.caption if isinstance(cell, Measured) else None for cell in cells]
+    rows = [slice(start, start + columns) for start in range(0, len(cells), columns)]
+    table = writing.table([captioned(writing, pictures[row], captions[row]) for row in rows])
     if with_bars and drawn and common is not None:
         heading_height = writing.heading if any(titles[:columns]) else 0
-        bar = writing.bar(look.bar(common, drawn), table.height - heading_height)
+        wholes = [cell.whole for cell in cells if isinstance(cell, Measured)]
+        alike = all(whole is not None and math.isclose(whole, wholes[0] or 0) for whole in wholes)
+        bar = writing.bar(
+            look.bar(common, drawn, wholes[0] if alike else None), table.height - heading_height
+        )
         table = writing.table([[table, bar]])
     return writing.page(writing.titled(table, title))
+
+
+def captioned(
+    writing: Writing, pictures: Sequence[Image.Image], captions: Sequence[str | None]
+) -> list[Image.Image]:
+    """Return the pictures of a row above their captions, of equal height so that maps stay side by side."""
+    lines = [writing.lines(text, picture.width) for text, picture in zip(captions, pictures, strict=True)]
+    most = max(map(len, lines))
+    return [
+        writing.captioned(picture, [*text, *[""] * (most - len(text))])
+        for picture, text in zip(pictures, lines, strict=True)
+    ]
 
 
 def measured(item: Any, look: Look) -> Measured | Image.Image:
@@ -124,7 +150,7 @@ def measured(item: Any, look: Look) -> Measured | Image.Image:
         return item
     if isinstance(item, Cell):
         there = replace(look, layout=item.layout)
-        return Measured(there.amounts(item.relevance), item.photo, item.title)
+        return Measured(there.amounts(item.relevance), item.photo, item.title, item.caption, item.whole)
     return Measured(look.amounts(item), None, None)
 
 

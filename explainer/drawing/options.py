@@ -28,4 +28,6 @@ class Drawing(Colouring, total=False):
     scale: float | None
     colorbar: bool
     title: str | None
+    caption: str | None
+    whole: float | None
     min_size: int

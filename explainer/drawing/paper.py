@@ -32,6 +32,8 @@ class Bar:
         Whether there are amounts beyond the two ends.
     pool : int
         Over how many pixels in a row amounts are summed.
+    whole : float or None
+        The amount that is 100 %.
     """
 
     colormap: ColorMap
@@ -40,6 +42,7 @@ class Bar:
     below: bool = False
     above: bool = False
     pool: int = 1
+    whole: float | None = None
 
     def labels(self) -> list[str]:
         """Return the labels from top to bottom; ASCII, as Pillow's own font has little else."""
@@ -52,6 +55,20 @@ class Bar:
         if self.sign == "negative":
             top = f"{'<= ' if self.above else ''}{-self.limit:+.3g}"
         return [top.replace("+", "") if self.sign == "absolute_value" else top, "", "0"]
+
+    @property
+    def share(self) -> str:
+        """What share of the whole has the full colour; "" where that is not known."""
+        if self.whole is None or self.limit == 0:
+            return ""
+        share = 100 * self.limit / self.whole
+        return f"{share:.0f}%" if share >= 100 else f"{share:.2g}%"
+
+    @property
+    def notes(self) -> list[str]:
+        """What stands below the bar."""
+        sums = [f"sums of {self.pool} x {self.pool}"] if self.pool > 1 else []
+        return [*sums, *(["% of the total"] if self.share else [])]
 
 
 @dataclass(frozen=True)
@@ -120,23 +137,45 @@ class Writing:
         paper.paste(picture, (self.unit, self.unit))
         return paper
 
+    def lines(self, caption: str | None, width: int) -> list[str]:
+        """Return a caption in lines of this width."""
+        if not isinstance(caption, str | None):
+            raise InputError(f"caption: text, not {caption!r}")
+        return wrapped(caption or "", self.font, width)
+
+    def captioned(self, picture: Image.Image, lines: Sequence[str]) -> Image.Image:
+        """Return the picture above lines of text."""
+        if not lines:
+            return picture
+        paper = Image.new("RGB", (picture.width, picture.height + self.heading * len(lines)), PAPER)
+        paper.paste(picture, (0, 0))
+        draw = ImageDraw.Draw(paper)
+        for number, line in enumerate(lines, start=1):
+            bottom = picture.height + self.heading * number
+            draw.text((0, bottom), line, fill=INK, font=self.font, anchor="ld")
+        return paper
+
     def bar(self, bar: Bar, height: int) -> Image.Image:
         """Return a colour bar in its frame, labels beside it, of at least this height in all."""
-        unit, height = self.unit, max(height, 6 * self.unit)
-        labels = bar.labels()
-        note = f"sums of {bar.pool} x {bar.pool}" if bar.pool > 1 else ""
-        length = max(round(self.font.getlength(label)) for label in labels)
-        width = max(unit + unit // 2 + 2 + length, round(self.font.getlength(note)))
+        unit, labels, notes = self.unit, bar.labels(), bar.notes
+        height = max(height, (8 if bar.share else 6) * unit + self.heading * len(notes))
+        # Of both signs the other end's share is the same.
+        shares = [bar.share, "", bar.share if bar.sign == "all" else ""]
+        length = max(round(self.font.getlength(text)) for text in (*labels, *shares))
+        width = max(unit + unit // 2 + 2 + length, *(round(self.font.getlength(note)) for note in notes), 0)
         paper = Image.new("RGB", (width, height), PAPER)
         draw = ImageDraw.Draw(paper)
-        if note:
+        for note in reversed(notes):
             draw.text((0, height), note, fill=INK, font=self.font, anchor="lb")
             height -= self.heading
-        shares = np.linspace(1, -1 if bar.sign == "all" else 0, height - 2)[:, np.newaxis].repeat(unit, 1)
-        paper.paste(framed(Image.fromarray(bar.colormap(shares, bar.sign == "all"))), (0, 0))
-        for label, y, anchor in zip(labels, (0, height // 2, height - 1), ("lt", "lm", "lb"), strict=True):
+        levels = np.linspace(1, -1 if bar.sign == "all" else 0, height - 2)[:, np.newaxis].repeat(unit, 1)
+        paper.paste(framed(Image.fromarray(bar.colormap(levels, bar.sign == "all"))), (0, 0))
+        left, line = unit + unit // 2 + 2, unit * 5 // 4
+        places = ((0, line, "lt"), (height // 2, 0, "lm"), (height - 1, -line, "lb"))
+        for label, share, (y, step, anchor) in zip(labels, shares, places, strict=True):
             draw.line((unit + 2, y, unit + 2 + unit // 4, y), fill=FRAME)
-            draw.text((unit + unit // 2 + 2, y), label, fill=INK, font=self.font, anchor=anchor)
+            draw.text((left, y), label, fill=INK, font=self.font, anchor=anchor)
+            draw.text((left, y + step), share, fill=INK, font=self.font, anchor=anchor)
         return paper
 
 
@@ -147,12 +186,28 @@ def framed(picture: Image.Image) -> Image.Image:
     return paper
 
 
+def in_letters(text: str) -> str:
+    """Return text in the letters that the font has, in one line."""
+    plain = unicodedata.normalize("NFKD", printable(" ".join(text[: 4 * LINE].split()), LINE))
+    plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return plain.replace("−", "-").encode("ascii", "replace").decode()[:300]
+
+
 def fitting(title: str, font: Any, width: int) -> str:
     """Return the title in the letters that the font has, cut to the width."""
-    plain = unicodedata.normalize("NFKD", printable(" ".join(title[: 4 * LINE].split()), LINE))
-    plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    plain = plain.replace("−", "-")
-    text = plain.encode("ascii", "replace").decode()[:300]
+    text = in_letters(title)
     while text and font.getlength(text) > width:
         text = text.removesuffix("...")[:-1] + "..." if len(text) > 4 else ""
     return text
+
+
+def wrapped(text: str, font: Any, width: int) -> list[str]:
+    """Return text in lines of this width; a word that is longer is cut."""
+    lines: list[str] = []
+    for word in in_letters(text).split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and font.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(fitting(word, font, width))
+    return lines

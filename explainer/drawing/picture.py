@@ -7,6 +7,8 @@ from typing import Any
 from numpy.typing import ArrayLike
 from PIL import Image
 
+from ..errors import InputError
+from ..plain.checks import is_number
 from ..plain.keywords import only_named
 from .amounts import PERCENTILE, shares_of
 from .panels import Look, checked
@@ -29,6 +31,8 @@ def render(
     alpha_overlay: float = 0.5,
     colorbar: bool = True,
     title: str | None = None,
+    caption: str | None = None,
+    whole: float | None = None,
     min_size: int = 320,
 ) -> Image.Image:
     """Draw the relevance of one sample.
@@ -78,6 +82,12 @@ def render(
         Whether to draw the scale, in the styles that have colours of their own.
     title : str, optional
         One line above, cut where the picture ends.
+    caption : str, optional
+        What the map has to be read with, below, in as many lines as it takes.
+    whole : float, optional
+        The amount that is 100 %: the colour bar then says what share of it has the full colour. An
+        explanation gives the relevance of its target, or for methods that do not keep it the sum of all
+        amounts of the map.
     min_size : int
         The longer edge of the map is enlarged by a whole factor to at least this many pixels.
 
@@ -104,9 +114,12 @@ def render(
     )
     amounts = look.amounts(relevance)
     limit = look.limit(amounts) if scale is None else checked(scale)
+    if whole is not None and not (is_number(whole) and whole > 0):
+        raise InputError(f"whole is {whole}; expected a positive number, which is 100 %")
     panels = look.panels(shares_of(amounts, limit), photo)
     writing = Writing.beside(panels[-1].size)
     body = [framed(panel) for panel in panels]
     if colorbar and look.has_colours:
-        body.append(writing.bar(look.bar(limit, [amounts]), body[-1].height))
-    return writing.page(writing.titled(writing.row(body), title))
+        body.append(writing.bar(look.bar(limit, [amounts], whole), body[-1].height))
+    drawn = writing.titled(writing.row(body), title)
+    return writing.page(writing.captioned(drawn, writing.lines(caption, drawn.width)))

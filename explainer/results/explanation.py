@@ -19,9 +19,11 @@ from ..plain.keywords import check_known, named, only_named
 from ..plain.tables import html_table, text_table
 from ..tensor import Array
 from ..text import LINE, printable
-from ..walk.audit import SUMS, Audit
+from ..walk.audit import Audit
+from .facts import facts_of
 from .formats import write
 from .keys import ONE, key_of
+from .remarks import remark_on, whole_of
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -126,10 +128,14 @@ class Explanation:
     def __repr__(self) -> str:
         target = self.region or ("a whole tensor" if self.target is None else f"{self.target.tolist()}")
         conserved = ", ".join(f"{value:.4g}" for value in self.conserved[:4])
-        return printable(f"<Explanation of {target} in {self.target_name!r}, conserved {conserved}>", LINE)
+        remarks = dict.fromkeys(filter(None, (self.remark(sample) for sample in range(len(self.start)))))
+        parts = [f"<Explanation of {target} in {self.target_name!r}, conserved {conserved}", *remarks]
+        return printable("; ".join(parts[:4]) + ">", LINE)
 
     def __str__(self) -> str:
-        return text_table(*self._table())
+        remarks = [(sample, self.remark(sample)) for sample in range(len(self.start))]
+        lines = [f"sample {sample}: {remark}" for sample, remark in remarks if remark]
+        return "\n".join([text_table(*self._table()), *map(printable, lines)])
 
     def _repr_html_(self) -> str:
         try:
@@ -159,6 +165,11 @@ class Explanation:
     def title(self, sample: int = 0) -> str:
         """The label, and what relevance had to pass through."""
         return " through ".join([self.label(sample), *self.conditions])
+
+    def remark(self, sample: int = 0) -> str:
+        """What its map has to be read with, in one line: that it is 0 everywhere, or that biases, epsilon or
+        conditions took nearly all of the relevance. "" where there is nothing of the kind."""
+        return remark_on(self, sample)
 
     def rival(self, sample: int = 0) -> str:
         """The name of a margin's other side, or its index; "" where there is none."""
@@ -263,7 +274,7 @@ class Explanation:
         ----------
         sample : int
         **options
-            See `explainer.render`; the photo and the layout are filled in.
+            See `explainer.render`; the photo, the layout, the caption and the whole are filled in.
 
         Returns
         -------
@@ -281,7 +292,13 @@ class Explanation:
             raise InputError(f"sample {sample} is not one of the {len(self.start)} that were explained")
         is_shown = not isinstance(self.relevance, dict) or self.pictured in self.relevance
         photo = self.photos[sample] if is_shown and sample < len(self.photos) else None
-        filled: Drawing = {"photo": photo, "layout": self.layout, **options}
+        filled: Drawing = {
+            "photo": photo,
+            "layout": self.layout,
+            "caption": self.remark(sample) or None,
+            "whole": whole_of(self, sample),
+            **options,
+        }
         return render(self.drawn[sample], **filled)
 
     def _repr_png_(self) -> bytes:
@@ -290,35 +307,8 @@ class Explanation:
         return buffer.getvalue()
 
     def to_dict(self) -> dict[str, Any]:
-        """The numbers without the arrays: target, prediction, conservation, audit."""
-        target = None if self.target is None else self.target.tolist()
-        return {
-            "method": self.method,
-            "composite": self.composite,
-            "how": dict(self.how),
-            "recipe": None if self.recipe is None else repr(self.recipe),
-            "ask": None if self.ask is None else repr(self.ask),
-            "target": target,
-            "target_name": self.target_name,
-            "label": [self.label(sample) for sample in range(len(self.start))],
-            "region": self.region or None,
-            "conditions": list(self.conditions),
-            "kind": self.kind,
-            "against": None if self.against is None else self.against.tolist(),
-            "score": [_number(value) for value in self.score],
-            "delta": None if self.delta is None else [_number(value) for value in self.delta],
-            "start": self.start.tolist(),
-            "conserved": [_number(value) for value in self.conserved],
-            "audit": [
-                {
-                    "node": step.node,
-                    "operator": step.operator,
-                    "rule": step.rule,
-                    **{name: [_number(value) for value in getattr(step, name)] for name in SUMS},
-                }
-                for step in self.audit
-            ],
-        }
+        """The numbers without the arrays: target, prediction, conservation, remarks, audit."""
+        return facts_of(self)
 
     @named(Drawing)
     def save(self, path: str | Path, *, sample: int = 0, **options: Unpack[Drawing]) -> None:
@@ -355,7 +345,3 @@ class Explanation:
         numbers = {"start": self.start, "conserved": self.conserved, "score": self.score}
         sides = {"target": self.target, "against": self.against}
         return maps | numbers | {name: side for name, side in sides.items() if side is not None}
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -10,6 +10,7 @@ from ..drawing.options import Colouring
 from ..errors import InputError
 from ..plain.keywords import check_known, named
 from .explanation import Explanation
+from .remarks import whole_of
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -92,4 +93,5 @@ def cells_of(item: Any) -> Iterator[Any]:
     relevance = item.drawn
     photos = (*item.photos, *[None] * len(relevance))
     for sample, values in enumerate(relevance):
-        yield Cell(values, item.layout, photos[sample], item.title(sample))
+        remark, whole = item.remark(sample) or None, whole_of(item, sample)
+        yield Cell(values, item.layout, photos[sample], item.title(sample), remark, whole)

@@ -1,0 +1,85 @@
+"""What a map has to be read with: that it is empty, or that hardly anything of the relevance is in it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..tensor import Array
+
+if TYPE_CHECKING:
+    from .explanation import Explanation
+
+# Less of the relevance than this in a map is said beside it.
+LITTLE = 0.1
+
+
+def remark_on(explanation: Explanation, sample: int) -> str:
+    """One line on a sample's map; "" where it says what it seems to say."""
+    values = explanation.drawn[sample]
+    if not np.any(values):
+        return f"{_which(explanation)} is 0 everywhere{_why(explanation, sample)}"
+    kept = float(explanation.conserved[sample])
+    if not abs(kept) < LITTLE:
+        return ""
+    taken = [
+        f"{name} took {percent(share)}"
+        for name, share in (
+            ("biases", _share(explanation, "bias", sample)),
+            ("epsilon", _share(explanation, "epsilon", sample)),
+            ("conditions", _share(explanation, "masked", sample)),
+        )
+        if abs(share) >= LITTLE / 10
+    ]
+    return f"{percent(kept)} of the relevance reaches the input{': ' if taken else ''}{', '.join(taken)}"
+
+
+def whole_of(explanation: Explanation, sample: int) -> float | None:
+    """The amount that a sample's map is a part of: the target's relevance, or else all amounts of the map."""
+    start = abs(float(explanation.start[sample]))
+    if np.isfinite(explanation.conserved[sample]) and start > 0:
+        return start
+    return amount_of(explanation.drawn[sample])
+
+
+def amount_of(values: Array) -> float | None:
+    """Σ|values|, if that is a number to divide by."""
+    whole = float(np.sum(np.abs(values), dtype=np.float64))
+    return whole if 0 < whole < math.inf else None
+
+
+def percent(share: float) -> str:
+    """A share for people: three digits, and 99.9 % rather than 100 % where something is missing."""
+    text = f"{100 * share:.3g}"
+    if text == "100" and share < 1:
+        text = "99.9"
+    return ("0" if text == "-0" else text if "e+" not in text else f"{100 * share:.0f}") + " %"
+
+
+def _which(explanation: Explanation) -> str:
+    relevance = explanation.relevance
+    if isinstance(relevance, dict) and any(map(np.any, relevance.values())):
+        name = explanation.pictured if explanation.pictured in relevance else next(iter(relevance))
+        return f"the map of {name!r}"
+    return "the map"
+
+
+def _why(explanation: Explanation, sample: int) -> str:
+    if explanation.how.get("signed", "False") == "False" and explanation.method.startswith("grad_cam"):
+        return ": nothing positive speaks for the target; signed=True shows what speaks against it"
+    if explanation.method != "lrp" or "noise" in explanation.how:
+        return ""
+    if not explanation.start[sample] and explanation.kind not in ("clrp", "sglrp"):
+        return ": the relevance at the target is 0"
+    if explanation.conditions and _share(explanation, "masked", sample):
+        return ": nothing passes the conditions"
+    return ": no relevance reaches the input"
+
+
+def _share(explanation: Explanation, name: str, sample: int) -> float:
+    """What all steps together take of the target's relevance."""
+    start = float(explanation.start[sample])
+    amounts = [float(getattr(step, name)[sample]) for step in explanation.audit]
+    return math.fsum(amounts) / start if start and all(map(math.isfinite, amounts)) else 0.0

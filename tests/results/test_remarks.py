@@ -1,0 +1,178 @@
+"""A map that is empty, or that hardly any of the relevance is in, says so wherever it is shown."""
+
+import json
+
+import numpy as np
+import pytest
+from building import parse, rng
+from command_line import run
+from PIL import Image
+
+import explainer
+from explainer import Explainer, InputError, Preprocess
+from explainer.drawing.colours import ColorMap
+from explainer.drawing.paper import Bar, Writing, wrapped
+from explainer.results.remarks import percent
+
+NET = """g (float[N,3,12,12] x) => (float[N,2] y) {{
+    c = Conv <pads = [1, 1, 1, 1]> ({}, k, b) r = Relu (c) p = GlobalAveragePool (r) f = Flatten (p)
+    y = MatMul (f, w) }}"""
+PICTURE = Image.fromarray(rng(0).integers(1, 256, (12, 12, 3), dtype=np.uint8))
+EMPTY = "the map is 0 everywhere"
+
+
+def net(bias=0.0, weight=1.0, inner="x"):
+    model = parse(
+        NET.format(inner), k=rng(1).random((4, 3, 3, 3)), b=np.full(4, bias), w=np.full((4, 2), weight)
+    )
+    if inner != "x":
+        model.graph.node.insert(
+            0, parse(f"g (float[N] x) => (float[N] {inner}) {{ {inner} = Neg (x) }}").graph.node[0]
+        )
+    return model
+
+
+def explained(model, **how):
+    return Explainer(model, preprocess=Preprocess(scale=1 / 255), **how).explain(PICTURE, 1)
+
+
+def test_a_map_that_the_biases_took_says_so_everywhere():
+    found = explained(net(bias=3e4))
+    remark = found.remark()
+    assert (
+        remark.endswith("% of the relevance reaches the input: biases took 99.9 %") or "took 100 %" in remark
+    )
+    assert found.conserved[0] < 0.001
+    assert remark in repr(found) and remark in str(found) and found.to_dict()["remarks"] == [remark]
+    plain, noted = found.heatmap(caption=None), found.heatmap()
+    assert noted.height > plain.height and noted.width == plain.width
+
+
+def test_a_map_that_holds_its_relevance_has_no_remark():
+    found = explained(net())
+    assert found.remark() == "" and found.to_dict()["remarks"] == [None]
+    assert repr(found).count(";") == 0 and "sample 0:" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("model", "how", "why"),
+    [
+        (net(weight=-1.0), {"method": "grad_cam"}, ": nothing positive speaks for the target; signed=True"),
+        (net(weight=-1.0), {"method": "grad_cam_plus_plus"}, ""),
+        (net(inner="n"), {}, ": the relevance at the target is 0"),
+        (net(inner="n"), {"method": "gradient"}, ""),
+        (net(inner="n"), {"method": "integrated_gradients", "n_steps": 3}, ""),
+        (net(inner="n"), {"method": "smoothgrad", "n_samples": 2}, ""),
+        (net(inner="n"), {"method": "occlusion"}, ""),
+        (net(inner="n"), {"method": "rise", "n_masks": 8}, ""),
+    ],
+    ids=lambda value: str(value)[:30] if isinstance(value, dict) else "",
+)
+def test_an_empty_map_says_so(model, how, why):
+    found = explained(model, **how)
+    assert not np.any(found.relevance)
+    assert found.remark().startswith(EMPTY + why)
+    found.heatmap()
+    explainer.grid([found, found], scale="own")
+
+
+def test_what_is_signed_is_not_told_to_be():
+    found = explained(net(weight=-1.0), method="grad_cam", signed=True)
+    assert np.any(found.relevance) and found.remark() == ""
+
+
+def test_conditions_take_their_share():
+    model = net()
+    model.graph.node[-1].input[1] = "v"
+    model.graph.initializer.append(explainer_tensor("v", np.array([[0, 0.0], [1, 1], [1, 1], [1, 1]])))
+    ex = Explainer(model, preprocess=Preprocess(scale=1 / 255))
+    nothing = ex.explain(PICTURE, 1, conditions={"r": [0]})
+    assert nothing.remark() == EMPTY + ": nothing passes the conditions"
+
+
+def explainer_tensor(name, values):
+    from onnx import numpy_helper
+
+    return numpy_helper.from_array(values.astype(np.float32), name)
+
+
+def test_each_sample_has_its_own():
+    x = np.concatenate([np.zeros((1, 3, 12, 12)), np.ones((1, 3, 12, 12))]).astype(np.float32)
+    found = Explainer(net()).explain(x, 1)
+    assert found.remark(0).startswith(EMPTY) and found.remark(1) == ""
+    assert "sample 0: the map" in str(found) and "sample 1:" not in str(found)
+
+
+def test_the_map_of_one_input_of_several_is_named():
+    model = parse(
+        "g (float[N,4] a, float[N,4] b) => (float[N,4] y) { z = Mul (a, zero) y = Add (z, b) }",
+        zero=np.float32(0),
+    )
+    found = Explainer(model).explain(dict.fromkeys("ab", np.ones((1, 4), np.float32)), 2)
+    assert found.remark().startswith("the map of 'a' is 0 everywhere")
+
+
+def test_the_command_line_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    PICTURE.save("p.png")
+    for name, model in (("biased.onnx", net(bias=3e4)), ("dead.onnx", net(inner="n"))):
+        (tmp_path / name).write_bytes(model.SerializeToString())
+        scale = ["--scale", "0.0039", "--target", "1"]
+        words = "biases took" if name == "biased.onnx" else EMPTY
+        full = run("explain", name, "p.png", "-o", "o.png", *scale)
+        assert full.exit_code == 0 and "  note        " in full.output and words in full.output
+        short = run("explain", name, "p.png", "-o", "out/", *scale)
+        assert words in short.output
+        told = run("explain", name, "p.png", "-o", "o.png", "--json", *scale)
+        assert words in json.loads(told.stdout)["remark"]
+
+
+def test_a_colour_bar_says_its_share_of_the_whole():
+    bar = Bar(ColorMap.of("bwr"), "all", 0.5, whole=200.0)
+    assert bar.share == "0.25%" and bar.notes == ["% of the total"]
+    assert Bar(ColorMap.of("bwr"), "all", 3.0, whole=2.0).share == "150%"
+    assert Bar(ColorMap.of("bwr"), "all", 0.0, whole=2.0).notes == []
+    assert Bar(ColorMap.of("bwr"), "all", 1.0, pool=4).notes == ["sums of 4 x 4"]
+    found = explained(net(bias=3e4))
+    start, limit = float(found.start[0]), 1.0
+    assert np.array_equal(found.heatmap(scale=limit), explainer.render(
+        found.drawn[0], found.photos[0], scale=limit, whole=start, caption=found.remark()))  # fmt: skip
+    with pytest.raises(InputError, match="whole is 0; expected a positive number"):
+        explainer.render(np.ones((4, 4)), whole=0)
+    with pytest.raises(InputError, match="caption: text, not 5"):
+        explainer.render(np.ones((4, 4)), caption=5)
+
+
+@pytest.mark.parametrize("pool", [1, 4])
+@pytest.mark.parametrize("sign", ["all", "positive", "negative", "absolute_value"])
+def test_labels_of_the_smallest_bar_do_not_overlap(sign, pool):
+    """Every line of text has its own rows: between two there is one without ink."""
+    writing = Writing(13)
+    bar = Bar(ColorMap.of("fff,fff"), sign, 0.5, True, True, pool, 200.0)
+    ink = (np.asarray(writing.bar(bar, 1))[:, 24:] < 100).all(axis=-1).any(axis=1)
+    bands = int(np.sum(np.diff(ink.astype(int), prepend=0) == 1))
+    lines = len(list(filter(None, bar.labels()))) + (2 if sign == "all" else 1) + len(bar.notes)
+    assert bands == lines
+
+
+def test_captions_are_wrapped_and_never_wider_than_the_picture():
+    font = Writing(13).font
+    text = "0.0676 % of the relevance reaches the input: biases took 99.9 % " * 3 + "x" * 90
+    for width in (40, 96, 320):
+        lines = wrapped(text, font, width)
+        assert all(font.getlength(line) <= width for line in lines)
+    assert " ".join(wrapped(text[:60], font, 96)) == text[:60].strip()
+    assert wrapped("", font, 96) == []
+
+
+def test_per_cent():
+    shares = {
+        0.99968: "99.9 %",
+        1.0: "100 %",
+        0.00068: "0.068 %",
+        -0.0: "0 %",
+        12.3456: "1235 %",
+        0.5: "50 %",
+        1e-9: "1e-07 %",
+    }
+    assert {share: percent(share) for share in shares} == shares
