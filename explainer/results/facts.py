@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..walk.audit import SUMS
-
-if TYPE_CHECKING:
-    from .explanation import Explanation
+from .explained import Explained
 
 
-def facts_of(explanation: Explanation) -> dict[str, Any]:
+def facts_of(explanation: Explained) -> dict[str, Any]:
     """Target, prediction, conservation and audit, ready for JSON."""
     samples = range(len(explanation.start))
     return {

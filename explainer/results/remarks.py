@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..tensor import Array
-
-if TYPE_CHECKING:
-    from .explanation import Explanation
+from .explained import Explained
 
 # Less of the relevance than this in a map is said beside it.
 LITTLE = 0.1
 
 
-def remark_on(explanation: Explanation, sample: int) -> str:
+def remark_on(explanation: Explained, sample: int) -> str:
     """One line on a sample's map; "" where it says what it seems to say."""
     values = explanation.drawn[sample]
     if not np.any(values):
@@ -36,7 +33,7 @@ def remark_on(explanation: Explanation, sample: int) -> str:
     return f"{percent(kept)} of the relevance reaches the input{': ' if taken else ''}{', '.join(taken)}"
 
 
-def whole_of(explanation: Explanation, sample: int) -> float | None:
+def whole_of(explanation: Explained, sample: int) -> float | None:
     """The amount that a sample's map is a part of: the target's relevance, or else all amounts of the map."""
     start = abs(float(explanation.start[sample]))
     if np.isfinite(explanation.conserved[sample]) and start > 0:
@@ -58,7 +55,7 @@ def percent(share: float) -> str:
     return ("0" if text == "-0" else text if "e+" not in text else f"{100 * share:.0f}") + " %"
 
 
-def _which(explanation: Explanation) -> str:
+def _which(explanation: Explained) -> str:
     relevance = explanation.relevance
     if isinstance(relevance, dict) and any(map(np.any, relevance.values())):
         name = explanation.pictured if explanation.pictured in relevance else next(iter(relevance))
@@ -66,7 +63,7 @@ def _which(explanation: Explanation) -> str:
     return "the map"
 
 
-def _why(explanation: Explanation, sample: int) -> str:
+def _why(explanation: Explained, sample: int) -> str:
     if explanation.how.get("signed", "False") == "False" and explanation.method.startswith("grad_cam"):
         return ": nothing positive speaks for the target; signed=True shows what speaks against it"
     if explanation.method != "lrp" or "noise" in explanation.how:
@@ -78,7 +75,7 @@ def _why(explanation: Explanation, sample: int) -> str:
     return ": no relevance reaches the input"
 
 
-def _share(explanation: Explanation, name: str, sample: int) -> float:
+def _share(explanation: Explained, name: str, sample: int) -> float:
     """What all steps together take of the target's relevance."""
     start = float(explanation.start[sample])
     amounts = [float(getattr(step, name)[sample]) for step in explanation.audit]
