@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from ..model.graph import Graph, Node
 from ..tensor import Reshape, Slice, Transpose, Value
 from .base import Bound, Layer, Parameters, attribute
 from .kinds import CONVOLUTION, DENSE
-from .normalize import STATISTICS, Biased, normalization
+from .normalize import STATISTICS, Biased, amounts_of, normalization
 from .product import MatrixProduct
 from .registry import register
 from .windows import Windows, unreached
@@ -34,13 +34,23 @@ class Affine(Biased):
             self.operands.update((f"{what} of {norm.name}", norm.operand(i)) for i, what in STATISTICS)
 
     def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        return self._merged(values, normalization)
+
+    def amounts(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        return self._merged(values, amounts_of)
+
+    def _merged(
+        self,
+        values: Mapping[str, Value],
+        normalised: Callable[[Node, Mapping[str, Value]], tuple[Value, Value]],
+    ) -> dict[str, Value]:
         p = self.stored(values)
         if self.norm_after is not None:
-            scale, shift = normalization(self.norm_after, values)
+            scale, shift = normalised(self.norm_after, values)
             p["b"] = shift + p["b"] * scale if "b" in p else shift
             p["w"] = self.scale_outputs(p["w"], scale)
         if self.norm_before is not None:
-            scale, shift = normalization(self.norm_before, values)
+            scale, shift = normalised(self.norm_before, values)
             moved = self.sum_over_inputs(self.scale_inputs(p["w"], shift))
             p["b"] = p["b"] + moved if "b" in p else moved
             p["w"] = self.scale_inputs(p["w"], scale)

@@ -136,6 +136,10 @@ class Layer:
         """The parameters, made from the tensors they are stored in."""
         return {letter: values[name] for letter, name in self.operands.items()}
 
+    def amounts(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """The parameters of the amounts of what they are stored in: with them z is all that is added up."""
+        return self.prepare(values)
+
     def read(self, values: Mapping[str, Value]) -> Value:
         """The layer's input among the values of a call: a Bundle where there are several."""
         x = Bundle(values.get(name) for name in self.inputs)

@@ -19,9 +19,19 @@ STATISTICS = tuple(enumerate(("scale", "shift", "mean", "variance"), start=1))
 
 def normalization(node: Node, values: Mapping[str, Value]) -> tuple[Value, Value]:
     """A BatchNormalization as scale and shift, (C,) each: y = x·scale + shift."""
-    gamma, beta, mean, variance = (values[name] for name in node.inputs[1:5])
-    scale = gamma / Sqrt(variance + attribute(node, "epsilon"))
+    scale, beta, mean = _parts(node, values)
     return scale, beta - mean * scale
+
+
+def amounts_of(node: Node, values: Mapping[str, Value]) -> tuple[Value, Value]:
+    """The same of amounts, of which nothing is taken away."""
+    scale, beta, mean = _parts(node, values)
+    return scale, beta + mean * scale
+
+
+def _parts(node: Node, values: Mapping[str, Value]) -> tuple[Value, Value, Value]:
+    gamma, beta, mean, variance = (values[name] for name in node.inputs[1:5])
+    return gamma / Sqrt(variance + attribute(node, "epsilon")), beta, mean
 
 
 class Biased(Layer):
@@ -63,6 +73,10 @@ class BatchNormalization(Biased):
 
     def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
         scale, shift = normalization(self.node, values)
+        return {"w": scale, "b": shift}
+
+    def amounts(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        scale, shift = amounts_of(self.node, values)
         return {"w": scale, "b": shift}
 
     def forward(self, x: Value, p: Parameters) -> Value:

@@ -149,8 +149,9 @@ class AveragePool(Pool):
         where = self.geometry(x)
         cells = self.within(np.ones((1, 1, *x.shape[2:]), dtype=x.dtype))
         if attribute(self.node, "count_include_pad"):
-            # Declared padding counts; what ceil_mode adds beyond it does not.
-            declared = [max(pad, 0) for pad in self.declared(x)]
+            # Declared padding counts; what the last window adds beyond it does not, or did not yet.
+            old = self.node.opset < 19 and not self.windows(x).ceil_mode
+            declared = [max(pad, 0) for pad in (self.grown(x) if old else self.declared(x))]
             cells = tensor.Pad(cells, _spatial(declared), cells.dtype.type(1))
             extra = [total - own for total, own in zip(where["pads"], declared, strict=True)]
             where = {**where, "pads": extra}

@@ -64,18 +64,21 @@ class Windows:
         return begins + ends
 
     def grown(self, sizes: Sequence[int], kernel: Sequence[int], pads: Sequence[int]) -> list[int]:
-        """A pool's pads with the ends grown so that the last window of ceil_mode just fits.
+        """A pool's pads with the ends grown so that its last window just fits.
+
+        With ceil_mode that may reach beyond the padding, and so may the only window of an input that is
+        smaller than it, which onnxruntime counts where it starts inside.
 
         Raises
         ------
         UnsupportedError
-            The window is larger than all that it slides over: ONNX does not say what comes of it.
+            No window has a place.
         """
         rank, grown = len(kernel), list(pads)
         for axis, (size, step, dilation) in enumerate(zip(sizes, self.strides, self.dilations, strict=True)):
             span = (kernel[axis] - 1) * dilation + 1
             room = size + pads[axis] + pads[rank + axis] - span
-            count = (-(-room // step) if self.ceil_mode else room // step) + 1
+            count = (-(-room // step) if self.ceil_mode else int(room / step)) + 1
             # A window that would start beyond the input and its first padding does not count.
             if self.ceil_mode and (count - 1) * step >= size + pads[axis]:
                 count -= 1
@@ -83,9 +86,8 @@ class Windows:
                 raise UnsupportedError(
                     f"a window of {span} places is larger than the {size} there are, with their padding"
                 )
-            if self.ceil_mode:
-                needed = (count - 1) * step + span - size - pads[axis]
-                grown[rank + axis] = max(needed, grown[rank + axis])
+            needed = (count - 1) * step + span - size - pads[axis]
+            grown[rank + axis] = max(needed, grown[rank + axis])
         return grown
 
 

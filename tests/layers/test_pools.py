@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import onnx
 import pytest
-from building import NEWEST, one_node, relative, rng, run
+from building import NEWEST, one_node, parse, relative, rng, run
 from compiled import CLOSE
 from compiled import run as run_compiled
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
@@ -125,18 +125,19 @@ def test_the_map_is_of_what_onnxruntime_computes(pad, ceil_mode, strides):
 def test_compiled(ceil_mode):
     """With pads as large as the kernel in it, which onnxruntime takes of no node that is written so."""
     x = rng(3).standard_normal((2, 1, 7, 6)).astype(np.float32)
-    attributes = {"kernel_shape": [2, 3], "strides": [2, 1], "dilations": [2, 2], "ceil_mode": ceil_mode}
-    model = net("MaxPool", x, auto_pad="SAME_UPPER", **attributes)
+    model = parse(f"""g (float[N,1,7,6] x) => (float[N,1] y) {{ p = MaxPool <auto_pad = "SAME_UPPER",
+        kernel_shape = [2, 3], strides = [2, 1], dilations = [2, 2], ceil_mode = {ceil_mode}> (x)
+        s = Mul (p, p) y = ReduceMean <keepdims = 0> (s, axes) }}""", axes=np.array([2, 3]))  # fmt: skip
     for method in ("lrp", "gradient"):
-        compiled = explainer.compile(model, target="y", method=method)
-        wanted = Explainer(model, method=method).explain(x, "y").relevance
+        compiled = explainer.compile(model, method=method)
+        wanted = Explainer(model, method=method).explain(x).relevance
         assert relative(run_compiled(compiled, x)["relevance"], wanted) < CLOSE
 
 
 @pytest.mark.parametrize(
     ("attributes", "reason"),
     [
-        ({"kernel_shape": [4], "strides": [2]}, "a window of 4 places is larger than the 3 there are"),
+        ({"kernel_shape": [4], "strides": [1]}, "a window of 4 places is larger than the 3 there are"),
         (
             {"kernel_shape": [2], "strides": [1], "dilations": [4], "pads": [1, 1]},
             "a window holds padding alone",
