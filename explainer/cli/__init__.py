@@ -1,69 +1,8 @@
 """The command ``onnx-lrp``: the only part that knows click, prints, and ends the process."""
 
-from __future__ import annotations
+from . import starting
 
-import sys
-import warnings
-from typing import Any
+with starting.quietly():
+    from .group import main
 
-import click
-
-import explainer
-
-from .again import advice, in_lines
-from .checking import check
-from .commands import compile_command, composites, methods, operators, rules
-from .explain import explain
-from .say import LONGEST, say
-
-
-class Commands(click.Group):
-    """A group in which whatever goes wrong becomes one message and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            with warnings.catch_warnings(), explainer.files.recording():
-                warnings.showwarning = in_one_line
-                return super().invoke(ctx)
-        except click.ClickException as error:
-            shown = explainer.printable(error.message, LONGEST)
-            error.message = shown  # type: ignore[misc]  # click's own classes know no other way
-            raise
-        except (click.Abort, click.exceptions.Exit, BrokenPipeError):
-            raise
-        except Exception as error:  # a user reads one line even of our own mistakes; --debug shows the rest
-            if ctx.meta.get("debug"):
-                raise
-            raise click.ClickException(message(error, ctx)) from error
-
-
-def in_one_line(message: Warning | str, *where: Any, **source: Any) -> None:
-    """Print a warning, ours or a library's, without the line of code that it comes from."""
-    say(f"Warning: {' '.join(str(message).split())}", error=True)
-
-
-def message(error: Exception, ctx: click.Context) -> str:
-    """Return what a user reads about an error."""
-    if isinstance(error, explainer.ExplainerError):
-        return error.text + in_lines(advice(error, ctx))
-    if isinstance(error, MemoryError):
-        return f"not enough memory: {explainer.printable(error) or 'give smaller or fewer pictures'}"
-    if isinstance(error, OSError):
-        name = explainer.printable(error.filename or "the output")
-        return f"{name} cannot be read or written: {error.strerror or error}"
-    first = explainer.printable((str(error).strip() or "no message").splitlines()[0], LONGEST)
-    return f"internal error ({type(error).__name__}: {first}). Please report it with what --debug prints"
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.version_option(explainer.__version__, message="%(prog)s %(version)s")
-def main() -> None:
-    """Explain what an ONNX model sees: layer-wise relevance propagation on the file as it is."""
-    # A name in another script must not end a command whose terminal cannot show it.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-
-
-for command in (explain, check, operators, methods, composites, rules, compile_command):
-    main.add_command(command)
+__all__ = ["main"]

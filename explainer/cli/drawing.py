@@ -104,6 +104,10 @@ def drawing_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """
     if options["style"] in ("masked_image", "alpha_scaling") and options["sign"] == "all":
         raise click.UsageError(f"--style {options['style']} cannot show both signs: add --sign positive")
+    if options["skip_existing"] and (options["shared_scale"] or options["grid"]):
+        raise click.UsageError(
+            "--skip-existing leaves out images, and --shared-scale and --grid need all: take --fixed-scale"
+        )
     if options["shared_scale"] and options["fixed_scale"] is not None:
         raise click.UsageError("--shared-scale and --fixed-scale exclude each other")
     if options["grid"] and Path(options["grid"]).suffix.lower() != ".png":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from time import perf_counter
 from typing import Any
 
@@ -11,10 +9,11 @@ import click
 
 import explainer
 
-from . import channels, report
+from . import channels, stopping
 from .again import Repeatable
-from .drawing import common_scale, drawing_of, drawing_options
+from .drawing import drawing_of, drawing_options
 from .given import Inputs, input_option
+from .lines import Lines
 from .opening import open_model, opening_options
 from .options import (
     ask_of,
@@ -23,8 +22,8 @@ from .options import (
     start_options,
     target_option,
 )
-from .pictures import Job, check_outputs, endings_of, list_jobs, make_folder
-from .progress import Progress, Steps
+from .pictures import check_outputs, endings_of, list_jobs, make_folder
+from .running import Run
 
 
 @click.command(cls=Repeatable)
@@ -43,6 +42,17 @@ from .progress import Progress, Steps
 @runtime_options
 @click.option("--save-relevance", is_flag=True, help="Also write the numbers, as .npz beside the heat map.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per image and line.")
+@click.option(
+    "--json-lines",
+    "lines",
+    metavar="FILE",
+    help="Also write them to a file; with --skip-existing they are added to those that it has.",
+)
+@click.option(
+    "--skip-existing",
+    is_flag=True,
+    help="Explain the images alone whose results are not all there: goes on with a run that was stopped.",
+)
 def explain(
     model: str,
     images: tuple[str, ...],
@@ -71,85 +81,27 @@ def explain(
         with channels.calling(options["ranks"], options["keep"]):
             explained = open_model(model, options)
     names = images if explained is None else inputs.named(explained)
-    jobs, several = list_jobs(names, output, with_numbers, endings_of(targets))
-    outputs = [path for picture in jobs for job in picture for path in job.written]
-    outputs += [options["grid"]] if options["grid"] else []
-    explainer.files.read(model, *(picture[0].picture for picture in jobs))
-    check_outputs(outputs)
-    asks = [ask_of(options, target) for target in targets]
-    if explained is None:
-        with channels.calling(options["ranks"], options["keep"]):
-            explained = open_model(model, options)
-    check_outputs(outputs)  # now the model has said where its weights lie
-    if several:
-        make_folder(output)
-    cuts = [explained.start_of(target).cut.partition(" ")[0] for target in targets]
-    loading = perf_counter() - began
+    pictures, several = list_jobs(names, output, with_numbers, endings_of(targets))
+    files = [path for picture in pictures for job in picture for path in job.written]
+    files += filter(None, (options["grid"], options["lines"]))
+    explainer.files.read(model, *inputs.paths, *(picture[0].picture for picture in pictures if images))
+    check_outputs(files)
+    run = Run(pictures, several, options, drawing)
+    with stopping.telling(run.told):
+        asks = [ask_of(options, target) for target in targets]
+        if explained is None:
+            with channels.calling(options["ranks"], options["keep"]):
+                explained = open_model(model, options)
+        cuts = [explained.start_of(target).cut.partition(" ")[0] for target in targets]
+        check_outputs(files)  # now the model has said where its weights lie
+        if several:
+            make_folder(output)
+        if options["lines"]:
+            run.lines = Lines(options["lines"], options["skip_existing"])
+        if options["skip_existing"]:
+            run.skip_existing()
 
-    waiting: list[tuple[explainer.Explanation, Job, dict[str, Any]]] = []
-    failures = 0
-    progress = Progress(jobs, several and sys.stderr.isatty())
+        def asked_of(picture: str, place: int) -> Any:
+            return inputs.of(explained, picture if images else None, place, run.total)
 
-    def deliver(
-        explanation: explainer.Explanation, job: Job, numbers: dict[str, Any], scale: float | None
-    ) -> None:
-        explanation.save(job.heatmap, title=report.title_of(numbers), **drawing | {"scale": scale})
-        if job.numbers:
-            explanation.save(job.numbers)
-        if options["as_json"]:
-            progress.say_json({"image": job.picture, "written": job.written, **numbers})
-        elif several:
-            progress.say(report.in_short(job.picture, numbers, job.written))
-        else:
-            progress.say(*report.in_full(job.picture, numbers, job.written, loading))
-
-    for place, picture in enumerate(progress):
-        began = perf_counter()
-        asked_of = inputs.of(explained, picture[0].picture if images else None, place, len(jobs))
-        try:
-            watched = not several and sys.stderr.isatty()
-            with channels.calling(options["ranks"], options["keep"]), Steps(watched) as steps:
-                explanations = explained.explain_targets(asked_of, asks, progress=steps)
-        except (explainer.InputError, explainer.NumericalError) as error:
-            # What ails one picture need not ail the next; anything else ails the model.
-            if not several:
-                raise
-            failures += 1
-            name = picture[0].picture
-            progress.say(str(error) if name in str(error) else f"{name}: {error}", error=True)
-            continue
-        seconds = perf_counter() - began
-        for job, explanation, cut in zip(picture, explanations, cuts, strict=True):
-            numbers = report.describe(explanation, predicted(explanation), cut)
-            numbers |= {
-                "seconds": seconds,
-                "ranking": channels.rankings_of(explanation, options["ranks"]),
-            }
-            if options["shared_scale"] or options["grid"]:
-                waiting.append((explanation, job, numbers))
-            else:
-                deliver(explanation, job, numbers, drawing["scale"])
-    if waiting:
-        drawn = [explanation for explanation, _, _ in waiting]
-        scale = common_scale(drawn, drawing) if options["shared_scale"] else drawing["scale"]
-        for explanation, job, numbers in waiting:
-            deliver(explanation, job, numbers, scale)
-        if options["grid"]:
-            titles = [
-                f"{os.path.basename(job.picture)}: {report.target_of(numbers)}{channels.through(numbers)}"
-                for _, job, numbers in waiting
-            ]
-            shown = drawing if drawing["scale"] else drawing | {"scale": "shared"}
-            grid = explainer.grid(drawn, titles=titles, **shown)
-            with explainer.files.write_whole(options["grid"]) as file:
-                grid.save(file, "PNG")
-            if not options["as_json"]:
-                progress.say(f"all of them: {options['grid']}")
-    if failures:
-        raise click.ClickException(f"{failures} of {len(jobs)} images could not be explained")
-
-
-def predicted(explanation: explainer.Explanation) -> str:
-    """Return the model output that holds the prediction: the one asked about, else the first."""
-    asked = explanation.target_name
-    return asked if asked in explanation.outputs else next(iter(explanation.outputs))
+        run.go(explained, asked_of, asks, cuts, perf_counter() - began)

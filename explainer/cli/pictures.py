@@ -14,6 +14,8 @@ import click
 
 import explainer
 
+from .lines import Lines
+
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 # In bytes and in letters: file systems take names of 255 bytes.
@@ -22,11 +24,13 @@ LONGEST_NAME, LONGEST_ENDING = 180, 40
 
 @dataclass(frozen=True)
 class Job:
-    """One explanation: its picture, the heat map, and the file of numbers, if one is wanted."""
+    """One explanation: its picture, heat map and file of numbers, if one is wanted; which target, which place."""
 
     picture: str
     heatmap: str
     numbers: str | None
+    target: int = 0
+    place: int = 0
 
     @property
     def written(self) -> list[str]:
@@ -65,12 +69,21 @@ def list_jobs(
         bases = [output[: -len(".png")]]
     names = iter(distinct([base + ending for base in bases for ending in endings]))
     jobs = [
-        Job(picture, f"{name}.png", f"{name}.npz" if with_numbers else None)
-        for picture in pictures
-        for name in (next(names) for _ in endings)
+        Job(picture, f"{name}.png", f"{name}.npz" if with_numbers else None, target, place)
+        for place, picture in enumerate(pictures)
+        for target, name in enumerate(next(names) for _ in endings)
     ]
     count = len(endings)
     return [tuple(jobs[place : place + count]) for place in range(0, len(jobs), count)], to_folder
+
+
+def not_there(picture: Picture, lines: Lines | None) -> Picture:
+    """Return the jobs of a picture whose results, or their line, are not there; what is there is whole."""
+    return tuple(
+        job
+        for job in picture
+        if not all(map(os.path.isfile, job.written)) or (lines and not lines.has(job.written))
+    )
 
 
 def check_outputs(outputs: Sequence[str]) -> None:

@@ -18,15 +18,15 @@ CLEARED = "\r\x1b[K"
 class Progress:
     """Steps through the jobs with a bar, if it is seen; what is said meanwhile is printed at once."""
 
-    def __init__(self, jobs: Sequence[Picture], visible: bool) -> None:
-        self.jobs = jobs
+    def __init__(self, visible: bool) -> None:
         self.visible = visible
 
-    def __iter__(self) -> Iterator[Picture]:
+    def through(self, jobs: Sequence[Picture]) -> Iterator[Picture]:
+        """Step through them."""
         if not self.visible:
-            yield from self.jobs
+            yield from jobs
             return
-        with click.progressbar(self.jobs, file=sys.stderr) as bar:
+        with click.progressbar(jobs, file=sys.stderr, show_pos=True) as bar:
             yield from bar
 
     def say(self, *lines: str, error: bool = False) -> None:
