@@ -24,7 +24,7 @@ LONGEST_NAME, LONGEST_ENDING = 180, 40
 
 @dataclass(frozen=True)
 class Job:
-    """One explanation: its picture, heat map and file of numbers, if one is wanted; which target, which place."""
+    """One explanation: its picture, heat map, file of numbers if one is wanted; which target and place."""
 
     picture: str
     heatmap: str
