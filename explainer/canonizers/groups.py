@@ -138,18 +138,17 @@ def groups_of(graph: Graph, nodes: Iterable[Node]) -> list[Group]:
     """
     left = set(nodes)
     operators = {node.operator for node in left}
-    found: list[Group] = []
+    found, taken = list[Group](), set[Node]()
     for name, patterns in KNOWN.items():
         for pattern in patterns:
             if not any(operator in pattern for operator in operators):
                 continue
             for match in _met(graph, pattern):
-                if not left.isdisjoint(match.nodes) and not any(
-                    set(group.nodes) & set(match.nodes) & left for group in found
-                ):
+                asked = left.intersection(match.nodes)
+                if asked and asked.isdisjoint(taken):
                     found.append(Group(name, match.nodes))
-        for group in found:
-            left.difference_update(group.nodes)
+                    taken.update(match.nodes)
+        left -= taken
     return found
 
 

@@ -212,9 +212,8 @@ def matches(graph: Graph, pattern: str) -> Iterator[Match]:
     lines = lines_of(pattern)
     made = {name for line in lines for name in line.outputs}
     read = {name for line in lines for name in line.operands if not is_constant(name)} - made - {""}
-    for last in graph.nodes:
-        if last.operator not in lines[-1].operators:
-            continue
+    ends = (node for operator in set(lines[-1].operators) for node in graph.by_operator.get(operator, ()))
+    for last in sorted(ends, key=graph.places.__getitem__):
         names = {"": "", lines[-1].outputs[0]: last.outputs[0] if last.outputs else ""}
         for bound, nodes in _ways(graph, lines, names, ()):
             if all(bound[name] in graph.carrying for name in read if bound[name]):

@@ -163,6 +163,14 @@ class Graph:
         return {node: place for place, node in enumerate(self.nodes)}
 
     @cached_property
+    def by_operator(self) -> dict[str, list[Node]]:
+        """Operator -> its nodes, in the order in which they run."""
+        nodes: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            nodes.setdefault(node.operator, []).append(node)
+        return nodes
+
+    @cached_property
     def readers(self) -> dict[str, list[Node]]:
         """Tensor name -> the nodes that read it, once per node."""
         readers: dict[str, list[Node]] = {}

@@ -75,13 +75,13 @@ def _rows(
     for layer, rule in chosen:
         if layer.node not in reasons:
             there.setdefault(layer.node, []).append(row_of(layer.node, type(layer).__name__, str(rule)))
-    missing = {node: [row_of(node, "", f"missing: {reason}")] for node, reason in reasons.items()}
-    return tuple(row for node in reversed(graph.nodes) for row in (missing | there).get(node, ()))
+    rows = there | {node: [row_of(node, "", f"missing: {reason}")] for node, reason in reasons.items()}
+    return tuple(row for node in reversed(graph.nodes) for row in rows.get(node, ()))
 
 
 def _gathered(graph: Graph, reasons: dict[Node, str]) -> tuple[Missing, ...]:
     """The complaints, those of the same kind as one, in the order in which the model has them."""
-    places = {node: place for place, node in enumerate(graph.nodes)}
+    places = graph.places
     kinds: dict[tuple[str, str], list[Node]] = {}
     left = dict(reasons)
     for group in groups_of(graph, reasons):
