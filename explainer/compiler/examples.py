@@ -57,6 +57,8 @@ class Examples:
         """A whole shape of an input, the batch where it is dynamic."""
         if value.shape is None:
             raise InputError(f"input {value.name!r} declares no shape; it cannot be compiled")
+        if not value.shape:
+            raise InputError(f"input {value.name!r} is one number and has no samples; it cannot be compiled")
         batch, *inner = value.shape
         unknown = [axis for axis, size in enumerate(inner) if size is None]
         if self.asked and not unknown and self.sizes not in (tuple(inner[:2]), tuple(inner[-2:])):
@@ -75,7 +77,7 @@ class Examples:
     def is_dynamic(self) -> bool:
         """Whether the batch is free."""
         return self.batch is None and any(
-            value.shape is not None and value.shape[0] is None for value in self.inputs
+            value.shape[:1] == (None,) for value in self.inputs if value.shape is not None
         )
 
     def fixed(self, batch: int) -> Examples:

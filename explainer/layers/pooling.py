@@ -198,7 +198,8 @@ class ReduceSumLayer(Layer):
         axes = attribute(self.node, "axes") if axes is None else list(axes)
         if axes is None or len(axes) == 0:
             axes = [] if attribute(self.node, "noop_with_empty_axes") else range(x.ndim)
-        return np.array(sorted(int(axis) % x.ndim for axis in axes), dtype=np.int64)
+        # An axis that is named twice, as -2 and 2 say, is summed over once.
+        return np.array(sorted({int(axis) % x.ndim for axis in axes}), dtype=np.int64)
 
     def scale(self, x: Value, p: Parameters) -> Value:
         """What the sum is multiplied by."""

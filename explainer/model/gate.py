@@ -182,6 +182,9 @@ def _texts(proto: onnx.ModelProto) -> Iterator[str]:
 
 def _texts_in(scope: Scope) -> Iterator[str]:
     yield from (*scope.inputs, *scope.outputs, *scope.initializers)
+    if not scope.is_function:
+        kinds = (value.type.tensor_type for value in (*scope.body.input, *scope.body.output))
+        yield from (dim.dim_param for kind in kinds for dim in kind.shape.dim)
     for node in scope.body.node:
         yield from (node.op_type, node.domain, node.name, node.overload, *node.input, *node.output)
         for attribute in node.attribute:

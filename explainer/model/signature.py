@@ -22,6 +22,8 @@ FLAGS = frozenset(
         *("storage_order", "training_mode", "transA", "transB"),
     }
 )
+# Those of which there is at least one.
+COUNTS = frozenset({"blocksize", "dilations", "group", "kernel_shape", "strides"})
 # The field of an AttributeProto that holds a value of a type.
 FIELDS = {
     AttributeProto.FLOAT: "f",
@@ -137,8 +139,20 @@ def complaints(node: onnx.NodeProto, signature: Signature) -> Iterator[str]:
             yield f"it has no attribute {name!r}; there is: {there}"
         elif wanted is not None and attribute.type != wanted:
             yield f"its attribute {name} is {_type(attribute.type)}, not {_type(wanted)}"
-        elif name in FLAGS and attribute.i not in (0, 1):
-            yield f"its attribute {name} is {attribute.i}; it is 0 or 1"
+        else:
+            yield from _worthless(attribute)
+
+
+def _worthless(attribute: AttributeProto) -> Iterator[str]:
+    """Why a value means nothing, whatever the shapes are."""
+    name = attribute.name
+    numbers = list(attribute.ints) if attribute.type == AttributeProto.INTS else [attribute.i]
+    if name in FLAGS and attribute.i not in (0, 1):
+        yield f"its attribute {name} is {attribute.i}; it is 0 or 1"
+    elif name in COUNTS and min(numbers, default=1) < 1:
+        yield f"its attribute {name} is {min(numbers)}; it is 1 or more"
+    elif name == "perm" and sorted(numbers) != list(range(len(numbers))):
+        yield f"its attribute perm is {numbers}, no order of {len(numbers)} axes"
 
 
 def attribute_complaints(node: onnx.NodeProto, in_function: bool) -> Iterator[str]:

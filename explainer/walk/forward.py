@@ -22,6 +22,8 @@ from .chunks import samples_of
 # Activations, in numbers, up to which NumPy multiplies with one thread where nothing else is said: a CIFAR
 # ResNet-20 has 0.3 million a picture, a ResNet-18 at 224 pixels 3.6 (benchmarks/threads.py: what it saves).
 SMALL = 1 << 20
+# What NumPy raises where shapes and axes are not those of the operator.
+MISFITS = (ValueError, ArithmeticError, LookupError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +200,7 @@ class SessionForward:
         """A step's parameters; some files hold what onnxruntime too refuses, only later."""
         try:
             return step.layer.prepare(values)
-        except (ValueError, IndexError, ZeroDivisionError) as error:
+        except MISFITS as error:
             raise ModelError(
                 f"{self.plan.graph.title}: the parameters of {step.node} do not fit each other: {error}"
             ) from error
@@ -250,7 +252,13 @@ class LayersForward(SessionForward):
         activations = passed.activations
         for step in reversed(self.plan.steps):
             layer = step.layer.bind(step.layer.read(activations), None, passed.parameters[step])
-            activations[step.layer.output] = layer(layer.x)
+            try:
+                activations[step.layer.output] = layer(layer.x)
+            except MISFITS as error:
+                raise ModelError(
+                    f"{self.plan.graph.title}: the layer of {step.node} does not take what the file gives "
+                    f"it, as onnxruntime does ({error}); if the file is sound, report it"
+                ) from error
 
     def _check(self, passed: ForwardPass, feeds: Mapping[str, Array]) -> None:
         """Refuse another answer than onnxruntime's, unless it is what rounding makes of this one."""

@@ -12,7 +12,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, R
 from versions import before
 
 import explainer
-from explainer import Explainer, UnsupportedError
+from explainer import Explainer, UnsupportedError, explain
 from explainer.layers import REGISTRY
 from explainer.model.graph import Graph
 
@@ -148,3 +148,16 @@ def test_windows_without_a_place_or_a_cell_are_refused(attributes, reason):
     x = np.ones((1, 1, 3), np.float32)
     with pytest.raises(UnsupportedError, match=f"MaxPool 'node': {reason}"):
         explainer.explain(net("MaxPool", x, **attributes), x, target="y", method="gradient")
+
+
+@pytest.mark.parametrize("operator", ["ReduceMean", "ReduceSum"])
+@pytest.mark.parametrize("axes", ["[2, 2]", "[-2, 2]", "[2, -2, 2]"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_axis_that_is_named_twice_is_summed_over_once(operator, axes, dtype):
+    def explained(axes):
+        body = f"y = {operator} <axes = {axes}, keepdims = 0> (x)"
+        head = '<ir_version: 8, opset_import: ["" : 11]>'
+        model = parse(f"{head} g (float[N,2,3,3] x) => (float[N,2,3] y) {{ {body} }}")
+        return explain(model, rng(1).standard_normal((2, 2, 3, 3)).astype(np.float32), target=1, dtype=dtype)
+
+    assert relative(explained(axes).relevance, explained("[2]").relevance) < 1e-6

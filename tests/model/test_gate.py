@@ -207,11 +207,18 @@ def leaky(change) -> onnx.ModelProto:
         ("y = Relu <alpha = 1.0> (x)", ["it has no attribute 'alpha'"]),
         ("y = ReduceSum <keepdims = 2> (x, k)", ["its attribute keepdims is 2; it is 0 or 1"]),
         ("y = Gemm <transB = -1> (x, w)", ["its attribute transB is -1"]),
+        ("y = Transpose <perm = [0, -1]> (x)", ["its attribute perm is [0, -1], no order of 2 axes"]),
+        ("y = Transpose <perm = [1, 1]> (x)", ["perm is [1, 1]"]),
+        (
+            "y = MaxPool <kernel_shape = [1, 1], strides = [0, 1]> (x)",
+            ["its attribute strides is 0; it is 1 or more"],
+        ),
+        ("y = Conv <group = 0> (x, w)", ["its attribute group is 0"]),
     ],
 )
 def test_nodes_are_as_their_schema_has_them(lines, parts):
     lines = lines.replace("(x, )", '(x, "")') if "(x, )" in lines else lines
-    refused(parse(body(lines), k=np.array([1]), w=W), *parts)
+    refused(parse(f'<ir_version: 8, opset_import: ["" : 13]> {body(lines)}', k=np.array([1]), w=W), *parts)
 
 
 def test_attributes_say_what_they_are():

@@ -9,7 +9,7 @@ import pytest
 from building import parse, relative, rng
 from onnx import external_data_helper, helper, numpy_helper
 
-from explainer import Explainer, ExplainerError, ModelError, NumericalError, explain
+from explainer import Explainer, ExplainerError, ModelError, NumericalError, compile, explain
 from explainer.model.graph import Graph
 
 SMALL, LARGE = 6, 9000  # the weights of a large layer are read from the file when they are needed
@@ -272,3 +272,10 @@ def test_the_mean_of_nothing_is_no_crash(dtype):
     )
     with suppress(NumericalError):  # onnxruntime says 0, NumPy NaN
         assert not explain(model, np.ones((1, 4), np.float32), dtype=dtype).relevance.any()
+
+
+@pytest.mark.parametrize("inputs", ["float x", "float[N,4] x, float s"])
+def test_an_input_that_is_one_number_is_not_compiled(inputs):
+    text = f"g ({inputs}) => (float[N,4] y) {{ y = {'Mul (x, s)' if 's' in inputs else 'Relu (x)'} }}"
+    with pytest.raises(ExplainerError, match="one number"):
+        compile(parse(text))
