@@ -53,7 +53,7 @@ def concepts(
         raise InputError(f"concepts: a tensor's name, not {tensor!r}")
     all_of_it = explained.explain(x, target, start, against, conditions={tensor: slice(None)})
     if len(all_of_it.start) != 1:
-        raise InputError(f"concepts: one sample at a time, not {len(all_of_it.start)}")
+        raise InputError(f"concepts: one sample at a time, not {len(all_of_it.start)}; give x[:1]")
     ranking = all_of_it.ranking(tensor, top=top, signed=signed)
     chosen = [{tensor: entry.channel} for entry in ranking]
     return explained.explain_targets(x, [target], start, against, conditions=chosen)

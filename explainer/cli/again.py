@@ -78,9 +78,10 @@ class Called:
         arguments: list[str] = []
         options: list[str] = []
         for param in command.params:
-            value = said.get(param.name or "")
-            if value is None or value == []:
-                continue
+            name = str(param.name)
+            value = said.get(name, said.get(name.removesuffix("s")))  # a command may take several of it
+            if not isinstance(value, str | list | tuple | bool | int) or value == []:
+                continue  # of what was not given click has marks of its own
             if isinstance(param, click.Argument):
                 arguments += _texts(value)
             elif getattr(param, "is_flag", False):

@@ -72,7 +72,8 @@ def calling(ranks: Sequence[str], keep: Sequence[str]) -> Iterator[None]:
             lines = [line.replace(f"keep: {name}", f"rank: {name}") for line in lines]
         if ranks and not keep:
             lines = [re.sub(r"^keep: ", "rank: ", line) for line in lines]
-        raise type(error)(*lines) from error
+        error.args = tuple(lines)
+        raise
 
 
 def rankings_of(explanation: explainer.Explanation, tensors: Sequence[str]) -> dict[str, Any]:

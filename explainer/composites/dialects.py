@@ -89,7 +89,10 @@ class Dialect:
     def alpha_beta(self, alpha: float, beta: float, eps: float | None = None) -> Rule:
         """The αβ rule."""
         if not self.splits and (alpha, beta) != (1, 0):
-            raise CompositeError(f"dialect {self.name!r} has alpha_beta with alpha 1 and beta 0 alone")
+            raise CompositeError(
+                f"dialect {self.name!r} has alpha_beta with alpha 1 and beta 0 alone: take that, or another "
+                "dialect"
+            )
         if self.full_bias:
             return AlphaBeta(alpha, beta, eps=self.other(eps), full_bias=True)
         return AlphaBeta(alpha, beta, eps=self.other(eps)) if beta else self.zplus(eps)

@@ -88,7 +88,10 @@ class Session:
             ) from error
         # It goes on without a provider whose own libraries are missing: slower, or with other numbers.
         if missing := [name for name in runtime.names if name not in self._session.get_providers()]:
-            raise ModelError(f"{title}: onnxruntime cannot start {', '.join(missing)} on this machine")
+            raise ModelError(
+                f"{title}: onnxruntime cannot start {', '.join(missing)} on this machine: leave it out, or "
+                "install the libraries that it needs"
+            )
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Run the model.

@@ -123,7 +123,8 @@ class Asked:
     def _score(self, before: Collection[str]) -> str | None:
         """What is a score: "" what was asked for, else another target; None where nothing is."""
         outputs = map(input_of, self.graph.source.proto.graph.output)
-        real = [value.name for value in outputs if value.dtype.kind in "fV"]  # V: bfloat16
+        is_score = {value.name: value.dtype.kind in "fV" for value in outputs}  # V: bfloat16
+        real = [name for name, is_real in is_score.items() if is_real and name in self.graph.carrying]
         if resolve_target(self.graph, self.ask.target, self.labels).anchor.output in real:
             return ""
         names = [name for name in (*real, *filter(self._is_chosen_from, before)) if printable(name) == name]

@@ -107,7 +107,9 @@ def _tensors(value: Comparable) -> dict[str, Array]:
 
 def _difference(name: str, a: Array, b: Array, top: float) -> Difference:
     if a.shape != b.shape or a.size == 0:
-        raise InputError(f"compare: {name!r} has shapes {a.shape} and {b.shape}")
+        raise InputError(
+            f"compare: {name!r} has shapes {a.shape} and {b.shape}; compare maps of the same input"
+        )
     samples = a.shape[0] if a.ndim else 1
     a, b = (value.astype(np.float64).reshape(samples, -1) for value in (a, b))
     largest = np.abs(b).max(axis=1)

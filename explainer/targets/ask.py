@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..errors import TargetError
+from ..errors import TargetError, did_you_mean
 from ..plain.keywords import only_named
 from ..plain.values import ByValue, FrozenDict, frozen
 from ..tensor import Array
@@ -63,9 +63,13 @@ class Ask(ByValue):
         conditions_of(self.conditions)  # refuses what it cannot read
         start = ALIASES.get(self.start, self.start) if isinstance(self.start, str) else ""
         if start not in STARTS:
-            raise TargetError(f"start: {self.start!r} is none of {', '.join([*STARTS, *ALIASES])}")
+            starts = [*STARTS, *ALIASES]
+            hint = did_you_mean(self.start, starts)
+            raise TargetError(f"start: {self.start!r} is none of {', '.join(starts)}{hint}")
         if self.against is not None and start != "margin":
-            raise TargetError(f"against: it belongs to start 'margin', not {start!r}")
+            raise TargetError(
+                f"against: it belongs to start 'margin', not {start!r}; give start='margin' (--start margin)"
+            )
         said = {
             "target": _frozen("target", self.target),
             "start": str(start),
@@ -96,7 +100,9 @@ class Ask(ByValue):
         beside |= {} if against is None else {"against": against}
         beside |= {} if conditions is None else {"conditions": conditions}
         if twice := beside.keys() & target._said().keys():
-            raise TargetError(f"{', '.join(sorted(twice))}: the Ask that is given says it already")
+            raise TargetError(
+                f"{', '.join(sorted(twice))}: the Ask that is given says it already; say it once"
+            )
         return target.replace(**beside) if beside else target
 
 

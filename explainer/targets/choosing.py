@@ -93,7 +93,7 @@ def _found(
         return _at(anchor, Gather(np.arange(size), given, axis=0), values, samples)
     indices = np.atleast_1d(np.asarray(index, dtype=np.int64))
     if len(indices) not in (1, samples):
-        raise TargetError(f"target: {len(indices)} indices for {samples} sample(s)")
+        raise TargetError(f"target: {len(indices)} indices for {samples} sample(s); give one for each sample")
     if indices.min() < 0 or indices.max() >= size:
         wrong = indices[(indices < 0) | (indices >= size)][0]
         raise TargetError(f"target: index {wrong} is out of range; {anchor.output!r} has 0 to {size - 1}")
@@ -130,7 +130,10 @@ def per_sample(x: Value, samples: int) -> Value:
         return Reshape(x, np.array([0, -1]))
     if samples == 1:
         return Reshape(x, np.array([1, -1]))
-    raise TargetError(f"the target's first axis is {x.shape[:1]}, not the batch of {samples}")
+    raise TargetError(
+        f"the target's first axis is {x.shape[:1]}, not the batch of {samples}: give one sample, or a target "
+        "that has a row for each"
+    )
 
 
 def _places(anchor: Anchor, values: Mapping[str, Value], size: int) -> Array:
@@ -145,5 +148,8 @@ def _places(anchor: Anchor, values: Mapping[str, Value], size: int) -> Array:
         ids = ids.reshape(values[move.output].shape)
     first = ids.reshape(-1)[:size]
     if first.max() >= size:
-        raise TargetError(f"between {anchor.tensor!r} and {anchor.output!r} samples are mixed")
+        raise TargetError(
+            f"between {anchor.tensor!r} and {anchor.output!r} samples are mixed; name {anchor.tensor!r} as the "
+            "target"
+        )
     return np.argsort(first).reshape(1, -1)

@@ -157,7 +157,9 @@ def paired(
     if len(targets) == 1:
         return [(targets[0], condition) for condition in conditions]
     if len(targets) != len(conditions):
-        raise TargetError(f"conditions: {len(conditions)} for {len(targets)} targets")
+        raise TargetError(
+            f"conditions: {len(conditions)} for {len(targets)} targets; give one for each, or a dict for all"
+        )
     return list(zip(targets, conditions, strict=True))
 
 

@@ -98,7 +98,7 @@ def seed(
     """
     z = values[target.anchor.tensor]
     if target.start == "clrp":
-        raise TargetError("start: 'clrp' contrasts two walks; a gradient needs another start")
+        raise TargetError("start: 'clrp' contrasts two walks; a gradient can have 'sglrp' or 'margin'")
     if target.start in ("probability", "sglrp"):
         if references is not None:
             return _probability_multipliers(target, chosen, z, references[target.anchor.tensor], samples)
@@ -177,7 +177,9 @@ def _classes_beside(target: Target, chosen: Chosen, z: Value) -> Array:
     """The class axes, along which a region must leave some class to contrast it with."""
     axes = _class_axes(target.anchor, z)
     if chosen.index is None and chosen.hit.reshape(-1, *z.shape[1:]).all(axis=tuple(axes)).any():
-        raise TargetError(f"start: 'clrp' contrasts with other classes, and {target.index} has them all")
+        raise TargetError(
+            f"start: 'clrp' contrasts with other classes, and {target.index} has them all; name one class"
+        )
     return axes
 
 
@@ -196,6 +198,6 @@ def _class_axes(anchor: Anchor, z: Value) -> Array:
     if len(axes) != 1:
         raise TargetError(
             f"start: {anchor.tensor!r}, {list(z.shape[1:])} per sample, ends in no Softmax and is not one "
-            "value per class: no class axis"
+            "value per class: no class axis; 'output', 'one' and 'margin' need none"
         )
     return np.array(axes)

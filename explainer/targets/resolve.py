@@ -83,7 +83,8 @@ class Target:
             return [self]
         if samples > 1 or len(counts) > 1 or 0 in counts:
             raise TargetError(
-                f"target: {' and '.join(map(str, sorted(counts)))} indices for {samples} sample(s)"
+                f"target: {' and '.join(map(str, sorted(counts)))} indices for {samples} sample(s); give one "
+                "for each sample, or several for a single one"
             )
         return [
             replace(self, index=_nth(self.index, n), against=_nth(self.against, n))
@@ -130,7 +131,9 @@ def resolve_target(
     with saying("target"):
         anchor, index = _resolve(graph, asked.target, labels)
     if index is None and start not in ("output", "one"):
-        raise TargetError(f"start: {start!r} needs an index; a whole tensor starts from 'output' or 'one'")
+        raise TargetError(
+            f"start: {start!r} needs an index; a whole tensor starts from 'output' or 'one', a value of it is NAME[3]"
+        )
     if asked.against is None:
         return Target(anchor, index, start, conditions=through)
     with saying("against"):
@@ -184,7 +187,10 @@ def _resolve_against(graph: Graph, anchor: Anchor, against: TargetLike, labels: 
         return _index(against, labels, anchor.output)
     there, index = _resolve(graph, against, labels)
     if there != anchor:
-        raise TargetError(f"against: it counts in {there.output!r}, the target in {anchor.output!r}")
+        raise TargetError(
+            f"against: it counts in {there.output!r}, the target in {anchor.output!r}; a margin has both "
+            "sides in one tensor"
+        )
     return index
 
 

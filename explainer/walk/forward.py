@@ -149,7 +149,8 @@ class SessionForward:
             for letter, value in self.fixed.get(id(step), {}).items():
                 if value.dtype.kind == "f" and not np.isfinite(value).all():
                     raise NumericalError(
-                        f"{graph.title}: the parameter {letter!r} of {step.node} has NaN or infinity in it"
+                        f"{graph.title}: the parameter {letter!r} of {step.node} has NaN or infinity in it: "
+                        "export the model anew"
                     )
         # Behind the constants: of one that cannot be read, or had, onnxruntime would say less.
         self.session = graph.session(list(dict.fromkeys([*self.wanted, *graph.outputs])))

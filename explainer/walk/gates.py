@@ -82,7 +82,10 @@ def check_passable(plan: Plan, conditions: Sequence[Condition]) -> None:
         if output in gated:
             if output not in reached:
                 names = ", ".join(repr(condition.name) for condition in conditions)
-                raise TargetError(f"condition: no path from target to input passes through all of {names}")
+                raise TargetError(
+                    f"condition: no path from target to input passes through all of {names}; ask for them "
+                    "one by one"
+                )
             reached = {output}
         if output in reached:
             reached.update(inputs)

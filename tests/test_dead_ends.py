@@ -1,0 +1,231 @@
+"""No dead ends: what a refusal recommends is a whole command, or a whole call, and works for this model."""
+
+import shlex
+
+import numpy as np
+import onnx
+import pytest
+from building import parse, rng
+from command_line import fails, folder, run
+from PIL import Image
+
+import explainer
+
+__all__ = ["folder"]  # an automatic fixture: importing it is using it
+
+EYE = np.eye(4)
+KERNEL = rng(0).standard_normal((4, 3, 3, 3)) / 5
+IMAGE = "g (float[N,3,8,8] x) => "
+POOL = "p = GlobalAveragePool (r) f = Flatten (p)"
+LOGITS = f"c = Conv <pads=[1,1,1,1]> (x, k) r = Relu (c) {POOL} logits = MatMul (f, w)"
+LABEL = np.array([[1, 0, 0, 0]] * 4)
+
+# name -> (graph, constants); what comes in is chosen by the inputs' shapes and types.
+ZOO = {
+    "nothing before it": (IMAGE + "(float[N,3,1,1] y) { s = Sin (x) y = GlobalAveragePool (s) }", {}),
+    "a layer before it": (IMAGE + f"(float[N,4] y) {{ {LOGITS} y = Sin (logits) }}", {}),
+    "in the middle": (
+        IMAGE + f"(float[N,4] y) {{ c = Conv (x, k) s = Sin (c) r = Relu (s) {POOL} y = MatMul (f, w) }}",
+        {},
+    ),
+    "argmax first": (
+        IMAGE
+        + f"(int64[N] label, float[N,4] logits) {{ {LOGITS} label = ArgMax <axis=1, keepdims=0> (logits) }}",
+        {},
+    ),
+    "argmax alone": (
+        IMAGE + f"(int64[N] label) {{ {LOGITS} label = ArgMax <axis=1, keepdims=0> (logits) }}",
+        {},
+    ),
+    "argmax of a softmax": (
+        IMAGE
+        + f"(int64[N] label) {{ {LOGITS} s = Softmax (logits) label = ArgMax <axis=1, keepdims=0> (s) }}",
+        {},
+    ),
+    "top two": (
+        IMAGE + f"(float[N,2] v, int64[N,2] i) {{ {LOGITS} v, i = TopK (logits, two) }}",
+        {"two": np.array([2])},
+    ),
+    "whole numbers": (IMAGE + f"(int64[N,4] y) {{ {LOGITS} y = Cast <to=7> (logits) }}", {}),
+    "the shape first": (IMAGE + f"(int64[4] shape, float[N,4] logits) {{ shape = Shape (x) {LOGITS} }}", {}),
+    "a constant first": (
+        IMAGE + f"(float[4] same, float[N,4] logits) {{ same = Identity (same4) {LOGITS} }}",
+        {"same4": np.ones(4)},
+    ),
+    "in training": (
+        IMAGE + f"(float[N,4] y) {{ {LOGITS} y = Dropout (logits, half, true) }}",
+        {"half": np.float32(0.5), "true": np.array(True)},
+    ),
+    "suppressed": (
+        "g (float[1,3,8,8] x) => (int64[M,3] kept, float[1,4,4] boxes) {"
+        f" {LOGITS} boxes = Mul (logits, corners) scores = Mul (logits, ones)"
+        " kept = NonMaxSuppression (boxes, scores, two) }",
+        {"corners": np.ones((1, 4, 4)), "ones": np.ones((1, 1, 4)), "two": np.array([2])},
+    ),
+    "odd names": (IMAGE + "(float[N,4] y) { " + LOGITS.replace("logits", "ODD") + " y = Sin (ODD) }", {}),
+    "numbers as names": (
+        IMAGE + "(float[N,4] y) { " + LOGITS.replace("logits", "ODD") + " y = Sin (ODD) }",
+        {},
+    ),
+    "a branch": (
+        IMAGE + f"(float[N,4] y, float[N,4] logits) {{ {LOGITS} t = Sin (logits) y = Add (t, logits) }}",
+        {},
+    ),
+    "attention": (
+        "g (int64[N,5] ids) => (float[N,4] y) { t = Gather (table, ids) u = Transpose <perm=[0,2,1]> (t)"
+        " m = MatMul (t, u) s = Softmax (m) v = MatMul (s, t) y = ReduceMean <axes=[1], keepdims=0> (v) }",
+        {"table": rng(1).standard_normal((9, 4))},
+    ),
+    "a table": ("g (float[N,4] x) => (float[N,4] y) { s = Sin (x) y = MatMul (s, w) }", {}),
+    "a series": (
+        "g (float[N,6,4] x) => (float[N,4] y) { s = Sin (x) m = ReduceMean <axes=[1], keepdims=0> (s)"
+        " y = MatMul (m, w) }",
+        {},
+    ),
+    "two inputs": (
+        "g (float[N,3,8,8] rgb, float[N,1,8,8] depth) => (float[N,3,1,1] y) { s = Add (rgb, depth)"
+        " t = Sin (s) y = GlobalAveragePool (t) }",
+        {},
+    ),
+    "bytes": (
+        "g (uint8[N,3,8,8] x) => (float[N,3,1,1] y) { f = Cast <to=1> (x) s = Sin (f)"
+        " y = GlobalAveragePool (s) }",
+        {},
+    ),
+    "quantised": (
+        IMAGE + "(float[N,4] y) { q = QuantizeLinear (x, scale, zero) d = DequantizeLinear (q, scale, zero)"
+        f" {LOGITS.replace('(x, k)', '(d, k)')} y = Relu (logits) }}",
+        {"scale": np.float32(0.1), "zero": np.uint8(128)},
+    ),
+}
+ODD = {"odd names": 'a [0]\'s "$x" #1', "numbers as names": "24"}
+
+
+def model_of(name):
+    text, constants = ZOO[name]
+    given = {"k": KERNEL, "w": EYE, **constants}
+    model = parse(
+        f'<ir_version: 8, opset_import: ["": 17]> {text}',
+        **{n: v for n, v in given.items() if f"{n})" in text or f"{n}," in text},
+    )
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            for place, tensor in enumerate(names):
+                names[place] = ODD.get(name, tensor) if tensor == "ODD" else tensor
+    return model
+
+
+def inputs_of(model):
+    found = {}
+    for value in model.graph.input:
+        shape = [d.dim_value or 1 for d in value.type.tensor_type.shape.dim]
+        kind = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        found[value.name] = rng(2).integers(0, 9, shape).astype(kind)
+    return found
+
+
+def commands(output):
+    """The commands that a message ends with, as their arguments."""
+    lines = output.partition("What this model does answer:\n")[2].splitlines()
+    return [shlex.split(line, comments=True)[1:] for line in lines]
+
+
+@pytest.fixture
+def given(folder, request):
+    """The arguments that give a model its inputs: a picture where it takes one, else arrays."""
+    model = model_of(request.param)
+    onnx.save(model, "the model.onnx")
+    inputs = inputs_of(model)
+    arguments = []
+    for name, array in inputs.items():
+        if array.ndim == 4 and array.shape[1] == 3:
+            Image.fromarray(array[0].transpose(1, 2, 0).astype(np.uint8)).save("a photo.png")
+            arguments += ["a photo.png", "--scale", "1"]
+        else:
+            np.save(f"{name}.npy", array)
+            arguments += ["--input", f"{name}={name}.npy"]
+    return arguments
+
+
+each = pytest.mark.parametrize("given", ZOO, indirect=True)
+
+
+@each
+def test_what_explain_recommends_works(given):
+    result = run("explain", "the model.onnx", *given, "-o", "map.png")
+    assert result.exit_code == 1, result.output
+    found = commands(result.output)
+    assert found, result.output
+    for arguments in found:
+        again = run(*arguments)
+        assert again.exit_code == 0, f"{arguments}: {again.output}"
+
+
+@each
+def test_what_check_and_compile_recommend_works(given):
+    for command in (["check", "the model.onnx"], ["compile", "the model.onnx", "-o", "compiled.onnx"]):
+        result = run(*command)
+        assert result.exit_code == 1, result.output
+        found = commands(result.output)
+        assert found, result.output
+        for arguments in found:
+            assert arguments[0] == "check"
+            again = run(*arguments)
+            assert again.exit_code == 0, f"{arguments}: {again.output}"
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_what_python_recommends_works(name, folder):
+    model = model_of(name)
+    onnx.save(model, "the model.onnx")
+    for given in (model, "the model.onnx"):
+        with pytest.raises(explainer.ExplainerError) as caught:
+            explainer.explain(given, inputs_of(model))
+        calls = [line.strip() for line in str(caught.value).partition("does answer:\n")[2].splitlines()]
+        assert calls == [f"{way.call}  # {way.why}" for way in caught.value.ways] != []
+        for call in calls:
+            found = eval(call, {"explainer": explainer, "model": model, "image": inputs_of(model)})
+            assert isinstance(found, explainer.Explanation)
+
+
+def test_what_was_asked_beside_is_kept_where_it_can_be(folder):
+    onnx.save(model_of("in the middle"), "the model.onnx")
+    how = ["--rule", "Conv=gamma:0.1", "--eps", "0.5", "--option", "gamma=0.25", "--composite", "gamma"]
+    first, *_ = commands(run("check", "the model.onnx", *how).output)
+    assert first[:2] == ["check", "the model.onnx"] and set(how) <= set(first)
+    assert first[first.index("--target") + 1] == "c"
+    result = run(*first)
+    assert "gamma:0.1" in result.output
+
+
+def test_what_stands_against_another_target_is_left_out(folder):
+    onnx.save(model_of("argmax first"), "the model.onnx")
+    asked = ["--start", "margin", "--against", "2", "--keep", "f"]
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save("photo.png")
+    command = ["explain", "the model.onnx", "photo.png", "-o", "map.png", "--scale", "1", *asked]
+    for arguments in commands(run(*command).output):
+        assert "--against" not in arguments and "--scale" in arguments
+        assert run(*arguments).exit_code == 0
+
+
+def test_a_file_that_nothing_runs_has_no_ways(folder):
+    text = """<ir_version: 8, opset_import: ["": 17, "com.example": 1]>
+    g (float[N,3,8,8] x) => (float[N,3,8,8] y) { r = Relu (x) y = com.example.Unheard (r) }"""
+    onnx.save(parse(text), "custom.onnx")
+    result = run("check", "custom.onnx")
+    assert "com.example.Unheard x1 (this operator has no layer)" in result.output
+    assert "Nothing else can be asked of it: custom.onnx: onnxruntime cannot load it" in result.output
+    assert "--custom-ops" in result.output and not commands(result.output)
+
+
+def test_a_class_that_is_called_as_an_output_does_not_lead_elsewhere(folder):
+    onnx.save(model_of("argmax first"), "the model.onnx")
+    with pytest.raises(explainer.UnsupportedError) as caught:
+        explainer.Explainer("the model.onnx", labels=["logits", "f", "r", "c"]).plan  # noqa: B018
+    for way in caught.value.ways:
+        assert way.settings.get("target", "") in ("logits[top]", "")
+
+
+def test_nothing_is_recommended_that_does_not_work():
+    fails(1, "no such model file", "check", "none.onnx")
+    assert "does answer" not in run("check", "none.onnx").output
