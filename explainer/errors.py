@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
-from typing import Any
+from typing import Any, Self
 
 from .text import LINE, printable
 
@@ -71,8 +71,8 @@ class ExplainerError(Exception):
     ----------
     ways : tuple of Way
         What this model does answer, where that was looked for.
-    elsewhere : bool
-        Whether it is to be looked for: the question was in vain, another need not be.
+    elsewhere : str
+        Where to look for it: among "targets", "methods" or "scores"; "" is nowhere.
     missing : tuple of Missing
         What has no layer or no rule; of an `UnsupportedError`, as the next two.
     rows : tuple of (node, operator, layer, rule)
@@ -83,7 +83,7 @@ class ExplainerError(Exception):
     """
 
     ways: tuple[Way, ...] = ()
-    elsewhere: bool = False
+    elsewhere: str = ""
     missing: tuple[Missing, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     table: str = ""
@@ -103,6 +103,11 @@ class ExplainerError(Exception):
         more = len(self.args) - len(lines)
         return "\n".join([*lines, f"... and {more:,} more lines"] if more > 0 else lines)
 
+    def looking(self, elsewhere: str) -> Self:
+        """The same, with where to look for what the model does answer."""
+        self.elsewhere = elsewhere
+        return self
+
     def __str__(self) -> str:
         lines = [printable(f"  {way.call}  # {way.why}", LINE) for way in self.ways]
         return "\n".join([self.text, *(["What this model does answer:"] if lines else []), *lines])
@@ -121,7 +126,7 @@ class UnsupportedError(ExplainerError):
         Inner tensors that can be explained up to where something is missing, the last one first.
     """
 
-    elsewhere = True
+    elsewhere = "targets"
     before: tuple[str, ...] = ()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .errors import InputError
 from .files import Files, recording
-from .inputs.feeds import given
+from .inputs.feeds import given, layout_of
 from .inputs.preprocess import Preprocess, PreprocessLike, reading
 from .inputs.ranges import MAX_PIXELS, pixel_limit
 from .methods import Progress
@@ -243,6 +243,7 @@ class Explainer:
         if self.method.walks:
             return self.plan_for(target)
         self.start_of(target)
+        self.method.require_askable(self.graph, layout_of(self._preprocess))
         return None
 
     def _asked(self, ask: Ask) -> Asked:
@@ -333,7 +334,8 @@ class Explainer:
             raise InputError(f"progress: a function that is called with (done, total), not {progress!r}")
         asks = [Ask.of(one, start, against, through) for one, through in paired(targets, conditions)]
         asked = [resolve_target(self.graph, ask, self.labels) for ask in asks]
-        with self._asked(asks[0] if asks else Ask()).advising():
+        asked_first = self._asked(asks[0] if asks else Ask())
+        with asked_first.advising():
             walkers = self._prepared.walkers(asked)
         with recording() as files:
             input_ = given(self.graph, x, self._preprocess, self.max_pixels)
@@ -341,7 +343,8 @@ class Explainer:
         found: dict[Target, Explanation] = {}
         for anchor, here in walkers.items():
             these = [target for target in asked if target.anchor == anchor]
-            runs = self.method.answer(here, input_, these, progress)
+            with asked_first.advising():
+                runs = self.method.answer(here, input_, these, progress)
             for run, target in zip(runs, these, strict=True):
                 answer = explanation_of(run, target, input_, self.graph, here.plan, self.method, self.labels)
                 found[target] = replace(

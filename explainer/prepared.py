@@ -116,9 +116,8 @@ class Prepared:
             axis = axes[elsewhere[0]][1]
             where = "is the same for all samples" if axis is None else f"has its samples on axis {axis}"
             raise InputError(
-                f"input {elsewhere[0]!r} {where}, and relevance is handed back to samples that come first; "
-                "'occlusion' and 'rise' ask such a model for scores"
-            )
+                f"input {elsewhere[0]!r} {where}, and relevance is handed back to samples that come first"
+            ).looking("scores")
 
     def _made(self, anchor: Anchor, plan: Plan | None) -> Walkers:
         with self._lock:

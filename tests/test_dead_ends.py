@@ -150,6 +150,7 @@ def given(folder, request):
 each = pytest.mark.parametrize("given", ZOO, indirect=True)
 
 
+@pytest.mark.slow
 @each
 def test_what_explain_recommends_works(given):
     result = run("explain", "the model.onnx", *given, "-o", "map.png")
@@ -174,6 +175,7 @@ def test_what_check_and_compile_recommend_works(given):
             assert again.exit_code == 0, f"{arguments}: {again.output}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ZOO)
 def test_what_python_recommends_works(name, folder):
     model = model_of(name)
@@ -229,3 +231,39 @@ def test_a_class_that_is_called_as_an_output_does_not_lead_elsewhere(folder):
 def test_nothing_is_recommended_that_does_not_work():
     fails(1, "no such model file", "check", "none.onnx")
     assert "does answer" not in run("check", "none.onnx").output
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "message"),
+    [
+        (
+            "bytes of a layer",
+            {"method": "integrated_gradients"},
+            "holds whole numbers: this method asks at points",
+        ),
+        ("a table of a layer", {"method": "grad_cam"}, "no convolution on the way"),
+        ("a number for all", {}, "input 's' is the same for all samples"),
+    ],
+)
+def test_another_method(name, how, message):
+    model = parse(*OTHERS[name][:1], **OTHERS[name][1])
+    with pytest.raises(explainer.InputError, match=message) as caught:
+        explainer.explain(model, inputs_of(model), **how)
+    ways = caught.value.ways
+    assert ways
+    for way in ways:
+        found = eval(way.call, {"explainer": explainer, "model": model, "image": inputs_of(model)})
+        assert isinstance(found, explainer.Explanation)
+
+
+OTHERS = {
+    "bytes of a layer": (
+        "g (uint8[N,3,8,8] x) => (float[N,4,6,6] y) { f = Cast <to=1> (x) y = Conv (f, k) }",
+        {"k": KERNEL},
+    ),
+    "a table of a layer": ("g (float[N,4] x) => (float[N,4] y) { y = MatMul (x, w) }", {"w": EYE}),
+    "a number for all": (
+        "g (float[N,3,8,8] x, float s) => (float[N,4,6,6] y) { c = Conv (x, k) y = Mul (c, s) }",
+        {"k": KERNEL},
+    ),
+}

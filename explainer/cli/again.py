@@ -113,7 +113,9 @@ def advice(error: explainer.ExplainerError, ctx: click.Context, **given: Any) ->
     command = None
     if called.command.name == "compile":
         command = ctx.find_root().command.commands["check"]  # type: ignore[attr-defined]  # a Group
-    return [(called.by(way, command, **given), way.why) for way in error.ways]
+    # What is said input by input has no place among --option NAME=VALUE.
+    ways = [way for way in error.ways if not any(isinstance(v, Mapping) for v in way.settings.values())]
+    return [(called.by(way, command, **given), way.why) for way in ways]
 
 
 def in_lines(ways: Sequence[tuple[str, str]]) -> str:

@@ -166,8 +166,17 @@ class Method:
         """
         if not self.keeps:
             raise InputError(
-                f"{what}: {type(self).__name__} hands nothing to inner tensors; use a method of one walk"
+                f"{what}: {type(self).__name__} gives inner tensors no relevance; methods that are one walk do, "
+                f"'lrp', 'gradient' and 'input_x_gradient' without noise: take one, or leave {what} out"
             )
+
+    def require_askable(self, graph: Graph, layout: str = "") -> None:
+        """Refuse a model that the method cannot ask, whatever is asked of it.
+
+        Raises
+        ------
+        InputError
+        """
 
     def require_compilable(self) -> None:
         """Refuse what has no place in a model file.

@@ -83,8 +83,8 @@ class GradCam(Method):
             )
             raise InputError(
                 f"grad_cam: the tensor is {list(A.shape)}, the input {shapes}; name a convolution's output "
-                "that has as many (tensor=), or take a method that needs no picture, such as 'gradient'"
-            )
+                "that has as many (tensor=)"
+            ).looking("methods")
         cam = ReduceSum(self.weights(A, g) * A, np.array([1]))
         cam = cam if self.signed else Relu(cam)
         return {name: _placed(cam, inputs[name], axes[name], self.upsampling) for name in fitting}
@@ -177,7 +177,10 @@ def tensor_for(plan: Plan) -> str:
     """
     last = next((step for step in plan.steps if step.layer.kind == CONVOLUTION), None)
     if last is None:
-        raise InputError("grad_cam: no convolution on the way from target to input; name a tensor (tensor=)")
+        raise InputError(
+            "grad_cam: no convolution on the way from target to input; name a tensor that has channels and "
+            "places (tensor=), if there is one"
+        ).looking("methods")
     tensor = last.layer.output
     while tensor != plan.anchor.tensor:
         readers = [step for step in plan.steps if tensor in step.layer.inputs]
@@ -187,7 +190,7 @@ def tensor_for(plan: Plan) -> str:
     raise InputError(
         f"grad_cam: the last convolution, {last.node}, makes the target itself, so that its map would show "
         "where the target lies; name an inner tensor (tensor=)"
-    )
+    ).looking("methods")
 
 
 def _placed(cam: Value, x: Value, axes: Axes, how: str) -> Value:

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import InputError
+from ..model.graph import Graph
 from ..tensor import Array
-from .asking import beside_the_data
+from .asking import askable, beside_the_data
 from .base import Progress
 from .baselines import Baseline, origins_of
 from .holding import Holding
@@ -70,6 +71,14 @@ class Perturbing(Holding):
     @property
     def walks(self) -> bool:
         return False
+
+    def require_askable(self, graph: Graph, layout: str = "") -> None:
+        if not askable(graph, layout):
+            inputs = ", ".join(f"{value.name!r} {value.dtype}" for value in graph.inputs) or "none"
+            raise InputError(
+                f"{type(self).__name__} changes inputs and asks again, and finds none here that it could "
+                f"change sample by sample; the inputs are: {inputs}"
+            )
 
     def held(self, question: Question) -> tuple[str, ...]:
         if self.hold is not None:

@@ -201,5 +201,5 @@ def refuse_whole_numbers(feeds: Mapping[str, Array]) -> None:
     if whole:
         raise InputError(
             f"input {whole[0]!r} holds whole numbers: this method asks at points between them, which the "
-            "model does not take; 'gradient' asks at the input alone, 'occlusion' and 'rise' at whole numbers"
-        )
+            "model does not take"
+        ).looking("methods")

@@ -59,9 +59,9 @@ def make_plan(
     names = list(dict.fromkeys([*([] if keep == "all" else _names(keep)), *conditioned]))
     view = canonize(graph, {anchor.tensor, *names}, composite.canonizers)
     if anchor.tensor not in view.carrying:
-        error = TargetError(f"{anchor.tensor!r} does not depend on the values of the model's input")
-        error.elsewhere = True
-        raise error
+        raise TargetError(f"{anchor.tensor!r} does not depend on the values of the model's input").looking(
+            "targets"
+        )
     steps, reached = _steps(view, composite, anchor)
     if apart := taken_in(steps):
         view = canonize(graph, {anchor.tensor, *names, *apart}, composite.canonizers)

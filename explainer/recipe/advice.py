@@ -7,9 +7,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..canonizers import in_training
 from ..errors import ExplainerError, ModelError, UnsupportedError, Way
+from ..inputs.feeds import layout_of
 from ..inputs.preprocess import Preprocess
-from ..layers import REGISTRY
+from ..layers import REGISTRY, facts_of
 from ..methods.asking import askable
 from ..model.graph import Graph
 from ..model.node import input_of
@@ -62,8 +64,13 @@ class Asked:
         if not self._runs(error):
             return ()
         before = error.before if isinstance(error, UnsupportedError) else ()
-        walks = [way for way in (*self._outputs(), *self._inside(before)) if way is not None]
-        return (*walks[: MOST - 2], *self._scores(before))[:MOST]
+        walks: list[Way | None] = []
+        if error.elsewhere == "targets":
+            walks = [*self._outputs(), *self._inside(before)]
+        elif error.elsewhere == "methods":
+            walks = [self._gradient()]
+        there = [way for way in walks if way is not None]
+        return (*there[: MOST - 2], *self._scores(before))[:MOST]
 
     def _runs(self, error: ExplainerError) -> bool:
         """Whether onnxruntime runs the file at all; why not is part of the news."""
@@ -73,6 +80,16 @@ class Asked:
             error.args = (*error.args, f"Nothing else can be asked of it: {reason}")
             return False
         return True
+
+    def _gradient(self) -> Way | None:
+        """The method that asks at the input alone, and for no tensor; None where its walk has no plan."""
+        with suppress(ExplainerError):
+            method, composite = Recipe(method="gradient").made(self.preprocess)
+            method.plan(
+                self.graph, composite, resolve_target(self.graph, self.ask.target, self.labels).anchor
+            )
+            return self._way("gradient, which asks at the input alone", {"method": "gradient"}, True)
+        return None
 
     def _outputs(self) -> Iterator[Way | None]:
         for name in self.graph.outputs:
@@ -116,7 +133,8 @@ class Asked:
     def _scores(self, before: Collection[str]) -> Iterator[Way]:
         """The methods that ask for scores alone, about what is a score."""
         target = self._score(before)
-        for method, options in askable(self.graph) if target is not None else ():
+        layout = layout_of(self.preprocess)
+        for method, options in askable(self.graph, layout) if target is not None else ():
             settings = {"method": method, **options, **({"target": target} if target else {})}
             yield self._way(f"{method}, which asks for scores alone", settings, True)
 
@@ -124,11 +142,27 @@ class Asked:
         """What is a score: "" what was asked for, else another target; None where nothing is."""
         outputs = map(input_of, self.graph.source.proto.graph.output)
         is_score = {value.name: value.dtype.kind in "fV" for value in outputs}  # V: bfloat16
-        real = [name for name, is_real in is_score.items() if is_real and name in self.graph.carrying]
+        able = self.graph.carrying - self._drawn
+        real = [name for name, is_real in is_score.items() if is_real and name in able]
         if resolve_target(self.graph, self.ask.target, self.labels).anchor.output in real:
             return ""
-        names = [name for name in (*real, *filter(self._is_chosen_from, before)) if printable(name) == name]
+        inside = [name for name in before if name in able and self._is_chosen_from(name)]
+        names = [name for name in (*real, *inside) if printable(name) == name]
         return f"{names[0]}[top]" if names else None
+
+    @property
+    def _drawn(self) -> set[str]:
+        """What differs from run to run, so that no score of it says anything."""
+        drawn: set[str] = set()
+        for node in self.graph.nodes:
+            dropped = node.operator == "Dropout" and in_training(node, self.graph)
+            if (
+                dropped
+                or facts_of(node.operator).random
+                or not drawn.isdisjoint((*node.inputs, *node.captures))
+            ):
+                drawn.update(filter(None, node.outputs))
+        return drawn
 
     def _way(self, why: str, settings: Mapping[str, Any], bare: bool) -> Way:
         said = {**({} if bare else self.recipe.keywords), **settings}

@@ -149,7 +149,7 @@ def _places(anchor: Anchor, values: Mapping[str, Value], size: int) -> Array:
     first = ids.reshape(-1)[:size]
     if first.max() >= size:
         raise TargetError(
-            f"between {anchor.tensor!r} and {anchor.output!r} samples are mixed; name {anchor.tensor!r} as the "
-            "target"
+            f"between {anchor.tensor!r} and {anchor.output!r} samples are mixed; name {anchor.tensor!r} as "
+            "the target"
         )
     return np.argsort(first).reshape(1, -1)

@@ -132,7 +132,8 @@ def resolve_target(
         anchor, index = _resolve(graph, asked.target, labels)
     if index is None and start not in ("output", "one"):
         raise TargetError(
-            f"start: {start!r} needs an index; a whole tensor starts from 'output' or 'one', a value of it is NAME[3]"
+            f"start: {start!r} needs an index; a whole tensor starts from 'output' or 'one', and one value "
+            "of it is NAME[3]"
         )
     if asked.against is None:
         return Target(anchor, index, start, conditions=through)

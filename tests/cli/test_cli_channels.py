@@ -73,7 +73,7 @@ def test_a_condition_that_is_none(condition):
         (("--condition", "c[red]"), "'c' takes a channel"),
         (("--condition", "cc[1]"), "condition: 'cc' is no tensor of this model; did you mean 'c'"),
         (("--rank", "cc"), "'cc' is no tensor of this model; did you mean 'c'"),
-        (("--condition", "c[1]", "--method", "occlusion"), "use a method of one walk"),
+        (("--condition", "c[1]", "--method", "occlusion"), "methods that are one walk do"),
     ],
 )
 def test_mistakes(arguments, message):

@@ -124,7 +124,9 @@ def test_values_beyond_float32():
 def test_what_is_wrong_is_called_as_it_was_asked_for():
     fails(1, "rank: 'nosuch' is no tensor of this model", *PHOTO, "--rank", "nosuch")
     fails(1, "keep: 'nosuch' is no tensor", *PHOTO, "--rank", "c", "--keep", "nosuch")
-    fails(1, "rank: Occlusion hands nothing to inner tensors", *PHOTO, "--rank", "c", "--method", "occlusion")
+    fails(
+        1, "rank: Occlusion gives inner tensors no relevance", *PHOTO, "--rank", "c", "--method", "occlusion"
+    )
     fails(1, "tensor: 'nosuch' is no tensor", *PHOTO, "--method", "grad_cam", "--option", "tensor=nosuch")
     fails(1, "tensor is a tensor's name, not 3", *PHOTO, "--method", "grad_cam", "--option", "tensor=3")
     fails(1, "against: no class", *PHOTO, "--start", "margin", "--against", "nosuch")

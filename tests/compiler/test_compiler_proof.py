@@ -43,7 +43,7 @@ from explainer.walk.walker import NumpyWalker
             "baseline has 12 numbers, input 'x' has 3",
         ),
         ({"method": "integrated_gradients", "baseline": {"y": 1.0}}, "'y' is none of the inputs"),
-        ({"method": "smoothgrad", "keep": "all"}, "keep: Noise hands nothing to inner tensors"),
+        ({"method": "smoothgrad", "keep": "all"}, "keep: Noise gives inner tensors no relevance"),
         ({"method": "integrated_gradients", "n_steps": 0}, "n_steps must be a whole number from 1 on"),
     ],
 )

@@ -68,5 +68,5 @@ def test_what_cannot_be_compiled(conditions, message):
 
 @pytest.mark.parametrize("method", ["integrated_gradients", "grad_cam"])
 def test_methods_without_inner_tensors(method):
-    with pytest.raises(InputError, match="use a method of one walk"):
+    with pytest.raises(InputError, match="methods that are one walk do"):
         compile(residual_net(), method=method, conditions={"r2": 1})

@@ -181,7 +181,7 @@ def test_no_noise_is_the_method_itself():
         ({"noise": "smoothgrad", "n_samples": 0}, "n_samples must be a whole number from 1 on"),
         ({"noise": "smoothgrad", "noise_level": -0.1}, "noise_level must be 0 or more, not -0.1"),
         ({"noise": "smoothgrad", "stdev": np.nan}, "stdev must be 0 or more, not nan"),
-        ({"noise": "smoothgrad", "keep": "all"}, "keep: Noise hands nothing to inner tensors"),
+        ({"noise": "smoothgrad", "keep": "all"}, "keep: Noise gives inner tensors no relevance"),
     ],
 )
 def test_options_that_make_no_sense(options, message):

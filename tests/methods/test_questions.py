@@ -134,7 +134,7 @@ def test_inner_relevance_is_that_of_one_walk_alone(method):
         assert len(found.relevances) > 3
         return
     with pytest.raises(
-        InputError, match=r"keep: .* hands nothing to inner tensors; use a method of one walk"
+        InputError, match=r"keep: .* gives inner tensors no relevance; methods that are one walk do"
     ):
         Explainer(twin("relus").model, method=method, keep="all", **METHODS[method])
 

@@ -97,7 +97,7 @@ def test_a_method_of_somebody_else(registry):
     assert noisy.relevance.shape == x.shape
     explainer.compile(model, method="squared", target=1)  # proved against NumPy
     explainer.compile(model, method="squared", noise="smoothgrad", n_samples=3, target=1)
-    with pytest.raises(InputError, match="Squared hands nothing to inner tensors"):
+    with pytest.raises(InputError, match="Squared gives inner tensors no relevance"):
         Explainer(model, method="squared", keep="all")
     with pytest.raises(InputError, match="method 'squared' takes no steps; it takes power"):
         Explainer(model, method="squared", steps=3)
