@@ -166,8 +166,8 @@ class Method:
         """
         if not self.keeps:
             raise InputError(
-                f"{what}: {type(self).__name__} gives inner tensors no relevance; methods that are one walk do, "
-                f"'lrp', 'gradient' and 'input_x_gradient' without noise: take one, or leave {what} out"
+                f"{what}: {type(self).__name__} gives inner tensors no relevance; methods that are one walk "
+                f"do, 'lrp', 'gradient' and 'input_x_gradient' without noise: take one, or leave {what} out"
             )
 
     def require_askable(self, graph: Graph, layout: str = "") -> None:

@@ -310,7 +310,7 @@ def test_nothing_runs_before_the_conditions_are_understood(runs):
 
 @pytest.mark.parametrize("method", ["input_x_gradient", "grad_cam", "integrated_gradients", "occlusion"])
 def test_methods_that_hand_nothing_to_inner_tensors_have_no_conditions(method):
-    with pytest.raises(InputError, match=r"conditions: .* use a method of one walk"):
+    with pytest.raises(InputError, match=r"conditions: .* methods that are one walk do"):
         Explainer(residual_net(), method=method).explain(picture(1), 3, conditions={"r2": 1})
 
 
