@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,7 +35,35 @@ def _list(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
         ctx.exit()
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+class Stoppable(click.Command):
+    """A command that Ctrl-C and SIGTERM end with one line, while PyTorch is loaded too."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        heard = [signal.SIGINT]
+
+        def stop(number: int, frame: Any) -> None:
+            heard[:] = [signal.Signals(number)]
+            while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+                frame = frame.f_back
+            if frame is not None:  # raised while a library starts, it is shown as that library's failure
+                os.write(2, b"stopped\n")
+                os._exit(128 + number)
+            raise KeyboardInterrupt
+
+        here = threading.current_thread() is threading.main_thread()
+        numbers = (signal.SIGINT, signal.SIGTERM) if here else ()
+        before = {n: signal.signal(n, stop) for n in numbers if signal.getsignal(n) is not signal.SIG_IGN}
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+            ctx.exit(128 + heard[0])
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@click.command(cls=Stoppable, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.argument("architecture")
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="The .onnx file to write."

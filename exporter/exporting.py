@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +13,7 @@ import torch
 
 from exporter import metadata, proof, tracing
 from exporter.errors import ExportError
+from exporter.files import written_whole
 
 # What each of PyTorch's exporters can write; the default is the one that is native to both.
 OPSETS = {"torchscript": range(7, 21), "dynamo": range(18, 26)}
@@ -135,7 +135,7 @@ def export(
     traced = inputs[rows]
     keep = batchnorm == "keep"
 
-    with _written_whole(path) as temporary, tracing.evaluating(model):
+    with written_whole(path) as temporary, tracing.evaluating(model):
         with tracing.BatchNormCounter() as counter:
             outputs = proof.run(model, traced)
         ran = counter.count
@@ -193,21 +193,3 @@ def _example(model: torch.nn.Module, example: torch.Tensor | Sequence[int]) -> t
         return example.detach()
     weight = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
     return torch.randn(shape, generator=torch.Generator().manual_seed(1)).to(weight.detach())
-
-
-@contextmanager
-def _written_whole(path: Path) -> Iterator[Path]:
-    """A name beside ``path`` to write to; it becomes ``path`` if the block ends well, else nothing."""
-    if path.is_dir() or path.is_char_device() or path.is_block_device():
-        raise ExportError(f"cannot write {path}: it is not a file")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        # Before the work, which may take minutes.
-        temporary.touch()
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        raise ExportError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()

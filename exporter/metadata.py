@@ -12,6 +12,7 @@ from typing import Any
 import onnx
 
 from exporter.errors import ExportError
+from exporter.files import read as noted
 
 PREPROCESS_KEY = "preprocessor_config"
 LABELS_KEY = "id2label"
@@ -97,7 +98,7 @@ def read_labels(file: str | os.PathLike[str]) -> list[str] | dict[str, str]:
         The file cannot be read, or is none of these.
     """
     try:
-        text = Path(file).read_text(encoding="utf-8-sig")
+        text = noted(Path(file)).read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise ExportError(f"labels cannot be read from {file}: {error}") from error
     if not text.lstrip().startswith(("[", "{")):

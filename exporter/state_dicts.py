@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from exporter.errors import ExportError
+from exporter.files import read as noted
 
 State = OrderedDict[str, torch.Tensor]
 # What the side branches of torchvision's GoogLeNet and Inception are called; a file may lack them.
@@ -63,7 +64,7 @@ def read(file: Path) -> State:
         It cannot be read, or holds anything but tensors.
     """
     try:
-        content: Any = torch.load(file, map_location="cpu", weights_only=True)
+        content: Any = torch.load(noted(file), map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load's errors for a strange file are of many kinds
         raise ExportError(
             f"{file} cannot be read as a state dict; write one with torch.save(model.state_dict(), FILE). "

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import subprocess
 import sys
 
 import pytest
@@ -93,3 +94,58 @@ def test_a_full_disk_is_an_output_error(tmp_path):
         pytest.skip("no /dev/full here")
     with pytest.raises(OutputError, match="No space left"), write_whole("/dev/full") as file:
         file.write(b"new")
+
+
+WRITING = """
+import sys, time
+from explainer.files import write_whole
+with write_whole(sys.argv[1]) as file:
+    file.write(b"half")
+    file.flush()
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there an open file is what cannot be removed")
+def test_what_a_killed_process_left_is_swept_and_what_another_writes_is_not(tmp_path):
+    def start(name):
+        command = [sys.executable, "-c", WRITING, str(tmp_path / name)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert process.stdout.readline() == b"writing\n"
+        return process
+
+    def parts():
+        return set(tmp_path.glob(".onnx-lrp-*.part"))
+
+    (tmp_path / ".notes.part").write_text("somebody's")
+    killed = start("a")
+    left = parts()
+    killed.kill()
+    killed.communicate()
+    assert len(left) == 1 and parts() == left
+    running = start("b")
+    assert len(parts()) == 1 and not parts() & left
+    once = "import sys, explainer.files as f\nwith f.write_whole(sys.argv[1]) as o: o.write(b'c')"
+    subprocess.run([sys.executable, "-c", once, str(tmp_path / "c")], check=True)
+    assert (tmp_path / "c").read_bytes() == b"c" and len(parts()) == 1
+    running.kill()
+    running.communicate()
+    subprocess.run([sys.executable, "-c", once, str(tmp_path / "d")], check=True)
+    assert not parts() and (tmp_path / ".notes.part").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders are brought to the disk on other systems")
+def test_bytes_are_on_the_disk_before_their_name_and_the_name_before_it_returns(tmp_path, monkeypatch):
+    done, sync, rename = [], os.fsync, os.replace
+
+    def noted(file):
+        done.append("folder" if stat.S_ISDIR(os.fstat(file).st_mode) else "file")
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(os, "replace", lambda old, new: (done.append("name"), rename(old, new)))
+    with write_whole(tmp_path / "a") as file:
+        file.write(b"new")
+    assert done == ["file", "name", "folder"]

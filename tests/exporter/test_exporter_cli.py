@@ -1,6 +1,10 @@
 """The command, as it is typed: what it writes, prints, and refuses."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import onnx
@@ -149,3 +153,17 @@ def test_an_answer_that_never_changes_is_noted(command):
     result = command(*SMALL, "--weights", "weights.pth")
     assert result.exit_code == 0, result.output
     assert result.stderr.startswith("note: PyTorch answers every input alike")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are other systems'")
+@pytest.mark.parametrize("after", [0.3, 1.0, 3.0])
+def test_it_can_be_stopped_while_it_loads(tmp_path, after):
+    start = "from exporter.cli import main; import sys; print('ready', flush=True); main()"
+    command = [sys.executable, "-c", start, "resnet18", "--weights", "none", "-o", str(tmp_path / "a.onnx")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(after)
+    process.send_signal(signal.SIGINT)
+    _, text = process.communicate(timeout=120)
+    assert process.returncode == 130 and "Traceback" not in text and text.endswith("stopped\n"), text
+    assert not list(tmp_path.iterdir())

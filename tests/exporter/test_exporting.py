@@ -1,6 +1,7 @@
 """What `exporter.export` promises: the file computes what the model computes, in the form asked for."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 import exporter  # noqa: E402
-from exporter import tracing  # noqa: E402
+from exporter import state_dicts, tracing  # noqa: E402
 
 SHAPE = (1, 3, 12, 12)
 FORMS = [(which, how) for which in ("torchscript", "dynamo") for how in ("keep", "fold")]
@@ -235,3 +236,23 @@ def test_importing_waits_for_nothing():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert not {"torch", "torchvision", "onnx", "onnxruntime", "explainer"} & set(modules)
+
+
+def test_no_export_replaces_a_file_that_was_read(tmp_path):
+    weights, labels = tmp_path / "weights.pt", tmp_path / "labels.txt"
+    torch.save(torch.nn.Linear(3, 2).state_dict(), weights)
+    labels.write_text("a\nb\n")
+    assert list(state_dicts.read(weights)) and len(exporter.read_labels(labels)) == 2
+    (tmp_path / "link.onnx").symlink_to(weights)
+    os.link(labels, tmp_path / "hard.onnx")
+    for path in (weights, labels, tmp_path / "link.onnx", tmp_path / "hard.onnx"):
+        before = path.read_bytes()
+        with pytest.raises(exporter.ExportError, match="would overwrite a file that is read"):
+            exporter.export(torch.nn.Linear(3, 2), path, example=(1, 3))
+        assert path.read_bytes() == before
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_names_in_its_errors_are_printable():
+    error = exporter.ExportError("a\x1b[2J\nFORGED\u202e" + "x" * 9000)
+    assert str(error).isprintable() and len(str(error)) < 4200
