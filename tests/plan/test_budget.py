@@ -40,14 +40,16 @@ def test_real_models_are_planned_within_bounds(shared):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["shufflenet_v2_x1_0", "swin_v2_t"])
-@pytest.mark.parametrize("exporter", ["torchscript", "dynamo"])
+@pytest.mark.parametrize(
+    ("name", "exporter"),
+    [("shufflenet_v2_x1_0", "torchscript"), ("shufflenet_v2_x1_0", "dynamo"), ("swin_v2_t", "torchscript")],
+)
 def test_networks_of_torchvision_are_planned_within_bounds(tmp_path, name, exporter):
     """A Swin has some 3,000 nodes, many of them shapes and tables."""
     exporting = pytest.importorskip("exporter.exporting")
     classifiers = pytest.importorskip("exporter.classifiers")
     exporting.export(
-        classifiers.build(name, "none").model,
+        classifiers.build(name, weights="none").model,
         tmp_path / "net.onnx",
         example=(1, 3, 224, 224),
         exporter=exporter,
