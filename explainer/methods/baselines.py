@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -38,7 +38,7 @@ def channel_axis(name: str, x: Array, axes: Axes) -> int:
         Nothing tells, or it has no channels beside places.
     """
     if axes.is_open:
-        raise InputError(open_axes(name, x))
+        raise InputError(open_axes(name, x.shape))
     if axes.channel is None or not axes.places:
         raise InputError(
             f"input {name!r} has shape {x.shape} and so no channels beside places; give one number for all"
@@ -46,13 +46,20 @@ def channel_axis(name: str, x: Array, axes: Axes) -> int:
     return axes.channel
 
 
-def open_axes(name: str, x: Array) -> str:
-    """What is said of an input that might be anything."""
-    last = "preprocess=Preprocess(layout='NHWC') or 'NCHW' (--layout) says it; or " if x.ndim > 3 else ""
-    return (
-        f"input {name!r} has shape {x.shape}, and nothing tells which axis holds its channels: {last}"
-        f"window= with a number for each of its {x.ndim - 1} axes, or groups="
-    )
+LAYOUT = "preprocess=Preprocess(layout='NHWC') or 'NCHW' (--layout) says it"
+
+
+def untold(name: str, shape: Sequence[int | None]) -> str:
+    """What is said of an input whose axes might be anything."""
+    sizes = ", ".join("any" if size is None else str(size) for size in shape)
+    return f"input {name!r} has shape ({sizes}), and nothing tells which axis holds its channels"
+
+
+def open_axes(name: str, shape: Sequence[int | None]) -> str:
+    """The same, and what to do where parts of it are to be hidden."""
+    said = f"{LAYOUT}; or " if len(shape) > 3 else ""
+    window = f"window= with a number for each of its {len(shape) - 1} axes"
+    return f"{untold(name, shape)}: {said}{window}, or groups="
 
 
 def origin_of(baseline: Baseline, name: str, x: Array, axes: Axes) -> Array:
@@ -102,7 +109,7 @@ def means(name: str, x: Array, axes: Axes) -> Array:
         It has no places, or its values are indices.
     """
     if axes.is_open:
-        raise InputError(open_axes(name, x))
+        raise InputError(open_axes(name, x.shape))
     if not axes.places or axes.tokens:
         what = "holds indices, which" if axes.tokens else "has no places that"
         raise InputError(

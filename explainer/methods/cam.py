@@ -17,7 +17,7 @@ from ..plan import Plan, make_plan
 from ..targets import Anchor
 from ..tensor import Array, ReduceSum, Relu, Transpose, Value, stabilize
 from .base import Method, Progress
-from .baselines import open_axes
+from .baselines import LAYOUT, untold
 from .question import Question, axes_of_feeds
 from .trace import Trace
 
@@ -76,7 +76,8 @@ class GradCam(Method):
                 (name for name, x in inputs.items() if axes[name].is_open and x.ndim == A.ndim), None
             )
             if is_open is not None and A.ndim > 2:
-                raise InputError(f"grad_cam: {open_axes(is_open, inputs[is_open])}".rpartition("; or ")[0])
+                said = f": {LAYOUT}" if A.ndim > 3 else ""
+                raise InputError(f"grad_cam: {untold(is_open, inputs[is_open].shape)}{said}")
             shapes = ", ".join(
                 f"{name!r} {list(x.shape)} with {len(axes[name].places)} axes of places"
                 for name, x in inputs.items()

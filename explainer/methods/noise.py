@@ -83,6 +83,9 @@ class Noise(Sampling):
     ) -> Plan:
         return self.around.plan(graph, composite, anchor, keep, conditioned)
 
+    def require_askable(self, graph: Graph, layout: str = "") -> None:
+        self.around.require_askable(graph, layout)
+
     def repeats(self, x: Array) -> bool:
         return self.around.repeats(x)
 

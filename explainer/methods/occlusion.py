@@ -71,6 +71,10 @@ class Occlusion(Perturbing):
         by_channel = isinstance(self.window, tuple) and len(self.window) == x.ndim - 1
         return not by_channel and super().repeats(x)
 
+    def tells(self, name: str, rank: int) -> bool:
+        window = self.of(self.window, name)
+        return super().tells(name, rank) or (isinstance(window, tuple | list) and len(window) == rank)
+
     def __call__(self, question: Question, progress: Progress | None = None) -> dict[str, Array]:
         """Attribute the score to the inputs.
 
@@ -130,8 +134,8 @@ class Occlusion(Perturbing):
             return [(groups == group,) for group in range(groups.max() + 1)]
         shape, axes = question.feeds[name].shape[1:], question.axes[name]
         window: Any = self.of(self.window, name)
-        if axes.is_open and not (isinstance(window, tuple | list) and len(window) == len(shape)):
-            raise InputError(open_axes(name, question.feeds[name]))
+        if axes.is_open and not self.tells(name, len(shape)):
+            raise InputError(open_axes(name, question.feeds[name].shape))
         # What moves over the places takes all channels with it.
         along = [axis - 1 for axis in axes.places] or list(range(len(shape)))
         if window is None:

@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import InputError
+from ..model.axes import axes_of
 from ..model.graph import Graph
 from ..tensor import Array
 from .asking import askable, beside_the_data
 from .base import Progress
-from .baselines import Baseline, origins_of
+from .baselines import Baseline, open_axes, origins_of
 from .holding import Holding
 from .question import Question
 
@@ -79,6 +80,19 @@ class Perturbing(Holding):
                 f"{type(self).__name__} changes inputs and asks again, and finds none here that it could "
                 f"change sample by sample; the inputs are: {inputs}"
             )
+        shapes = {value.name: value.shape for value in graph.inputs if value.shape is not None}
+        axes = {name: axes_of(graph, name, shape, layout) for name, shape in shapes.items()}
+        beside = beside_the_data(axes, shapes, {value.name: value.dtype for value in graph.inputs})
+        for name, one in axes.items():
+            held = name in (beside if self.hold is None else self.hold)
+            # Where a size is open, an array's own may tell.
+            if (
+                one.is_open
+                and None not in shapes[name][1:]
+                and not held
+                and not self.tells(name, len(shapes[name]) - 1)
+            ):
+                raise InputError(open_axes(name, shapes[name]))
 
     def held(self, question: Question) -> tuple[str, ...]:
         if self.hold is not None:
@@ -90,6 +104,10 @@ class Perturbing(Holding):
     def repeats(self, x: Array) -> bool:
         # All channels of a place are hidden together, unless the groups tell them apart.
         return self.groups is None or np.ndim(self.of(self.groups, "")) < x.ndim - 1
+
+    def tells(self, name: str, rank: int) -> bool:
+        """Whether an option says what is hidden of an input, `rank` axes a sample, whatever they are."""
+        return self.of(self.groups, name) is not None
 
     def of(self, option: Any, name: str) -> Any:
         """An option's value for one input."""

@@ -135,7 +135,7 @@ class Rise(Perturbing):
         if groups is not None:
             return Choices(groups, self.p_keep)
         if axes.is_open:
-            raise InputError(open_axes(name, question.feeds[name]))
+            raise InputError(open_axes(name, question.feeds[name].shape))
         if axes.tokens or not axes.places:
             return Choices(np.arange(int(np.prod(shape))).reshape(shape), self.p_keep)
         sizes = tuple(shape[axis - 1] for axis in axes.places)

@@ -7,7 +7,7 @@ import pytest
 from building import parse, rng, run
 from perturbed import Problem
 
-from explainer import InputError, Preprocess, UnsupportedError, explain
+from explainer import Explainer, InputError, Preprocess, UnsupportedError, explain
 from explainer.methods.rise import Rise
 
 W = rng(1).standard_normal
@@ -304,6 +304,10 @@ def test_a_layout_that_nothing_tells_is_asked_for(method):
         InputError, match=r"input 'x' has shape \(1, 5, 6, 6\), and nothing tells which axis holds"
     ):
         explain(model, x, method=method)
+    for noise in (None, "smoothgrad"):
+        with pytest.raises(InputError, match=r"input 'x' has shape \(any, 5, 6, 6\), and nothing tells"):
+            Explainer(model, method=method, noise=noise).check_target()
+    Explainer(model, method=method, groups=np.zeros((5, 6, 6), int)).check_target()
     first = explain(model, x, method=method, preprocess=Preprocess()).relevance
     assert (np.ptp(first, axis=1) == 0).all()  # every channel has its place's amount
     last = explain(model, x, method=method, preprocess=Preprocess(layout="NHWC")).relevance

@@ -258,3 +258,21 @@ def test_a_rule_that_the_walk_never_comes_to_is_refused():
     nodes = [node for node in Explainer(net.model).graph.nodes if node.operator == "Conv"]
     with pytest.raises(CompositeError, match=r"grad_cam walks back to '.*' alone"):
         Explainer(net.model, method="grad_cam", rules={nodes[0].name: "gradient"}).explain(picture())
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"), [((5, 6, 6), r"channels: preprocess=.*says it$"), ((6, 6), "channels$")]
+)
+def test_an_input_that_might_be_anything_is_no_picture(shape, said):
+    """It goes through a Reshape before it is convolved: nobody knows what its axes were."""
+    size, sizes = int(np.prod(shape)), ",".join(map(str, shape))
+    target = (-1, 1, size // 6, 6) if len(shape) == 3 else (-1, 1, size)
+    kernel = np.ones((4, 1, 3, 3)) if len(shape) == 3 else np.ones((4, 1, 3))
+    model = parse(
+        f"g (float[N,{sizes}] x) => (float[N,3] y) {{ t = Reshape (x, s) {SERIES}",
+        w=kernel, u=np.ones((4, 3)), s=np.array(target),
+    )  # fmt: skip
+    with pytest.raises(
+        InputError, match=rf"grad_cam: input 'x' has shape \(1, .*\), and nothing tells .*{said}"
+    ):
+        explainer.explain(model, np.ones((1, *shape)), method="grad_cam")
