@@ -38,7 +38,7 @@ def channel_axis(name: str, x: Array, axes: Axes) -> int:
         Nothing tells, or it has no channels beside places.
     """
     if axes.is_open:
-        raise InputError(open_axes(name, x.shape))
+        raise InputError(f"baseline: {untold(name, x.shape)}{f': {LAYOUT}' if x.ndim > 3 else ''}")
     if axes.channel is None or not axes.places:
         raise InputError(
             f"input {name!r} has shape {x.shape} and so no channels beside places; give one number for all"
@@ -85,6 +85,8 @@ def origin_of(baseline: Baseline, name: str, x: Array, axes: Axes) -> Array:
         array = np.asarray(value).astype(x.dtype)
     if x.dtype.kind in "iub" and (array != np.asarray(value)).any():
         raise InputError(f"baseline {baseline}: input {name!r} holds {x.dtype}, and none that is this")
+    if axes.tokens and axes.table > 1 and not (np.abs(array + 0.5) < axes.table).all():
+        raise InputError(f"baseline {baseline}: input {name!r} is looked up in a table of {axes.table} rows")
     samples = len(array) if array.ndim == x.ndim else 1
     try:
         if samples not in (1, len(x)):
@@ -109,7 +111,7 @@ def means(name: str, x: Array, axes: Axes) -> Array:
         It has no places, or its values are indices.
     """
     if axes.is_open:
-        raise InputError(open_axes(name, x.shape))
+        raise InputError(f"baseline: {untold(name, x.shape)}{f': {LAYOUT}' if x.ndim > 3 else ''}")
     if not axes.places or axes.tokens:
         what = "holds indices, which" if axes.tokens else "has no places that"
         raise InputError(

@@ -16,7 +16,12 @@ from .roles import CHANNELS_FIRST, CHANNELS_LAST, LOOKUPS, NORMALISING, PRODUCTS
 
 # How many channels a picture has, where nothing but its size tells.
 PICTURE = (1, 3, 4)
-NAMES = frozenset({"c", "channel", "channels", "num_channels", "in_channels"})
+NAMES = frozenset(
+    {"c", "channel", "channels", "num_channels", "in_channels", "feature", "features", "num_features"}
+)
+TIMES = frozenset(
+    {"t", "time", "timesteps", "steps", "seq", "seq_len", "sequence", "sequence_length", "seq_length"}
+)
 
 
 @dataclass(frozen=True)
@@ -112,8 +117,11 @@ def axes_of(graph: Graph, name: str, shape: Sequence[int | None], layout: str = 
         return sure
     if rank <= 2:
         return Axes(channel=1 if rank == 2 else None)
-    named = [axis for axis, size in enumerate(_names(graph, name)) if size.casefold() in NAMES]
-    channel = named[0] if len(named) == 1 and named[0] else None
+    named = [size.casefold() for size in _names(graph, name)]
+    channels = [axis for axis, size in enumerate(named) if size in NAMES]
+    if rank == 3 and not channels and sum(size in TIMES for size in named[1:]) == 1:
+        channels = [axis for axis, size in enumerate(named) if axis and size not in TIMES]
+    channel = channels[0] if len(channels) == 1 and channels[0] else None
     if channel is None and layout and rank > 3:
         channel = rank - 1 if layout == "NHWC" else 1
     if channel is None and likely is not None:

@@ -349,9 +349,17 @@ def test_whole_numbers_are_hidden_with_whole_numbers():
     own = np.rint(feeds["u"].mean((2, 3), keepdims=True)) * np.ones_like(feeds["u"])
     there = explain(model, feeds, target=1, method="occlusion", window=6, baseline=own).relevance
     np.testing.assert_array_equal(mean, there)
+    bert, words, *_ = of("words, their mask and their segments")
     with pytest.raises(InputError, match=r"baseline 'mean': input 'ids', .*, holds indices"):
-        bert, words, _, _, _, _ = of("words, their mask and their segments")
         explain(bert, words, method="occlusion", baseline="mean")
+    for baseline in (9, -10):
+        with pytest.raises(
+            InputError, match=rf"baseline {baseline}: input 'ids' is looked up in a table of 9 rows"
+        ):
+            explain(bert, words, method="occlusion", baseline=baseline)
+    assert explain(bert, words, method="rise", n_masks=3, baseline=-9).relevance["ids"].any()
+    with pytest.raises(InputError, match=r"asks at points between them, which the model does not take"):
+        explain(bert, words, method="occlusion", noise="smoothgrad")
 
 
 def test_samples_that_meet_in_a_fixed_batch_are_refused():

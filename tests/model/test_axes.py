@@ -118,6 +118,8 @@ def test_names_of_axes_are_read():
         ("batch, height, width, channels", LAST),
         ("batch, channels, height, width", IMAGE),
         ("batch, time, C", Axes((1,), 2)),
+        ("batch, sequence_length, whatever", Axes((1,), 2)),
+        ("batch, bands, time", Axes((2,), 1)),
     ):
         text = f"g (float[{names}] x) => (float[] y) {{ y = Relu (x) }}"
         assert of(text, shape=(1, 5, 5, 5)[: names.count(",") + 1]) == axes
