@@ -42,6 +42,10 @@ ZOO = {
         + f"(int64[N] label) {{ {LOGITS} s = Softmax (logits) label = ArgMax <axis=1, keepdims=0> (s) }}",
         {},
     ),
+    "argmax of what has no layer": (
+        IMAGE + f"(int64[N] label) {{ {LOGITS} s = Sin (logits) label = ArgMax <axis=1, keepdims=0> (s) }}",
+        {},
+    ),
     "top two": (
         IMAGE + f"(float[N,2] v, int64[N,2] i) {{ {LOGITS} v, i = TopK (logits, two) }}",
         {"two": np.array([2])},
@@ -188,6 +192,12 @@ def test_what_python_recommends_works(name, folder):
         for call in calls:
             found = eval(call, {"explainer": explainer, "model": model, "image": inputs_of(model)})
             assert isinstance(found, explainer.Explanation)
+
+
+def test_what_a_score_is_where_nothing_before_it_can_be_explained(folder):
+    onnx.save(model_of("argmax of what has no layer"), "the model.onnx")
+    found = commands(run("check", "the model.onnx").output)
+    assert ["check", "the model.onnx", "--target", "s[top]", "--method", "occlusion"] in found
 
 
 def test_what_was_asked_beside_is_kept_where_it_can_be(folder):

@@ -23,6 +23,7 @@ from .recipe import Recipe
 # Operators that choose among values: what they read is a score, of which the largest is explained.
 CHOOSING = ("ArgMax", "ArgMin", "TopK", "Hardmax", "NonMaxSuppression", "Cast")
 RUNTIME = {"providers", "threads", "custom_ops"}  # what an explainer is given, and `explain` is not
+CLASSIFYING = ("ArgMax", "ArgMin", "TopK", "Hardmax", "ai.onnx.ml.ZipMap")  # what they read is a score
 MOST = 4  # ways that are said; more would hide the first
 
 
@@ -146,7 +147,9 @@ class Asked:
         real = [name for name, is_real in is_score.items() if is_real and name in able]
         if resolve_target(self.graph, self.ask.target, self.labels).anchor.output in real:
             return ""
+        read = [name for node in self.graph.nodes if node.operator in CLASSIFYING for name in node.inputs]
         inside = [name for name in before if name in able and self._is_chosen_from(name)]
+        inside += [name for name in reversed(read) if name in able]
         names = [name for name in (*real, *inside) if printable(name) == name]
         return f"{names[0]}[top]" if names else None
 
