@@ -49,6 +49,8 @@ def concepts(
     ----------
     Achtibat et al. 2023, Nature Machine Intelligence 5, 1006–1019.
     """
+    if not isinstance(explained, Explainer):
+        raise InputError(f"concepts: an Explainer, not {explained!r}")
     if not isinstance(tensor, str):
         raise InputError(f"concepts: a tensor's name, not {tensor!r}")
     all_of_it = explained.explain(x, target, start, against, conditions={tensor: slice(None)})

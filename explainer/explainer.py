@@ -167,9 +167,9 @@ class Explainer:
             "preprocess": None if preprocess is None else self.preprocess,
             "labels": None if labels is None else self.labels,
             "max_pixels": self.max_pixels,
-            "providers": providers,
-            "threads": threads,
-            "custom_ops": custom_ops,
+            "providers": runtime.providers or None,
+            "threads": runtime.threads or None,
+            "custom_ops": runtime.custom_ops,
         }
         self._prepared = Prepared(self.graph, self.composite, self.keep, self.method, backends)
         self._is_made = True

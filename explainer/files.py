@@ -162,6 +162,10 @@ def path_of(path: object) -> Path:
         raise OutputError(f"{path!r} is no path: give the name of the file to write")
     if "\0" in str(path):
         raise OutputError(f"{str(path)!r} is no path: it has a zero byte in it")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise OutputError(f"{str(path)!r} is no path: it has half a character in it") from None
     return Path(path)
 
 

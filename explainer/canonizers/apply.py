@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 from ..errors import CompositeError
 from ..model.graph import Graph
+from ..plain.checks import several
 from .base import Canonizer, CanonizerLike, get
 from .identity import see_through
 
@@ -45,6 +46,7 @@ def resolve(canonizers: Iterable[CanonizerLike]) -> tuple[Canonizer, ...]:
     ------
     CompositeError
     """
-    if isinstance(canonizers, str) or not isinstance(canonizers, Iterable):
+    named = None if isinstance(canonizers, str | bytes) else several(canonizers)
+    if named is None:
         raise CompositeError(f"canonizers: a tuple of names or Canonizer objects, not {canonizers!r}")
-    return tuple(map(get, canonizers))
+    return tuple(map(get, named))

@@ -106,18 +106,19 @@ def compile(
     """
     if image_size is not None:
         try:
-            edges("image_size", image_size)
+            image_size = edges("image_size", image_size)
         except PreprocessError as error:
             raise InputError(str(error)) from None
     written = None if path is None else path_of(path)
     recipe, asked = _asked(how), Ask.of("top" if target is None else target, start, against, conditions)
-    original = Graph.load(model, Runtime(providers, threads, custom_ops))
+    runtime = Runtime(providers, threads, custom_ops)
+    original = Graph.load(model, runtime)
     preprocess = reading(None, original.metadata)
     method, composite = recipe.made(preprocess)
     method.require_compilable()
     # Complaints first, in the names of the file as given.
-    given = {"providers": providers, "threads": threads, "custom_ops": custom_ops}
-    said = [name for name, value in given.items() if value is not None and value != ()]
+    given = {"providers": runtime.providers, "threads": runtime.threads, "custom_ops": runtime.custom_ops}
+    said = [name for name, value in given.items() if value]
     with Asked(original, recipe, preprocess, asked, labels_of(original), said).advising():
         _planned(original, asked, recipe, method, composite)
 

@@ -108,6 +108,8 @@ def get(
         No such preset, rule or dialect, or a parameter that it does not take.
     """
     plugins.load()
+    if not isinstance(defaults, Mapping | None) or not all(map(callable, (defaults or {}).values())):
+        raise CompositeError(f"defaults: a dict of parameter -> function, not {defaults!r}")
     given = {name: value for name, value in parameters.items() if value is not None}
     front = _rules(rules)
     own: Mapping[str, Any] = {}
@@ -134,6 +136,8 @@ def get(
 
 def parameters(name: str | None = None) -> list[str]:
     """What a preset takes by name beside `eps`; without a name, what any of them does."""
+    if not isinstance(name, str | None):
+        raise CompositeError(no_such("composite", name, COMPOSITES))
     known = COMPOSITES | OF_METHODS
     makes = known.values() if name is None else [known[name]] if name in known else []
     names = [parameter for make in makes for parameter in list(inspect.signature(make).parameters)[1:]]

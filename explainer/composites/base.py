@@ -12,11 +12,26 @@ from typing import Any
 from ..canonizers import DEFAULT_CANONIZERS, CanonizerLike
 from ..errors import CompositeError, RegistrationError, check_name, folded
 from ..layers import Layer
+from ..plain.checks import several
 from ..plain.tables import html_table, text_table
 from ..rules import Rule
 from .dialects import Dialect
 from .matches import Match
 from .selectors import Selector, misfit
+
+
+def _pairs(rules: Any) -> tuple[tuple[Match, Rule], ...]:
+    """Pairs of a match and a rule, as a tuple.
+
+    Raises
+    ------
+    CompositeError
+    """
+    pairs = [several(pair) or () for pair in several(rules) or ()]
+    fits = all(len(pair) == 2 and callable(pair[0]) and isinstance(pair[1], Rule) for pair in pairs)
+    if several(rules) is None or not fits:
+        raise CompositeError(f"a composite's rules are pairs (match, Rule), not {rules!r}")
+    return tuple((match, rule) for match, rule in pairs)
 
 
 @dataclass(frozen=True)
@@ -47,7 +62,13 @@ class Composite:
     box: Rule | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rules", tuple((match, rule) for match, rule in self.rules))
+        if not isinstance(self.name, str):
+            raise CompositeError(f"a composite's name is a text, not {self.name!r}")
+        object.__setattr__(self, "rules", _pairs(self.rules))
+        if not isinstance(self.gradient, bool):
+            raise CompositeError(f"gradient is {self.gradient!r}; expected True or False")
+        if not isinstance(self.box, Rule | None):
+            raise CompositeError(f"box: one of the composite's rules, not {self.box!r}")
         own = [rule for _, rule in self.rules]
         if self.box is not None and not any(rule is self.box for rule in own):
             # Written and made again, it is one of them once more; rules of the user's own stand before it.
@@ -61,7 +82,7 @@ class Composite:
 
     def behind(self, *rules: tuple[Match, Rule]) -> Composite:
         """The same with other rules in front."""
-        return dataclasses.replace(self, rules=(*rules, *self.rules)) if rules else self
+        return dataclasses.replace(self, rules=(*_pairs(rules), *self.rules)) if rules else self
 
     def rule_for(self, layer: Layer) -> Rule | None:
         """The first rule whose match accepts the layer; None where none does."""
@@ -73,6 +94,8 @@ class Composite:
         return isinstance(match, Selector) and match.width == 0
 
     def _entry_for(self, layer: Layer) -> tuple[Match, Rule] | tuple[None, None]:
+        if not isinstance(layer, Layer):
+            raise CompositeError(f"rule_for: a layer of a plan, not {layer!r}")
         for match, rule in self.rules:
             if match.accepts(layer, rule) if isinstance(match, Selector) else match(layer):
                 return match, rule
@@ -139,7 +162,11 @@ def preset(make: Callable[..., Composite], *, replace: bool = False) -> Callable
         raise RegistrationError(f"{make!r:.80} is no function; write {HOW}")
     name: str = getattr(make, "__name__", "")
     check_name("composite", name, HOW)
-    if next(iter(inspect.signature(make).parameters), "") != "dialect":
+    try:
+        first = next(iter(inspect.signature(make).parameters), "")
+    except (TypeError, ValueError):  # some of Python's own have none
+        first = ""
+    if first != "dialect":
         raise RegistrationError(f"{name} does not take `dialect` as its first parameter; write {HOW}")
     before = next((known for known in COMPOSITES if folded(known) == folded(name)), None)
     if before is not None and not replace:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
+from ..errors import CompositeError
 from ..layers import Kind, Layer
 
 Match: TypeAlias = Callable[[Layer], bool]
@@ -62,14 +63,20 @@ class Rectifying:
 
 def of_kind(*kinds: str | Kind) -> OfKind:
     """Match layers by kind: "convolution", "dense", "product" and whichever others there are; none is all."""
-    return OfKind(frozenset(map(str, kinds)))
+    return OfKind(_names(kinds))
 
 
 def first_of(*kinds: str | Kind) -> First:
     """Match the layers of some kinds that the input reaches before any other with weights."""
-    return First(frozenset(map(str, kinds)))
+    return First(_names(kinds))
 
 
 def last_of(*kinds: str | Kind) -> Last:
     """Match the layers of some kinds that the target reaches before any other with weights."""
-    return Last(frozenset(map(str, kinds)))
+    return Last(_names(kinds))
+
+
+def _names(kinds: tuple[str | Kind, ...]) -> frozenset[str]:
+    if wrong := [kind for kind in kinds if not isinstance(kind, str | Kind)]:
+        raise CompositeError(f"a kind of layer is a text, such as 'convolution', not {wrong[0]!r}")
+    return frozenset(map(str, kinds))

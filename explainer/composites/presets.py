@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ..errors import CompositeError
 from ..rules import Gradient, Pass, Rule, ZPlus
 from .base import Composite, preset
 from .dialects import DIALECTS, ROLES, Dialect
@@ -33,6 +34,8 @@ def _flat(composite: Composite, dialect: Dialect, eps: float | None = None) -> C
 
 
 def _flat_until(composite: Composite, dialect: Dialect, until: str) -> Composite:
+    if not isinstance(until, str | int):  # a node's name may be a number, as the command line reads it
+        raise CompositeError(f"until is a node's name, not {until!r}")
     return composite.behind((Selector(f"{UNTIL}{until}"), dialect.flat()))
 
 

@@ -30,6 +30,10 @@ class Selector:
 
     text: str
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise CompositeError(f"a selector is a text, such as 'Conv' or '/layer1/*', not {self.text!r}")
+
     @property
     def is_wide(self) -> bool:
         """Whether it takes what its rule fits of all that it meets: a place, or a glob."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
-from ..plain.checks import is_number, is_one_of
+from ..plain.checks import is_number, is_one_of, several
 from ..plain.keywords import only_named
 
 SIGNS = ("all", "positive", "negative", "absolute_value")
@@ -84,7 +84,9 @@ def shared_scale(
         As `render`.
     """
     measure = Measure(layout, sign, pool, percentile, outlier_perc)
-    return max((measure.limit(measure.amounts(relevance)) for relevance in relevances), default=0.0)
+    if isinstance(relevances, str | bytes | Mapping) or (maps := several(relevances)) is None:
+        raise InputError(f"shared_scale: a list of maps, not {relevances!r}")
+    return max((measure.limit(measure.amounts(relevance)) for relevance in maps), default=0.0)
 
 
 @only_named()
@@ -131,8 +133,11 @@ def normalize_relevance(
 def to_plane(relevance: ArrayLike, layout: str) -> Plane:
     """Return the two-dimensional map that is drawn."""
     try:
-        values = np.asarray(relevance, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        given = np.asarray(relevance)
+        if given.dtype.kind not in "fiub" or isinstance(relevance, np.ma.MaskedArray):
+            raise TypeError(f"{type(relevance).__name__} of {given.dtype}")
+        values = given.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"the relevance is not an array of numbers: {error}") from None
     if values.size == 0 or not np.isfinite(values).all():
         raise InputError(f"the relevance of shape {values.shape} is empty or not finite: it cannot be drawn")

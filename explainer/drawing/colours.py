@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..plain.checks import check_flag, is_number
 
 LAST = 255  # indices run from 0 to ff
 ZERO = 128  # "80" is where zero-centred maps name their neutral colour
@@ -93,6 +94,8 @@ class ColorMap:
     @classmethod
     def parse(cls, source: str) -> ColorMap:
         """Read colours in the mini-language that `of` describes."""
+        if not isinstance(source, str):
+            raise InputError(f"colormap is {source!r}; expected colours such as 00f,80:fff,f00")
         places: list[int | None] = []
         colours = []
         parts = source.split(",")
@@ -127,7 +130,12 @@ class ColorMap:
     @classmethod
     def sampled(cls, function: Any) -> ColorMap:
         """Return 256 colours of an object that maps 0 to 1 to red, green, blue, and perhaps opacity."""
-        colours = np.asarray(function(np.linspace(0, 1, LAST + 1)), dtype=np.float64)
+        try:
+            colours = np.asarray(function(np.linspace(0, 1, LAST + 1)), dtype=np.float64)
+        except Exception as error:  # it is the caller's, and may raise anything
+            raise InputError(
+                f"colormap {function!r} maps no numbers from 0 to 1 to colours: {error}"
+            ) from error
         if colours.shape not in ((LAST + 1, 3), (LAST + 1, 4)):
             raise InputError(
                 f"colormap {function!r} gives an array of shape {colours.shape} for {LAST + 1} numbers;"
@@ -137,6 +145,7 @@ class ColorMap:
 
     def at(self, index: NDArray[np.float64]) -> Colours:
         """Return colours (..., 3), from 0 to 255, at indices from 0 to 255."""
+        index = numbers_of("index", index)
         channels = [np.interp(index, self.indices, channel) for channel in self.colours.T]
         return np.stack(channels, axis=-1)
 
@@ -150,6 +159,8 @@ class ColorMap:
         centred : bool
             Whether zero is the middle of the map, which is index 80, or its beginning.
         """
+        shares = numbers_of("shares", shares)
+        check_flag("centred", centred)
         sides = np.where(shares < 0, ZERO, LAST - ZERO)
         index = ZERO + shares * sides if centred else shares * LAST
         return np.asarray(np.rint(self.at(index)), dtype=np.uint8)
@@ -166,6 +177,8 @@ class ColorMap:
         -------
         array (256, 3) of uint8
         """
+        if not is_number(level):
+            raise InputError(f"palette: level is {level!r}; expected a number")
         positions = (np.linspace(-1, 1, LAST + 1) * level + 1) / 2
         # Cut off, as zennit does, once rounding errors no longer push a whole number below itself.
         return np.asarray(self.at(positions.clip(0, 1) * LAST).round(12), dtype=np.uint8)
@@ -174,6 +187,23 @@ class ColorMap:
 def colormaps() -> dict[str, str]:
     """Return the colour maps that have a name, each in the mini-language of `ColorMap.of`."""
     return dict(COLORMAPS)
+
+
+def numbers_of(name: str, values: Any) -> NDArray[np.float64]:
+    """What is given, as an array of finite numbers.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        array = np.asarray(values)
+        numbers = array.astype(np.float64) if array.dtype.kind in "fiu" else np.array(np.nan)
+    except (TypeError, ValueError, OverflowError):
+        numbers = np.array(np.nan)
+    if not np.isfinite(numbers).all():
+        raise InputError(f"{name}: an array of finite numbers, not {values!r}")
+    return numbers
 
 
 def spaced(places: list[int | None]) -> NDArray[np.float64]:

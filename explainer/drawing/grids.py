@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from ..errors import InputError
-from ..plain.checks import is_whole
+from ..plain.checks import check_flag, is_whole
 from .amounts import Plane, shares_of
 from .panels import Look, checked, fitted
 from .paper import Writing, framed
@@ -107,6 +107,7 @@ def draw_grid(
     sizes = [look.drawn_size(amounts) for amounts in drawn] or [(min_size, min_size)]
     box = max(width for width, _ in sizes), max(height for _, height in sizes)
     writing = Writing.beside(box)
+    check_flag("colorbar", colorbar)
     with_bars = colorbar and look.has_colours
     pictures = []
     for cell, heading in zip(cells, titles, strict=True):

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from ..errors import InputError
-from ..plain.checks import is_number
+from ..plain.checks import check_flag, is_number
 from ..plain.keywords import only_named
 from .amounts import PERCENTILE, shares_of
 from .panels import Look, checked
@@ -101,6 +101,7 @@ def render(
     InputError
         If the relevance is empty or not finite, or an option is out of range.
     """
+    check_flag("colorbar", colorbar)
     look = Look(
         layout=layout,
         style=style,

@@ -106,7 +106,7 @@ def _files_behind(value: Any) -> list[str]:
         name = getattr(value, "filename", None)
         if isinstance(name, str | os.PathLike) and os.fspath(name):
             return [os.fspath(name)]
-        value = getattr(value, "base", None)
+        value = value.base if isinstance(value, np.ndarray) else None
     return []
 
 
@@ -205,7 +205,7 @@ def dtype_of(dtype: Any) -> np.dtype[Any]:
     """
     try:
         kind: np.dtype[Any] = np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError):  # or the text that NumPy reads it as
         kind = np.dtype(object)
     if dtype is None or kind not in (np.float32, np.float64):
         raise InputError(f"dtype is 'float32' or 'float64', not {dtype!r}")

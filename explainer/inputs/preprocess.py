@@ -148,6 +148,8 @@ class Preprocess:
             If a value is wrong or missing, if a step is on that this form does not have, or if
             nothing says whether pixels are rescaled: libraries disagree on that default.
         """
+        if not isinstance(where, str):
+            raise PreprocessError(f"where: a text for messages, not {where!r}")
         if not isinstance(config, Mapping):
             raise PreprocessError(f"{where}: expected a dict of keys and values, not {config!r}")
         try:

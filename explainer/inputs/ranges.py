@@ -19,7 +19,9 @@ def edges(name: str, value: Any) -> tuple[int, int]:
     """Return (height, width) from one whole number or two."""
     pair = (value, value) if is_whole(value) else value
     if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(map(is_whole, pair)):
-        raise PreprocessError(f"{name} is {value!r}; expected a whole number, or height and width")
+        raise PreprocessError(
+            f"{name} is {value!r}; expected a whole number from 1 to {MAX_EDGE}, or height and width"
+        )
     if not all(1 <= edge <= MAX_EDGE for edge in pair):
         raise PreprocessError(f"{name} is {value!r}; expected 1 to {MAX_EDGE} pixels")
     return int(pair[0]), int(pair[1])

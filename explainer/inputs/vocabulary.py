@@ -26,8 +26,8 @@ def fields_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Translate the vocabulary to the fields of `Preprocess`."""
     refuse_mistyped(config)
     given = {key: value for key, value in config.items() if value is not None}
-    foreign = [key for key in given if key.startswith("do_") and key not in KNOWN_STEPS and given[key]]
-    foreign += [key for key in FOREIGN_VALUES if given.get(key)]
+    foreign = [key for key in given if key.startswith("do_") and key not in KNOWN_STEPS and is_on(given[key])]
+    foreign += [key for key in FOREIGN_VALUES if key in given and is_on(given[key])]
     if foreign:
         raise PreprocessError(
             f"{', '.join(foreign)} is not supported here: prepare the pictures beforehand and leave it out"
@@ -67,6 +67,11 @@ def fields_of(config: Mapping[str, Any]) -> dict[str, Any]:
     one_of("data_format", data_format, LAYOUTS.values())
     fields["layout"] = {name: layout for layout, name in LAYOUTS.items()}[data_format]
     return fields
+
+
+def is_on(value: Any) -> bool:
+    """Whether a step or a value asks for something, as JSON's false and 0 do not."""
+    return not isinstance(value, bool | int | float) or bool(value)
 
 
 def refuse_mistyped(config: Mapping[str, Any]) -> None:

@@ -89,13 +89,22 @@ def _check_arguments(layer: type[Layer]) -> None:
 
 
 def kinds_of(layer: type[Layer]) -> tuple[Kind, ...]:
-    """The kinds that an operator's layer can have: another where several operands are activations."""
+    """The kinds that an operator's layer can have: another where several operands are activations.
+
+    Raises
+    ------
+    RegistrationError
+        It is no class of a layer.
+    """
+    check_derived("layer", layer, Layer)
     own: Kind = getattr(layer, "kind", None)  # type: ignore[assignment]  # `register` refuses a layer without
     return (own,) if layer.of_several is None else (own, *kinds_of(layer.of_several))
 
 
 def facts_of(operator: str) -> Facts:
     """What is known of an operator: by its layer's class, or where that is silent or absent by ourselves."""
+    if not isinstance(operator, str):
+        raise RegistrationError(f"an operator's name is a text, such as 'Conv', not {operator!r}")
     facts = REGISTRY[operator].facts if operator in REGISTRY else NOTHING_KNOWN
     return known(operator) if facts == NOTHING_KNOWN else facts
 

@@ -247,11 +247,11 @@ class Method:
         if not condition:
             raise InputError(f"{type(self).__name__}: {reason}")
 
-    def require_whole(self, option: str, least: int = 1) -> None:
+    def require_whole(self, option: str, least: int = 1, most: int = 1 << 32) -> None:
         """Refuse an option that is not a whole number from `least` on."""
         value = getattr(self, option)
         self.require(
-            is_whole(value) and value >= least,
+            is_whole(value) and least <= value <= most,
             f"{option} must be a whole number from {least} on, not {value!r}",
         )
 

@@ -13,6 +13,7 @@ from ..errors import CompositeError, InputError
 from ..layers.kinds import CONVOLUTION
 from ..model.axes import Axes, tensor_axes
 from ..model.graph import Graph
+from ..plain.checks import check_flag, is_one_of
 from ..plan import Plan, make_plan
 from ..targets import Anchor
 from ..tensor import Array, ReduceSum, Relu, Transpose, Value, stabilize
@@ -50,9 +51,10 @@ class GradCam(Method):
     def __post_init__(self) -> None:
         self.require(isinstance(self.tensor, str), f"tensor is a tensor's name, not {self.tensor!r}")
         self.require(
-            self.upsampling in UPSAMPLING,
+            is_one_of(self.upsampling, UPSAMPLING),
             f"upsampling is {self.upsampling!r}; there is: {', '.join(UPSAMPLING)}",
         )
+        check_flag("signed", self.signed)
 
     def weights(self, A: Value, g: Value) -> Value:
         """w, (N, C, 1, 1)."""

@@ -10,7 +10,7 @@ import numpy as np
 from ..composites import Composite
 from ..model.axes import Axes
 from ..model.graph import Graph
-from ..plain.checks import is_number
+from ..plain.checks import is_number, is_one_of
 from ..plan import Plan
 from ..targets import Anchor
 from ..tensor import Array, Value, largest, smallest
@@ -62,7 +62,8 @@ class Noise(Sampling):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require(self.kind in KINDS, f"kind is {self.kind!r}; there is: {', '.join(KINDS)}")
+        self.require(is_one_of(self.kind, KINDS), f"kind is {self.kind!r}; there is: {', '.join(KINDS)}")
+        self.require(isinstance(self.around, Method), f"around is {self.around!r}; expected a method")
         self.require_whole("n_samples")
         self.require_whole("seed", least=0)
         option = "noise_level" if self.stdev is None else "stdev"

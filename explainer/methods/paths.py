@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..model.axes import Axes
-from ..plain.checks import is_number
+from ..plain.checks import is_number, is_one_of
 from ..tensor import Array, Value
 from .base import missed, per_point
 from .baselines import Baseline, check_names, origin_of, origins_of
@@ -46,7 +46,8 @@ class IntegratedGradients(Sampling):
         super().__post_init__()
         known = (GAUSS_LEGENDRE, *RIEMANN)
         self.require(
-            self.quadrature in known, f"quadrature is {self.quadrature!r}; there is: {', '.join(known)}"
+            is_one_of(self.quadrature, known),
+            f"quadrature is {self.quadrature!r}; there is: {', '.join(known)}",
         )
         self.require_whole("n_steps", least=2 if self.quadrature == "riemann_trapezoid" else 1)
         self.require_baseline("baseline")

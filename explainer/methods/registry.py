@@ -201,6 +201,8 @@ def get(name: str = "lrp", noise: NoiseLike = None, options: Mapping[str, Any] |
         No such method, or options that it does not take.
     """
     plugins.load()
+    if not isinstance(options, Mapping | None) or not all(isinstance(one, str) for one in options or ()):
+        raise InputError(f"options: a dict of option -> value, not {options!r}")
     given = dict(options or {})
     (name, preset), noise = spelled(name), spelled_noise(noise)
     refuse_unknown(name)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..errors import InputError
+from ..plain.checks import several
 
 # An execution provider's name, or its name and options: ("CUDAExecutionProvider", {"device_id": 1}).
 ProviderLike: TypeAlias = "str | tuple[str, Mapping[str, Any]]"
@@ -69,9 +70,10 @@ class Runtime:
 
 
 def _several(name: str, values: Any) -> tuple[Any, ...]:
-    if values is not None and not isinstance(values, Iterable):
+    listed = () if values is None else several(values)
+    if listed is None or isinstance(values, bytes):
         raise InputError(f"{name}: a list, not {values!r}")
-    return () if values is None else tuple(values)
+    return listed
 
 
 def _provider(provider: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,7 @@ def options_of(runtime: Runtime) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = runtime.threads
     for library in runtime.custom_ops:
-        if not Path(library).is_file():
+        if not os.path.isfile(library):
             raise ModelError(f"custom_ops: {library}: no such file")
         try:
             options.register_custom_ops_library(library)

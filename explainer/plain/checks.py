@@ -4,19 +4,44 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from ..errors import InputError
+
+MOST = 1 << 20  # of anything that a caller lists: some iterators have no end
+
 
 def is_whole(value: Any) -> bool:
-    """Whether a value is a whole number, of Python or of NumPy."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+    """Whether a value is a whole number, of Python or of NumPy: one of 64 bits, a length of time is none."""
+    kind = isinstance(value, int | np.integer) and not isinstance(value, bool | np.timedelta64)
+    return kind and -(2**63) <= value < 2**64
 
 
 def is_number(value: Any) -> bool:
     """Whether a value is a finite number."""
     return is_whole(value) or (isinstance(value, float | np.floating) and math.isfinite(value))
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Refuse what is neither true nor false: of anything else Python makes one of them in silence.
+
+    Raises
+    ------
+    InputError
+    """
+    if not (isinstance(value, bool | np.bool_) or (is_whole(value) and value in (0, 1))):
+        raise InputError(f"{name} is {value!r}; expected True or False")
+
+
+def several(value: Any) -> tuple[Any, ...] | None:
+    """What something iterable holds; None where it is not, as an array of no axes is not."""
+    try:
+        return tuple(islice(value, MOST))
+    except TypeError:
+        return None
 
 
 def is_one_of(value: Any, names: Collection[str]) -> bool:

@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
+import numpy as np
+
 from .. import methods, plugins
-from ..composites import Composite, CompositeLike, RulesLike
+from ..composites import Composite, CompositeLike, Dialect, RulesLike
 from ..composites.files import is_file, read_composite
-from ..errors import CompositeError, InputError, near
+from ..errors import CompositeError, InputError, TargetError, near
 from ..inputs.feeds import as_asked, as_text
 from ..inputs.preprocess import Preprocess
 from ..methods import Method, NoiseLike
-from ..plain.checks import is_one_of
+from ..plain.checks import is_one_of, is_whole, several
 from ..plain.keywords import only_named
 from ..plain.tables import html_table, text_table
 from ..plain.values import ByValue, FrozenDict, frozen
@@ -68,6 +70,7 @@ class Recipe(ByValue):
     options: Mapping[str, Any] = field(default_factory=FrozenDict)
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         options = FrozenDict() if self.options is None else self.options
         if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
             raise InputError(f"options: a dict of option -> value, not {self.options!r}")
@@ -90,6 +93,21 @@ class Recipe(ByValue):
         for name, value in said.items():
             object.__setattr__(self, name, value)
         self._refuse_unknown()
+
+    def _check_kinds(self) -> None:
+        """Refuse what can be none of the fields, whatever names are known where it is used."""
+        if not isinstance(self.method, str):
+            raise InputError(f"no method {self.method!r}: a method's name is a text")
+        noise = self.noise[0] if isinstance(self.noise, tuple) and self.noise else self.noise
+        if not (noise is None or isinstance(noise, str)):
+            raise InputError(f"noise: a name or (name, {{option: value}}), not {self.noise!r}")
+        if not isinstance(self.composite, (str, os.PathLike, tuple, Mapping, Composite, type(None))):
+            raise CompositeError(f"no composite {self.composite!r}: a name, a file, a dict or a Composite")
+        if not isinstance(self.dialect, str | Dialect | None):
+            raise CompositeError(f"no dialect {self.dialect!r}: a dialect's name is a text")
+        # Whether it is finite and positive, its rule says.
+        if self.eps is not None and not (is_whole(self.eps) or isinstance(self.eps, float | np.floating)):
+            raise CompositeError(f"epsilon: eps must be a positive number, not {self.eps!r}")
 
     def _refuse_unknown(self) -> None:
         if own := sorted(self.options.keys() & set(self._names())):
@@ -124,6 +142,8 @@ class Recipe(ByValue):
             The same is said twice.
         """
         plugins.load()
+        if not isinstance(how, Mapping) or not all(isinstance(name, str) for name in how):
+            raise InputError(f"how: a dict of keyword -> value, not {how!r}")
         said = dict(how)
         recipe = said.pop("recipe", None)
         method, options = said.get("method", "lrp"), said.pop("options", None)
@@ -170,6 +190,8 @@ class Recipe(ByValue):
         ------
         InputError, CompositeError, PreprocessError
         """
+        if not callable(preprocess):
+            raise InputError(f"preprocess: a function that returns a Preprocess or None, not {preprocess!r}")
         asked = methods.get(self.method, self.noise, self.options)
         if not asked.method.walks:
             self._refuse_rules()
@@ -311,15 +333,17 @@ def _rules(rules: Any) -> Any:
         return (rules,)
     if isinstance(rules, Mapping):
         rules = rules.items()
-    if not isinstance(rules, Iterable):
+    listed = None if isinstance(rules, bytes | np.ndarray) else several(rules)
+    if listed is None:
         raise CompositeError(f"rules are {{selector: rule}}, pairs or 'SELECTOR=RULE', not {rules!r}")
-    return frozen(tuple(rules))
+    return frozen(listed)
 
 
 def _keep(keep: Any) -> Any:
     """The names of tensors as a tuple; or "all"."""
     if isinstance(keep, str):
         return keep if keep == "all" else (keep,)
-    if isinstance(keep, set | frozenset):
-        return tuple(sorted(keep))
-    return tuple(keep) if isinstance(keep, Iterable) else keep
+    names = None if isinstance(keep, bytes) else several(keep)
+    if names is None or not all(isinstance(name, str) for name in names):
+        raise TargetError(f"keep: tensor names or 'all', not {keep!r}")
+    return tuple(sorted(names)) if isinstance(keep, set | frozenset) else names

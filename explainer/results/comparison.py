@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -89,7 +89,9 @@ def compare(a: Comparable, b: Comparable, *, top: float = 0.05) -> Comparison:
         left = dict(zip(right, left.values(), strict=True))
     names = [name for name in right if name in left]
     if not names:
-        raise InputError(f"nothing to compare: {sorted(left)} and {sorted(right)} share no tensor")
+        raise InputError(
+            f"nothing to compare: {sorted(map(str, left))} and {sorted(map(str, right))} share no tensor"
+        )
     return Comparison({name: _difference(name, left[name], right[name], top) for name in names})
 
 
@@ -101,8 +103,24 @@ def _tensors(value: Comparable) -> dict[str, Array]:
         kept = {key_of(name) if name == ONE else name: R for name, R in value.relevances.items()}
         return {ONE: value.relevance, **kept}
     if isinstance(value, Mapping):
-        return {name: np.asarray(array) for name, array in value.items()}
-    return {ONE: np.asarray(value)}
+        return {name: _array(name, array) for name, array in value.items()}
+    return {ONE: _array(ONE, value)}
+
+
+def _array(name: object, value: Any) -> Array:
+    """What is to be compared, as an array of numbers.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"compare: {name!r} is no array: {error}") from None
+    if array.dtype.kind not in "fiub" or isinstance(value, np.ma.MaskedArray):
+        raise InputError(f"compare: {name!r} is no array of numbers: {type(value).__name__} of {array.dtype}")
+    return array
 
 
 def _difference(name: str, a: Array, b: Array, top: float) -> Difference:

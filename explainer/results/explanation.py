@@ -14,7 +14,7 @@ import numpy as np
 from ..drawing.options import Drawing
 from ..errors import InputError
 from ..files import Files
-from ..plain.checks import is_one_of, is_whole
+from ..plain.checks import check_flag, is_one_of, is_whole
 from ..plain.keywords import check_known, named, only_named
 from ..plain.tables import html_table, text_table
 from ..tensor import Array
@@ -158,6 +158,7 @@ class Explanation:
 
     def label(self, sample: int = 0) -> str:
         """The name of the explained class, or its index where it has none; or the region's text."""
+        self._check_sample(sample)
         if self.region or self.target is None:
             return self.region or self.target_name
         return self._name(self.target[sample])
@@ -173,7 +174,12 @@ class Explanation:
 
     def rival(self, sample: int = 0) -> str:
         """The name of a margin's other side, or its index; "" where there is none."""
+        self._check_sample(sample)
         return "" if self.against is None else self._name(self.against[sample])
+
+    def _check_sample(self, sample: int) -> None:
+        if not is_whole(sample) or not 0 <= sample < len(self.start):
+            raise InputError(f"sample {sample!r} is not one of the {len(self.start)} that were explained")
 
     def _name(self, index: int) -> str:
         index = int(index)
@@ -207,8 +213,8 @@ class Explanation:
             there = ", ".join(map(repr, self.relevances)) or "none"
             raise InputError(f"channels: {tensor!r} was not kept (keep=[...]); kept: {there}")
         R = self.relevances[tensor]
-        if not -R.ndim < axis < R.ndim or axis == 0 or len(R) != len(self.start):
-            raise InputError(f"channels: {tensor!r}, {list(R.shape)}, has no channels on axis {axis}")
+        if not is_whole(axis) or not -R.ndim < axis < R.ndim or axis == 0 or len(R) != len(self.start):
+            raise InputError(f"channels: {tensor!r}, {list(R.shape)}, has no channels on axis {axis!r}")
         rest = tuple(place for place in range(1, R.ndim) if place != axis % R.ndim)
         return np.asarray(R.sum(axis=rest, dtype=np.float64))
 
@@ -241,6 +247,10 @@ class Explanation:
         ----------
         Achtibat et al. 2023, Nature Machine Intelligence 5, 1006–1019.
         """
+        self._check_sample(sample)
+        check_flag("ranking: signed", signed)
+        if top is not None and not (is_whole(top) and top >= 0):
+            raise InputError(f"ranking: top is how many channels, or None for all, not {top!r}")
         R = self.channels(tensor, axis)[sample]
         whole = float(np.abs(R).sum()) or 1.0
         order = np.argsort(-(R if signed else np.abs(R)), kind="stable")[:top]
@@ -288,8 +298,7 @@ class Explanation:
         from ..drawing import render
 
         check_known("heatmap", options, Drawing, "sample")
-        if not is_whole(sample) or not 0 <= sample < len(self.start):
-            raise InputError(f"sample {sample} is not one of the {len(self.start)} that were explained")
+        self._check_sample(sample)
         is_shown = not isinstance(self.relevance, dict) or self.pictured in self.relevance
         photo = self.photos[sample] if is_shown and sample < len(self.photos) else None
         filled: Drawing = {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..drawing.grids import Cell, draw_grid
 from ..drawing.options import Colouring
 from ..errors import InputError
+from ..plain.checks import several
 from ..plain.keywords import check_known, named
 from .explanation import Explanation
 from .remarks import whole_of
@@ -69,11 +70,12 @@ def grid(
         otherwise as `render`.
     """
     check_known("grid", options, Colouring, *OWN)
-    alone = isinstance(maps, Explanation) or hasattr(maps, "convert")  # a picture
-    if not alone and not isinstance(maps, Iterable):
+    alone = isinstance(maps, Explanation) or (hasattr(maps, "convert") and hasattr(maps, "size"))  # a picture
+    items = (maps,) if alone else several(maps)
+    if items is None or isinstance(maps, str | bytes | bytearray | Mapping):
         raise InputError(f"grid: a list of explanations, arrays and pictures, not {maps!r}")
     return draw_grid(
-        [cell for item in ([maps] if alone else maps) for cell in cells_of(item)],
+        [cell for item in items for cell in cells_of(item)],
         columns=columns,
         titles=titles,
         title=title,

@@ -115,13 +115,31 @@ class Stabilized(Rule):
     proportional: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        self.require(is_finite(self.eps) and self.eps > 0, f"eps must be a positive number, not {self.eps}")
-        names = (self.zero_params,) if isinstance(self.zero_params, str) else tuple(self.zero_params)
-        object.__setattr__(self, "zero_params", names)
         self.require(
-            set(names) <= {"bias"},
-            f"zero_params can be 'bias', not {', '.join(names)}: without weights nothing is handed on",
+            self.number("eps", "a positive number") > 0, f"eps must be a positive number, not {self.eps}"
         )
+        given = self.zero_params
+        names = tuple(given) if isinstance(given, tuple | list | frozenset) else (given,)
+        self.require(
+            all(isinstance(name, str) and name == "bias" for name in names),
+            f"zero_params can be 'bias', not {', '.join(map(str, names))}: without weights nothing goes on",
+        )
+        object.__setattr__(self, "zero_params", names)
+
+    def number(self, name: str, expected: str = "a number") -> float:
+        """A parameter that has to be a finite number; one of another library's becomes Python's."""
+        value = getattr(self, name)
+        self.require(is_finite(value), f"{name} must be {expected}, not {value!r}")
+        if not isinstance(value, int | float):
+            object.__setattr__(self, name, float(value))
+        return float(value)
+
+    def flag(self, *names: str) -> None:
+        """Refuse parameters that are neither true nor false: of anything else Python makes one in silence."""
+        for name in names:
+            value = getattr(self, name)
+            is_flag = type(value).__name__ in ("bool", "bool_", "int") and value in (0, 1)
+            self.require(is_flag, f"{name} must be True or False, not {value!r}")
 
     def require(self, condition: bool, reason: str) -> None:
         """Refuse a parameter, with the reason."""
@@ -173,14 +191,13 @@ class Terms:
 
 
 def is_finite(value: Any) -> bool:
-    """Whether a parameter is a finite number, which True is not.
-
-    Raises
-    ------
-    TypeError
-        It is nothing like a number.
-    """
-    return math.isfinite(value) and not isinstance(value, bool)
+    """Whether a parameter is a finite number, which neither True nor an array nor a length of time is."""
+    if isinstance(value, bool | str | bytes) or hasattr(value, "__len__") or not hasattr(value, "__float__"):
+        return False
+    try:
+        return math.isfinite(float(value)) and bool(value - 0.5 < value)
+    except (TypeError, ValueError, ArithmeticError):
+        return False
 
 
 def snake_case(name: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from ..tensor import Bundle, Value, negative, ones_like, per_channel, positive
-from .base import Stabilized
+from .base import Stabilized, is_finite
 from .relevance import Division, Handed, Relevance
 
 if TYPE_CHECKING:
@@ -38,7 +38,12 @@ class ZBox(Stabilized):
         super().__post_init__()
         for name in ("low", "high"):
             value = getattr(self, name)
-            plain = tuple(map(float, value)) if isinstance(value, tuple | list) else float(value)
+            ends = value if isinstance(value, tuple | list) else (value,)
+            self.require(
+                len(ends) > 0 and all(map(is_finite, ends)),
+                f"{name} must be a finite number, or one per channel, not {value!r}",
+            )
+            plain = tuple(map(float, ends)) if isinstance(value, tuple | list) else float(value)
             object.__setattr__(self, name, plain)
         lows, highs = (v if isinstance(v, tuple) else (v,) for v in (self.low, self.high))
         self.require(

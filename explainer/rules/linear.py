@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from ..tensor import Min, Relu, Value, above, negative, positive
-from .base import Rule, Stabilized, Terms, is_finite
+from .base import Rule, Stabilized, Terms
 from .relevance import Division, Exact, Handed, Kept, Relevance, Stabilizer, Stable
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class Epsilon(Stabilized):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.flag("norm_scale", "clip", "signed")
         self.require(self.signed or not self.clip, "clip needs the sign of z: leave signed=False out")
 
     @property
@@ -128,10 +129,10 @@ class AlphaBeta(Stabilized):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for value in (self.alpha, self.beta):
-            self.require(
-                is_finite(value) and value >= 0, f"alpha and beta must not be negative, and not {value}"
-            )
+        self.flag("full_bias")
+        for name in ("alpha", "beta"):
+            value = self.number(name)
+            self.require(value >= 0, f"alpha and beta must not be negative, and not {value}")
         self.require(
             math.isclose(self.alpha - self.beta, 1, abs_tol=1e-9),
             f"alpha - beta must be 1, or relevance is not conserved; {self.alpha:g} - {self.beta:g} is not",
@@ -173,7 +174,7 @@ class Gamma(Stabilized):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require(is_finite(self.gamma) and self.gamma >= 0, f"gamma must be 0 or more, not {self.gamma}")
+        self.require(self.number("gamma", "0 or more") >= 0, f"gamma must be 0 or more, not {self.gamma}")
 
     def more(self, w: Value) -> Value:
         """W + γW⁺."""
@@ -237,7 +238,7 @@ class PlainGamma(_Boosted):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require(is_finite(self.gamma) and self.gamma >= 0, f"gamma must be 0 or more, not {self.gamma}")
+        self.require(self.number("gamma", "0 or more") >= 0, f"gamma must be 0 or more, not {self.gamma}")
 
     def boosted(self, w: Value) -> Value:
         return w + Relu(w) * self.gamma

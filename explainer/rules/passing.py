@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ..errors import CompositeError
 from ..tensor import Relu, Sigmoid, Value, sum_to
-from .base import Rule
+from .base import Rule, is_finite
 from .linear import Norm
 from .relevance import Handed, Moved, Relevance
 
@@ -131,8 +131,9 @@ class BetaSmooth(Rule):
     conserving: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if not self.beta > 0:
-            raise CompositeError(f"beta_smooth: beta must be positive, not {self.beta}")
+        if not (is_finite(self.beta) and self.beta > 0):
+            raise CompositeError(f"beta_smooth: beta must be positive, not {self.beta!r}")
+        object.__setattr__(self, "beta", float(self.beta))
 
     def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
         return Handed(None, R.whole * Sigmoid(x * self.beta))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ..errors import CompositeError
 from ..tensor import Abs, Max, Value, Where
-from .base import Rule
+from .base import Rule, is_finite
 from .relevance import Handed, Relevance
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ class Rescale(Rule):
     conserving: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if not self.eps > 0:
-            raise CompositeError(f"rescale: eps must be positive, not {self.eps}")
+        if not (is_finite(self.eps) and self.eps > 0):
+            raise CompositeError(f"rescale: eps must be positive, not {self.eps!r}")
 
     def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
         other = layer.reference

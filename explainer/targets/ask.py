@@ -13,6 +13,7 @@ from ..plain.keywords import only_named
 from ..plain.values import ByValue, FrozenDict, frozen
 from ..tensor import Array
 from .conditions import ConditionsLike, conditions_of
+from .regions import Region
 
 TargetLike: TypeAlias = "str | int | Sequence[Any] | Mapping[str, Any] | Array | slice | Ask"
 
@@ -112,8 +113,11 @@ def _frozen(side: str, target: Any) -> Any:
         return FrozenDict({name: _frozen(side, index) for name, index in target.items()})
     if isinstance(target, tuple):
         return tuple(_frozen(side, index) for index in target)
-    if not isinstance(target, Sequence | np.ndarray) or isinstance(target, str):
-        return frozen(target)
+    if isinstance(target, slice):
+        Region.of(side, target)  # refuses what is none
+        return target
+    if target is Ellipsis or isinstance(target, str):
+        return target
     try:
         array = np.asarray(target)
     except ValueError:  # lists of different lengths

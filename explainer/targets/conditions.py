@@ -146,7 +146,8 @@ def paired(
     TargetError
         There are as many as neither, or one of both is no list.
     """
-    if isinstance(targets, str | bytes) or not isinstance(targets, Sequence | np.ndarray):
+    listed = isinstance(targets, Sequence) or (isinstance(targets, np.ndarray) and targets.ndim > 0)
+    if isinstance(targets, str | bytes) or not listed:
         raise TargetError(f"targets: a list of targets, such as [{targets!r}], not one alone")
     if conditions is None or isinstance(conditions, Mapping):
         return [(target, conditions) for target in targets]

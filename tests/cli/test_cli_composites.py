@@ -122,7 +122,7 @@ def test_bounds_follow_from_the_flags():
         (1, "no composite 'magic'; there are: epsilon, zero", ["--composite", "magic"]),
         (1, "none.toml cannot be read", ["--composite", "none.toml"]),
         (1, "composite 'epsilon' takes no gamma; it takes eps", ["--option", "gamma=0.1"]),
-        (1, "composite 'epsilon' with eps='small'", ["--option", "eps=small"]),
+        (1, "eps must be a positive number, not 'small'", ["--option", "eps=small"]),
         (1, "'captum' has alpha_beta with alpha 1", ["--composite", "alpha2_beta1", "--dialect", "captum"]),
         (1, "needs until, the name of the last node", ["--composite", "sequential_preset_a_flat_until"]),
         (2, "'gamma' is not NAME=VALUE, such as gamma=0.1", ["--option", "gamma"]),

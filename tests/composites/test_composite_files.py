@@ -71,7 +71,7 @@ def test_an_empty_file_is_epsilon(tmp_path):
         ("a.json", b'{"rules": {"Conv": null}}', "no rule 'None'"),
         ("a.json", b'{"base": "magic"}', "no composite 'magic'"),
         ("a.json", b'{"parameters": {"alpha": 1}}', "takes no alpha"),
-        ("a.toml", b"parameters = {eps = '1e-6'}", "eps='1e-6'"),
+        ("a.toml", b"parameters = {eps = '1e-6'}", "eps must be a positive number, not '1e-6'"),
         ("a.toml", b"parameters = {eps = nan}", "positive"),
         ("a.json", b'{"dialect": "torch"}', "no dialect 'torch'"),
         ("a.json", b'"' + b"x" * (1 << 20) + b'"', "more than 1048576 bytes"),
