@@ -192,6 +192,7 @@ ELSEWHERE |= {
 }
 # What takes it: whose names are looked up later, or what is called when it is needed.
 TAKEN = {
+    ("Composite", "canonizers"),
     ("Recipe", "rules"),
     ("Recipe", "composite"),
     ("Recipe.replace", "rules"),
