@@ -25,7 +25,7 @@ from .tensors import external_of, parts_of
 SHOWN = 5
 
 
-class Gate:
+class FileGate:
     """Checks one model, all of it, when it is made.
 
     Parameters

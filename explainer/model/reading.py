@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from ..errors import ModelError
 from ..files import opened
 from ..text import LINE, printable
-from .gate import Gate
+from .gate import FileGate
 from .weights import Location, split
 
 # A model file above this is refused: a protocol buffer cannot be larger.
@@ -149,7 +149,7 @@ def _checked(
         raise ModelError(
             f"{title}: not an ONNX model, or one that is truncated or nests too deep ({error})"
         ) from error
-    gate = Gate(proto, title, None if path is None else path.parent)
+    gate = FileGate(proto, title, None if path is None else path.parent)
     ranks = {place: rank for rank, place in enumerate(gate.order)}
     given = iter(range(len(ranks)))
     proto.graph.node.sort(key=lambda _: ranks[next(given)])  # in place: a Constant may hold a weight
