@@ -35,8 +35,8 @@ CONDITION, ROUNDING = 10, 2.0**-20
 # The same file, with what its walks read among its outputs and without it: fused differently, one sample that
 # is alike shows that it is the same.
 UNWATCHED = 0.1
-# Rounding of some hundred layers, fused differently, relative to the largest output.
-AGREEMENT = {np.dtype(np.float16): 5e-2, np.dtype(np.float32): 1e-4, np.dtype(np.float64): 1e-9}
+# Rounding of some hundred layers, fused differently, relative to the largest output: ten times what was seen.
+AGREEMENT = {np.dtype(np.float16): 3e-2, np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-9}
 
 
 @dataclass(frozen=True, eq=False)

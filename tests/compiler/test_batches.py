@@ -136,3 +136,13 @@ def test_a_recipe_that_cannot_hold_in_a_file_is_refused():
         with pytest.raises(InputError, match=f"compile: a file walks .* leave {next(iter(how))} out"):
             explainer.compile(net(), recipe=Recipe(**how))
     explainer.compile(net(), recipe=Recipe(engine="onnxruntime", forward="onnxruntime", audit=False))
+
+
+@pytest.mark.parametrize("how", [{"method": "smoothgrad", "n_samples": 3}, {"method": "deeplift"}])
+def test_a_method_that_asks_of_each_sample_alone_takes_one_of_a_mixing_model(how):
+    bent = "d = Sub (x, m) t = Tanh (d) y = MatMul (t, w) }"
+    model = parse(f"{MEAN} {bent}", w=rng(4).standard_normal((4, 3)))
+    model.opset_import[0].version = 17
+    with pytest.warns(UserWarning, match="computes across the samples of a batch"):
+        compiled = explainer.compile(model, target=1, **how)
+    assert batch_of(compiled) == 1

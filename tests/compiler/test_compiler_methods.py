@@ -187,3 +187,16 @@ def test_gradients_of_inner_tensors(composite):
     )
     for name in ("c1", "r3"):
         assert relative(found[f"relevance/{name}"], wanted.relevances[name]) < CLOSE
+
+
+def test_the_variance_of_what_hardly_differs_is_not_lost_in_its_squares():
+    """A file sums in float32, where square − mean² of gradients that differ by 1e-4 would be 0.1 off."""
+    how, x = (
+        {"method": "vargrad", "n_samples": 8, "stdev": 1e-4},
+        rng(3).standard_normal((3, 4)).astype(np.float32),
+    )
+    text = "g (float[N,4] x) => (float[N,3] y) { h = MatMul (x, w) t = Tanh (h) y = MatMul (t, v) }"
+    model = parse(text, w=rng(1).standard_normal((4, 5)), v=rng(2).standard_normal((5, 3)))
+    found = run(explainer.compile(model, target=1, **how), x)["relevance"]
+    wanted = Explainer(model, dtype="float64", **how).explain(x, 1).relevance
+    assert wanted.min() > 0 and relative(found, wanted) < 1e-2
