@@ -29,7 +29,7 @@ class Holding(Method):
         if isinstance(given, str):  # as a command line has several
             given = tuple(filter(None, (name.strip() for name in given.split(","))))
         if isinstance(given, list | set | frozenset):
-            given = tuple(sorted(given) if not isinstance(given, list) else given)
+            given = tuple(sorted(given, key=str) if not isinstance(given, list) else given)
         self.require(
             given is None or (isinstance(given, tuple) and all(isinstance(name, str) for name in given)),
             f"hold names inputs, not {self.hold!r}",
