@@ -25,6 +25,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("onnx-lrp")
     group.addoption("--all", action="store_true", help="also run what is marked long")
     group.addoption(
+        "--fuzz",
+        type=int,
+        default=0,
+        metavar="N",
+        help="so many cases of each kind, not 100 (1,000 with --all)",
+    )
+    group.addoption(
         "--check-marks", action="store_true", help="list tests that are not marked slow, and are slow"
     )
 
