@@ -44,7 +44,10 @@ class Add(Layer):
         return len(self.inputs) == 1
 
     def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
-        parts = [values[name] if sign > 0 else -values[name] for name, sign in self.constant_signs.items()]
+        parts = [
+            values[name] if sign > 0 else _negative(values[name])
+            for name, sign in self.constant_signs.items()
+        ]
         return {"b": functools.reduce(operator.add, parts)} if parts else {}
 
     def bias(self, at: Bound) -> Value:
@@ -64,6 +67,11 @@ class Add(Layer):
         signs = zip(terms, self.signs, strict=True)
         c = Bundle(sum_to(_weighted(s, sign, at.p), term.shape) for term, sign in signs)
         return c if len(c) > 1 else c[0]
+
+
+def _negative(b: Value) -> Value:
+    """−b; of whole numbers as a number, since those without a sign would wrap round."""
+    return -b if b.dtype.kind == "f" else 0.0 - b
 
 
 def _weighted(x: Value, sign: int, p: Parameters) -> Value:

@@ -138,6 +138,7 @@ class SessionForward:
         graph = plan.graph
         given = {value.name for value in graph.inputs}
         self.wanted = [name for name in dict.fromkeys(self._reads()) if name not in given]
+        self.carried = {name for step in plan.steps for name in (*step.layer.inputs, step.layer.output)}
         self.producers = {name: str(node) for name, node in graph.producers.items()}
         with np.errstate(all="ignore"):  # what comes of it is reported below
             self.fixed = {
@@ -174,8 +175,13 @@ class SessionForward:
         given = as_model_has_them(self.plan.graph, feeds)
         values = self.session.run(self.plan.graph.typed(given))
         outputs = {name: values[name] for name in self.plan.graph.outputs}
-        activations = {name: self.cast(values[name]) for name in self.wanted}
-        # Pixels of an integer type become numbers.
+        # Pixels of an integer type become numbers, and what the file computes of them before its Cast.
+        activations = {
+            name: values[name].astype(self.dtype, copy=False)
+            if name in self.carried
+            else self.cast(values[name])
+            for name in self.wanted
+        }
         activations.update({name: value.astype(self.dtype, copy=False) for name, value in given.items()})
         check_finite({**activations, **_arrays(outputs)}, self.producers)
         with np.errstate(all="ignore"):

@@ -1,0 +1,35 @@
+"""What a file computes in whole numbers, before its Cast, is explained in the numbers of the walk."""
+
+import numpy as np
+import pytest
+from building import parse, relative, rng
+
+from explainer import NumericalError, explain
+
+TEXT = "g (uint8[N,3] x) => (float[N,2] y) { %s y = Gemm (b, w) }"
+W = rng(1).standard_normal((3, 2))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("node", "same"), [("Add (x, x)", "Add (c, c)"), ("Identity (x)", "Identity (c)")])
+def test_sums_of_pixels(node, same, dtype):
+    x = np.array([[3, 100, 0], [7, 1, 127]], np.uint8)
+    whole = parse(TEXT % f"a = {node} b = Cast <to = 1> (a)", w=W)
+    first = parse(TEXT % f"c = Cast <to = 1> (x) b = {same}", w=W)
+    found, expected = explain(whole, x, dtype=dtype), explain(first, x, dtype=dtype)
+    assert relative(found.relevance, expected.relevance) < 1e-6
+    assert found.relevance.dtype == dtype
+
+
+def test_a_constant_is_taken_off():
+    x = np.array([[30, 100, 9]], np.uint8)
+    whole = parse(TEXT % "a = Sub (x, k) b = Cast <to = 1> (a)", w=W, k=np.uint8(5))
+    first = parse(TEXT % "c = Cast <to = 1> (x) b = Sub (c, k)", w=W, k=np.float32(5))
+    assert relative(explain(whole, x).relevance, explain(first, x).relevance) < 1e-6
+
+
+def test_a_sum_that_wraps_round_is_no_sum():
+    with pytest.raises(NumericalError):
+        explain(
+            parse(TEXT % "a = Add (x, x) b = Cast <to = 1> (a)", w=W), np.array([[200, 100, 0]], np.uint8)
+        )
