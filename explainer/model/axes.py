@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..tensor import Array
-from .following import Following, Labels
+from .following import MISFITS, Following, Labels
 from .graph import Graph
 from .node import Node
 from .roles import CHANNELS_FIRST, CHANNELS_LAST, LOOKUPS, NORMALISING, PRODUCTS, RECURRENT
@@ -179,10 +179,13 @@ def _read(graph: Graph, name: str, rank: int) -> tuple[Axes | None, Axes | None]
     likely: Axes | None = None
     for node, carried in Following(graph, {name: tuple(range(rank))}):
         for place, labels in carried.items():
-            found = _looked_up(graph, node, place, labels) or _taken(node, place, labels)
+            try:
+                found = _looked_up(graph, node, place, labels) or _taken(node, place, labels)
+            except MISFITS:
+                continue
             if found is not None and (found.beside or found.count == rank):
                 return found, None
-            if place == 0 and node.operator in (*PRODUCTS, "Gemm") and likely is None:
+            if place == 0 and labels and node.operator in (*PRODUCTS, "Gemm") and likely is None:
                 last = labels[-1]
                 if last and labels[0] == 0 and rank > 2:
                     likely = Axes(tuple(axis for axis in range(1, rank) if axis != last), last)

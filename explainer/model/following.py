@@ -24,6 +24,9 @@ from .sizes import numbers_of, sizes_of
 # For every axis of a tensor what it was where the following began; None for one that is new or mixed.
 Labels: TypeAlias = "tuple[int | None, ...]"
 Carried: TypeAlias = Mapping[int, Labels]
+# What a rank that an operator does not take ends in. onnxruntime says so when the file is opened; until then
+# nothing can be told of the axes behind it.
+MISFITS = (IndexError, ZeroDivisionError, ValueError)
 
 
 class Following:
@@ -57,6 +60,12 @@ class Following:
 
     def passed(self, node: Node, carried: Carried) -> Sequence[Labels | None]:
         """The labels of its outputs, as far as they can be told."""
+        try:
+            return self._passed(node, carried)
+        except MISFITS:
+            return []
+
+    def _passed(self, node: Node, carried: Carried) -> Sequence[Labels | None]:
         operator, count = node.operator, len(node.outputs)
         if operator in ELEMENTWISE:
             return [self.aligned(node, carried)] * count
@@ -146,7 +155,7 @@ def _unsqueeze(following: Following, node: Node, carried: Carried) -> Labels | N
         return None
     rank = len(labels) + len(added)
     new, old = {axis % rank for axis in added}, iter(labels)
-    return tuple(None if axis in new else next(old) for axis in range(rank))
+    return tuple(None if axis in new else next(old, None) for axis in range(rank))
 
 
 def _squeeze(following: Following, node: Node, carried: Carried) -> Labels | None:

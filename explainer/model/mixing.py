@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from .axes import sample_axes
-from .following import Following, Labels, letters, reduced
+from .following import MISFITS, Following, Labels, letters, reduced
 from .graph import Graph
 from .node import Node
 from .roles import (
@@ -81,6 +81,13 @@ def mixing(graph: Graph, reads: Iterable[str] = ()) -> Mixing | None:
 
 def across(following: Following, node: Node, place: int, rank: int) -> Collection[int]:
     """The axes of an operand along which a node computes: a value depends on the others along them."""
+    try:
+        return _across(following, node, place, rank)
+    except MISFITS:
+        return range(rank)
+
+
+def _across(following: Following, node: Node, place: int, rank: int) -> Collection[int]:
     operator, attributes = node.operator, node.attributes
     everything, behind_samples = range(rank), {*range(rank)} - {0}
     if operator in BY_THE_LARGEST:

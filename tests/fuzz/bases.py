@@ -63,6 +63,19 @@ GRAPHS = {
     "two": """g (float[N,6] x, float[N,6] z) => (float[N,4] y) {
         a = Gemm (x, m66, v6) b = Mul (a, z) c = Tanh (b) d = Concat <axis = 1> (c, z)
         y = MatMul (d, m124) }""",
+    "scalars": """g (float[N,6] x) => (float[N,4] y) {
+        s = ReduceSum <keepdims = 0> (x) a = Abs (s) b = Add (a, one) d = Mul (x, b) c = Greater (s, zero)
+        k = If (c) <then_branch = t () => (float[N,6] p) { p = Relu (d) },
+                    else_branch = e () => (float[N,6] q) { q = Neg (d) }>
+        y = Gemm (k, m64, v4) }""",
+    "scaled": """g (float[N,6] x) => (float[N,4] y) {
+        a = Gemm (x, m66, v6) m = ReduceMean <keepdims = 0> (a) b = Mul (a, m) y = MatMul (b, m64) }""",
+    "words": """g (int64[N,5] ids, float[N,5] mask) => (float[N,4] y) {
+        e = Gather (table, ids) u = Unsqueeze (mask, last) m = Mul (e, u) s = ReduceSum <keepdims = 0> (m, nils1)
+        r = Relu (s) y = Gemm (r, m64, v4) }""",
+    "recurrent": """g (float[N,5,6] x) => (float[N,4] y) {
+        t = Transpose <perm = [1, 0, 2]> (x) a, h = LSTM <hidden_size = 2> (t, lw, lr) q = Squeeze (h, nils)
+        y = Gemm (q, m24, v4) }""",
     "bytes": """g (uint8[N,3,8,8] x) => (float[N,4] y) {
         k = Cast <to = 1> (x) z = Div (k, big) a = Conv <pads = [1, 1, 1, 1]> (z, w43, v4) b = Relu (a)
         f = GlobalAveragePool (b) h = Flatten (f) y = Gemm (h, m44, v4) }""",
@@ -72,7 +85,17 @@ GRAPHS = {
         h = Flatten (f) y = Gemm (h, m44, v4) }""",
 }
 FLOATS = {
-    **{"m66": (6, 6), "m64": (6, 4), "m44": (4, 4), "m124": (12, 4), "v6": (6,), "v4": (4,), "u4": (4,)},
+    **{
+        "m66": (6, 6),
+        "m64": (6, 4),
+        "m44": (4, 4),
+        "m124": (12, 4),
+        "m24": (2, 4),
+        "table": (9, 6),
+        "v6": (6,),
+        "v4": (4,),
+        "u4": (4,),
+    },
     **{
         "w43": (4, 3, 3, 3),
         "w44": (4, 4, 3, 3),
@@ -80,6 +103,7 @@ FLOATS = {
         "w41": (4, 1, 3, 3),
         "w433": (4, 3, 3),
     },
+    **{"lw": (1, 8, 6), "lr": (1, 8, 2)},
     **{"mean": (1, 3, 1, 1), "mean4": (1, 4, 1, 1)},
 }
 EXACT = {
@@ -92,6 +116,7 @@ EXACT = {
     **{"same": np.int64([1, 4, 6, 6]), "std4": np.float32([0.5, 1, 2, -1]).reshape(1, 4, 1, 1)},
     **{"std": np.float32([0.5, 1, 2]).reshape(1, 3, 1, 1), "zero": np.float32(0), "six": np.float32(6)},
     **{"axes": np.int64([2, 3]), "last": np.int64([2]), "nil": np.int64(0), "nils": np.int64([0])},
+    **{"one": np.float32(1), "nils1": np.int64([1])},
     **{"minus": np.int64([-1]), "fours": np.int64([4]), "ones": np.int64([1]), "big": np.float32(255)},
     **{"pads": np.int64([0, 0, 1, 1, 0, 0, 1, 1]), "scale": np.float32(0.02), "point": np.uint8(128)},
     **{"spoint": np.int8(0), "wq": (np.arange(108).reshape(4, 3, 3, 3) % 41 - 20).astype(np.int8)},
@@ -121,7 +146,7 @@ def _drawn(item: onnx.ValueInfoProto, rng: np.random.Generator, samples: int) ->
     dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
     if dtype.kind == "f":
         return rng.standard_normal(shape).astype(dtype)
-    return rng.integers(0, 100, shape).astype(dtype)
+    return rng.integers(0, 9, shape).astype(dtype)
 
 
 @functools.cache

@@ -58,6 +58,20 @@ def other_operator(model, rng):
 
 
 @edit
+def rank_misfit(model, rng):
+    """An operator reads a tensor of some other rank: a scalar, a vector."""
+    node, place = a_place(model, rng)
+    name = f"odd{len(model.graph.node)}"
+    shape = one(rng, ((), (3,), (1, 1, 1, 1, 1), (0,)))
+    model.graph.node.insert(0, helper.make_node("RandomNormal", [], [name], shape=shape))
+    if rng.integers(2):
+        model.graph.node[0].CopyFrom(
+            helper.make_node("ReduceSum", [model.graph.input[0].name], [name], keepdims=0)
+        )
+    node.input[place] = name
+
+
+@edit
 def other_domain(model, rng):
     a_node(model, rng).domain = one(rng, ("ai.onnx", "com.microsoft", "ai.onnx.ml", "mine", "\x1b[2J"))
 

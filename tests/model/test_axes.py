@@ -1,9 +1,12 @@
 """What the axes of an input are, read from what a graph does with them."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from building import parse, rng
 
+from explainer import ExplainerError, explain
 from explainer.methods.asking import askable, beside_the_data
 from explainer.model.axes import Axes, axes_of, sample_axes, tensor_axes
 from explainer.model.graph import Graph
@@ -192,3 +195,23 @@ def test_what_scores_alone_can_ask():
     assert not askable(graph("g (string[N] x) => (string[N] y) { y = Identity (x) }"))
     assert not askable(graph("g (float[4,3] x) => (float[] y) { y = Softmax <axis=0> (x) }"))
     assert askable(graph("g (float[N,3] x) => (float[] y) { y = Softmax <axis=0> (x) }")) == both
+
+
+MISFITS = {
+    "a scalar into an If": "s = ReduceSum <keepdims = 0> (x) a = Abs (s) y = Mul (x, a)",
+    "a scalar convolved": "s = ReduceSum <keepdims = 0> (x) y = Conv (s, s)",
+    "a scalar's rows": "s = ReduceSum <keepdims = 0> (x) y = Gemm (s, x)",
+    "a vector pooled": "s = ReduceSum <keepdims = 0> (x, a1) y = GlobalAveragePool (s)",
+    "a scalar normalised": "s = ReduceSum <keepdims = 0> (x) y = Softmax (s)",
+    "a scalar flattened": "s = ReduceSum <keepdims = 0> (x) y = Flatten (s)",
+    "a scalar gathered": "s = ReduceSum <keepdims = 0> (x) y = Gather (s, a1)",
+    "rows of a vector": "s = ReduceSum <keepdims = 0> (x, a1) y = LSTM <hidden_size = 1> (s, x, x)",
+}
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_ranks_that_do_not_fit_are_answered_or_refused(name):
+    model = parse(f"g (float[N,3] x) => (float[N,3] y) {{ {MISFITS[name]} }}", a1=np.array([1]))
+    for method in ("lrp", "occlusion"):
+        with contextlib.suppress(ExplainerError):
+            assert explain(model, np.ones((1, 3), np.float32), method=method).relevance.shape == (1, 3)
