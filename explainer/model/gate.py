@@ -107,7 +107,9 @@ class FileGate:
                 self._refuse(f"nothing makes the output {name!r}{scope.where}")
         if twice := _twice(scope.outputs):
             self._refuse(f"two outputs{scope.where} are called {twice!r}")
-        if twice := _twice(node.name for node in scope.body.node if node.name):
+        # Constants are weights to onnxruntime, which do not have a node's name.
+        named = (node.name for node in scope.body.node if node.name and node.op_type != "Constant")
+        if twice := _twice(named):
             self._refuse(f"two nodes{scope.where} are called {twice!r}")
         unmade = scope.captured() if scope.outer is None else {}
         for place, node in enumerate(scope.body.node if unmade else ()):

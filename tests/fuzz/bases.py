@@ -71,7 +71,8 @@ GRAPHS = {
     "scaled": """g (float[N,6] x) => (float[N,4] y) {
         a = Gemm (x, m66, v6) m = ReduceMean <keepdims = 0> (a) b = Mul (a, m) y = MatMul (b, m64) }""",
     "words": """g (int64[N,5] ids, float[N,5] mask) => (float[N,4] y) {
-        e = Gather (table, ids) u = Unsqueeze (mask, last) m = Mul (e, u) s = ReduceSum <keepdims = 0> (m, nils1)
+        e = Gather (table, ids) u = Unsqueeze (mask, last) m = Mul (e, u)
+        s = ReduceSum <keepdims = 0> (m, nils1)
         r = Relu (s) y = Gemm (r, m64, v4) }""",
     "recurrent": """g (float[N,5,6] x) => (float[N,4] y) {
         t = Transpose <perm = [1, 0, 2]> (x) a, h = LSTM <hidden_size = 2> (t, lw, lr) q = Squeeze (h, nils)
