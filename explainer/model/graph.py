@@ -55,6 +55,8 @@ class Graph:
         Constants that the file does not hold: dequantised weights, say.
     runtime : Runtime
         What onnxruntime's sessions are opened with.
+    held : frozenset of str
+        Tensors that are taken for parameters of a call, though they are computed from an input.
     """
 
     nodes: tuple[Node, ...]
@@ -69,6 +71,7 @@ class Graph:
     arrays: Mapping[str, Array] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
     runtime: Runtime = field(default_factory=Runtime)
+    held: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return printable(f"<Graph of {self.title!r}: {len(self.nodes)} nodes, opset {self.opset}>", LINE)
@@ -182,13 +185,13 @@ class Graph:
 
     @cached_property
     def carrying(self) -> frozenset[str]:
-        """Tensors whose values depend on the values of an input; shape arithmetic does not."""
+        """Tensors whose values depend on the values of an input, unless held; shape arithmetic does not."""
         carrying = {value.name for value in self.inputs}
         for node in self.nodes:
             reads = (*node.inputs, *node.captures)
             if not known(node.operator).shape_alone and not carrying.isdisjoint(reads):
                 carrying.update(name for name in node.outputs if name)
-        return frozenset(carrying)
+        return frozenset(carrying - self.held)
 
     @cached_property
     def fixed(self) -> frozenset[str]:

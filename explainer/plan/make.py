@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copyreg
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..targets import Anchor
 from .complaints import layer_of, refusal
 from .preprocessing import in_their_units, preparing, taken_in
 from .shortcuts import behind_relu
+from .statistics import normalised
 from .steps import Plan, Step
 from .where import placed
 
@@ -83,9 +84,19 @@ def _names(keep: Collection[str] | str) -> list[str]:
 
 def _steps(graph: Graph, composite: Composite, anchor: Anchor) -> tuple[list[Step], set[str]]:
     """The steps, and every tensor on the path; complaints are gathered and raised together."""
-    layers, reached, complaints = _layers(graph, anchor)
-    layers = placed(graph, layers, anchor.tensor)
-    rules = [composite.rule_for(layer) for layer in layers]
+    apart = {} if composite.gradient else normalised(graph)
+    while True:
+        layers, reached, complaints = _layers(graph, anchor, apart)
+        layers = placed(graph, layers, anchor.tensor)
+        rules = [composite.rule_for(layer) for layer in layers]
+        passing = preparing(
+            composite, [(layer, rule) for layer, rule in zip(layers, rules, strict=True) if rule]
+        )
+        # By what is normalised for other rules too, relevance is shared, or cannot be.
+        shared = {layer.node for layer in layers if layer.output not in passing} & apart.keys()
+        if not shared:
+            break
+        apart = {node: view for node, view in apart.items() if node not in shared}
     complaints += [
         (layer.node, f"composite {composite.name!r} has no rule for the role {layer.kind.name!r}")
         for layer, rule in zip(layers, rules, strict=True)
@@ -95,7 +106,6 @@ def _steps(graph: Graph, composite: Composite, anchor: Anchor) -> tuple[list[Ste
         raise refusal(graph, anchor, complaints, list(zip(layers, rules, strict=True)))
     composite.check(layers, rules)
     chosen = [rule for rule in rules if rule]
-    passing = preparing(composite, layers, chosen)
     return [
         Step(
             layer,
@@ -107,7 +117,9 @@ def _steps(graph: Graph, composite: Composite, anchor: Anchor) -> tuple[list[Ste
     ], reached
 
 
-def _layers(graph: Graph, anchor: Anchor) -> tuple[list[Layer], set[str], list[tuple[Node, str]]]:
+def _layers(
+    graph: Graph, anchor: Anchor, apart: Mapping[Node, Graph]
+) -> tuple[list[Layer], set[str], list[tuple[Node, str]]]:
     """The layers between target and input in the order of the walk, the tensors, and complaints."""
     reached = {anchor.tensor}
     layers: list[Layer] = []
@@ -117,7 +129,7 @@ def _layers(graph: Graph, anchor: Anchor) -> tuple[list[Layer], set[str], list[t
             if not output or output not in reached:
                 continue
             try:
-                layer = layer_of(node, graph, index)
+                layer = layer_of(node, apart.get(node, graph), index)
             except UnsupportedError as error:
                 complaints.append((node, str(error)))
                 reached.update(name for name in (*node.inputs, *node.captures) if name in graph.carrying)

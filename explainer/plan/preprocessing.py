@@ -28,7 +28,7 @@ from .steps import Step
 Ends: TypeAlias = tuple[Array, Array]
 
 
-def preparing(composite: Composite, layers: Sequence[Layer], rules: Sequence[Rule]) -> set[str]:
+def preparing(composite: Composite, chosen: Iterable[tuple[Layer, Rule]]) -> set[str]:
     """The outputs of the layers that are the file's own preprocessing, and hand relevance on as it comes.
 
     Those that lie before every weight, and behind which some path first meets a weighted layer whose rule
@@ -37,13 +37,13 @@ def preparing(composite: Composite, layers: Sequence[Layer], rules: Sequence[Rul
     Parameters
     ----------
     composite : Composite
-    layers, rules : sequences, in the order of the walk
+    chosen : (Layer, Rule) pairs, in the order of the walk
     """
     found: set[str] = set()
     if composite.gradient:  # which is that of the input as it is
         return found
     needed: set[str] = set()
-    for layer, rule in zip(layers, rules, strict=True):
+    for layer, rule in chosen:
         if layer.kind.weighted:
             needed.update(layer.inputs if _is_first(layer, rule) else ())
         elif layer.output in needed:
@@ -104,7 +104,7 @@ def in_their_units(
         elif is_behind and name not in moved:
             raise CompositeError(
                 f"low and high are those of the model's input, but {layer.node} reads {name!r}, and what "
-                "they become there depends on sizes that only a run tells: give this layer a rule with the "
+                "they become there depends on what only a run tells: give this layer a rule with the "
                 f'bounds of that tensor, such as "{layer.node.name}=zbox:-1,1"'
             )
         else:

@@ -369,9 +369,7 @@ def test_bounds_that_only_a_run_tells_are_asked_for():
     text = f"""g (float[N,3,H,W] x) => (float[N,3] y) {{ a = Sub(x, mean) q = Reshape(a, flat) n = Div(q, std)
         {BODY}"""
     model = parse(text, **WEIGHTS, **CONSTANTS, flat=np.array([-1, 3, 12, 12]))
-    with pytest.raises(
-        CompositeError, match=r"Conv 'c' reads 'n'.*sizes that only a run tells.*\"c=zbox:-1,1\""
-    ):
+    with pytest.raises(CompositeError, match=r"Conv 'c' reads 'n'.*what only a run tells.*\"c=zbox:-1,1\""):
         box_of(model, composite=("epsilon_gamma_box", {"low": 0, "high": 1}))
     assert box_of(model, rules={"c": "zbox:-1,1"}) == ZBox(-1, 1)
     # Of a size that is open, too, where nothing depends on it.
