@@ -9,7 +9,7 @@ in a SqueezeNet, a ResNet-20 and a MobileNet, measured).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -74,6 +74,46 @@ def check_layers(
                 f"float64 forward pass: {step.node} differs from onnxruntime's by {error:.2g} of what it "
                 f"adds up (allowed: {ROUNDING[precision]:g}); please report this model. "
                 "forward='onnxruntime' walks on its own values"
+            )
+
+
+def check_whole_numbers(
+    plan: Plan,
+    whole: Collection[str],
+    values: Mapping[str, Array],
+    parameters: Mapping[Step, dict[str, Array]],
+) -> None:
+    """Refuse what a file computes in whole numbers where these are not what they stand for.
+
+    Bytes wrap round and their quotients are cut off: no rule shares what is not there.
+
+    Parameters
+    ----------
+    plan : Plan
+    whole : collection of str
+        The tensors that onnxruntime has in whole numbers.
+    values : dict of tensor name -> array
+        What it computed, as far as it was asked, in the number type of the walk.
+    parameters : dict of Step -> dict of letter -> array
+
+    Raises
+    ------
+    NumericalError
+        Names the first node with another answer.
+    """
+    for step in reversed(plan.steps):
+        name = step.layer.output
+        if name not in whole or not values.keys() >= {name, *step.layer.inputs}:
+            continue
+        x, theirs = step.layer.read(values), values[name]
+        ours = step.layer.bind(x, None, parameters[step]).forward(x)
+        if (apart := np.abs(ours - theirs)).max(initial=0) > ROUNDING[4] * np.abs(theirs).max(initial=1):
+            there = np.unravel_index(np.argmax(apart), apart.shape)
+            raise NumericalError(
+                f"{step.node} computes in whole numbers, which wrap round or are cut off: it gives "
+                f"{theirs[there]:g} where {ours[there]:g} is meant, and no rule shares what is not there. "
+                "Cast the input to float32 in front of it and export the model anew; occlusion and "
+                "RISE explain the model as it is"
             )
 
 

@@ -15,7 +15,7 @@ from ..model.graph import Graph
 from ..plan import Plan, Step
 from ..targets import Anchor, Chosen, Target, choose
 from ..tensor import Array, blas
-from .agreement import agrees, check_layers
+from .agreement import agrees, check_layers, check_whole_numbers
 from .auditor import check_finite
 from .chunks import samples_of
 
@@ -186,9 +186,14 @@ class SessionForward:
         check_finite({**activations, **_arrays(outputs)}, self.producers)
         with np.errstate(all="ignore"):
             parameters = self.parameters(activations)
+            check_whole_numbers(self.plan, self._whole(values), activations, parameters)
         anchor = self.plan.anchor
         seen = {name: activations[name] for name in (anchor.tensor, anchor.output, *anchor.moved)}
         return ForwardPass(activations, outputs, seen, samples_of(feeds), parameters)
+
+    def _whole(self, values: Mapping[str, Any]) -> set[str]:
+        """What carries relevance though onnxruntime has it in whole numbers."""
+        return {name for name in self.carried & values.keys() if values[name].dtype.kind in "iu"}
 
     def multiplying(self, size: float) -> AbstractContextManager[None]:
         """A context in which NumPy has the threads that were asked for, or that so many numbers are worth."""
@@ -277,7 +282,9 @@ class LayersForward(SessionForward):
         given = graph.typed(as_model_has_them(graph, feeds))
         names = {name for step in self.plan.steps for name in (*step.layer.inputs, step.layer.output)}
         values = graph.session(sorted(names - set(given))).run(given)
-        values = {name: self.cast(value) for name, value in {**given, **values}.items()}
+        whole = self._whole(values)
+        values = {name: value.astype(self.dtype, copy=False) for name, value in {**given, **values}.items()}
+        check_whole_numbers(self.plan, whole, values, passed.parameters)
         check_finite(values, self.producers)
         stored = {step: {**passed.activations, **self._constants(step)} for step in self.plan.steps}
         check_layers(self.plan, values, passed.parameters, stored, precision)

@@ -28,8 +28,19 @@ def test_a_constant_is_taken_off():
     assert relative(explain(whole, x).relevance, explain(first, x).relevance) < 1e-6
 
 
-def test_a_sum_that_wraps_round_is_no_sum():
-    with pytest.raises(NumericalError):
-        explain(
-            parse(TEXT % "a = Add (x, x) b = Cast <to = 1> (a)", w=W), np.array([[200, 100, 0]], np.uint8)
-        )
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("node", "gives"),
+    [
+        ("Add (x, x)", "144 where 400 is meant"),
+        ("Add (k, x)", "44 where 300 is meant"),
+        ("Sub (x, k)", "156 where -100 is meant"),
+        ("Mul (x, k)", "32 where 20000 is meant"),
+        ("Div (x, e)", "28 where 28.57"),
+    ],
+)
+def test_what_wraps_round_or_is_cut_off_is_no_sum(node, gives, dtype):
+    """It was called a mistake of the rule, or in float64 of the layer; or a TypeError of NumPy's."""
+    model = parse(TEXT % f"a = {node} b = Cast <to = 1> (a)", w=W, k=np.uint8(100), e=np.uint8(7))
+    with pytest.raises(NumericalError, match=f"'a' computes in whole numbers.*it gives {gives}.*Cast the"):
+        explain(model, np.array([[200, 100, 0]], np.uint8), dtype=dtype)
