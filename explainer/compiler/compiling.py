@@ -134,7 +134,8 @@ def compile(
         emitter.prove(method, file)
         return goal, file
 
-    goal, file = _first_that_works(original, Examples.of(original, image_size), made)
+    with np.errstate(all="ignore"):  # the proof says what is not finite, NumPy only that
+        goal, file = _first_that_works(original, Examples.of(original, image_size), made)
     compiled = file.proto
     _declare(compiled, recipe, asked, composite, goal, file.choices)
     if written is not None:

@@ -19,6 +19,7 @@ from ..model.runtime import Runtime
 from ..model.session import Session
 from ..targets import Target
 from ..tensor import Array
+from ..walk.auditor import remedy
 from ..walk.chunks import Batches
 from ..walk.forward import OutputForward, SessionForward
 from ..walk.walker import Scorer, Walkers
@@ -224,6 +225,11 @@ def _records(
 def _agree(name: str, got: Any, wanted: Any) -> None:
     if not isinstance(wanted, np.ndarray) or wanted.dtype.kind != "f":
         return
+    if not np.isfinite(wanted).all():
+        raise NumericalError(
+            f"the model's own output {name!r} has NaN or infinity in it on inputs drawn from N(0, 1), by "
+            f"which a compiled file is proved; {remedy(wanted.dtype.itemsize)}"
+        )
     scale = float(np.max(np.abs(wanted), initial=0)) or 1.0
     error = float(np.max(np.abs(got.astype(np.float64) - wanted), initial=0)) / scale
     if not error <= AGREEMENT[wanted.dtype]:
@@ -233,6 +239,8 @@ def _agree(name: str, got: Any, wanted: Any) -> None:
 def _compare(name: str, got: Array, wanted: Array, precise: Callable[[], Array]) -> None:
     if got.shape != wanted.shape:
         raise ModelError(f"the compiled {name!r} is {list(got.shape)}, and NumPy's {list(wanted.shape)}")
+    if not np.isfinite(got).all():
+        raise ModelError(f"the compiled {name!r} is not finite where NumPy's is; please report this model")
     gaps, allowed = _gaps(got, wanted), WALK * _sizes(wanted)
     if not np.all(gaps <= allowed):
         allowed += CONDITION * _gaps(precise(), wanted)

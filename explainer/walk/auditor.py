@@ -135,8 +135,15 @@ def check_whole(relevance: Mapping[str, Array]) -> None:
         raise NumericalError("the relevance is not finite; with audit=True the message names the node")
 
 
-def check_finite(values: dict[str, Array], producers: Mapping[str, str]) -> None:
+def check_finite(values: Mapping[str, Array], producers: Mapping[str, str], precision: int = 4) -> None:
     """Refuse a forward pass with NaN or infinity in it, naming the first node that shows it.
+
+    Parameters
+    ----------
+    values : dict of tensor name -> array
+    producers : dict of tensor name -> node, as text
+    precision : int
+        The bytes of the coarsest number that the file computes in.
 
     Raises
     ------
@@ -153,6 +160,15 @@ def check_finite(values: dict[str, Array], producers: Mapping[str, str]) -> None
         first = min(bad, key=lambda name: order.get(name, -1))
         where = producers.get(first, "the input")
         raise NumericalError(
-            f"the forward pass has NaN or infinity in {first!r} (from {where}); "
-            "check the input's range and the weights"
+            f"the forward pass has NaN or infinity in {first!r} (from {where}); {remedy(precision)}"
         )
+
+
+def remedy(precision: int) -> str:
+    """What to do about NaN and infinity in a file that computes in numbers of so many bytes."""
+    if precision == 2:
+        return (
+            "the file computes in float16, whose largest number is 65,504: take the float32 file that it was "
+            "made from, or a smaller input"
+        )
+    return "check the input's range and the weights"

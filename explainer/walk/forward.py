@@ -183,7 +183,7 @@ class SessionForward:
             for name in self.wanted
         }
         activations.update({name: value.astype(self.dtype, copy=False) for name, value in given.items()})
-        check_finite({**activations, **_arrays(outputs)}, self.producers)
+        check_finite({**activations, **_arrays(outputs)}, self.producers, self.plan.graph.precision)
         with np.errstate(all="ignore"):
             parameters = self.parameters(activations)
             check_whole_numbers(self.plan, self._whole(values), activations, parameters)
@@ -285,7 +285,7 @@ class LayersForward(SessionForward):
         whole = self._whole(values)
         values = {name: value.astype(self.dtype, copy=False) for name, value in {**given, **values}.items()}
         check_whole_numbers(self.plan, whole, values, passed.parameters)
-        check_finite(values, self.producers)
+        check_finite(values, self.producers, precision)
         stored = {step: {**passed.activations, **self._constants(step)} for step in self.plan.steps}
         check_layers(self.plan, values, passed.parameters, stored, precision)
 

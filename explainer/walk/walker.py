@@ -9,12 +9,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..errors import NumericalError
 from ..model.graph import Graph
 from ..plan import Plan
 from ..targets import Target, is_balanced, put_relevance, seed
 from ..tensor import Array, total
 from .audit import Audit
-from .auditor import Auditor, check_whole
+from .auditor import Auditor, check_whole, remedy
 from .backward import backward
 from .chunks import Batches
 from .forward import Forward, ForwardPass, SessionForward
@@ -163,15 +164,20 @@ class Scorer:
         """
         chunks = self.batches.cut(feeds, targets)
         for chunk in chunks:
-            with chunk:
+            with chunk, np.errstate(all="ignore"):  # what is not finite is reported
                 passed = self.forward(chunk.feeds)
-                chunk.runs = [
-                    Run.scored(
-                        target, passed.choose(target), passed.activations, passed.outputs, passed.samples
-                    )
-                    for target in chunk.targets
-                ]
+                chunk.runs = [self._scored(target, passed) for target in chunk.targets]
         return chunks.runs()
+
+    def _scored(self, target: Target, passed: ForwardPass) -> Run:
+        chosen = passed.choose(target)
+        run = Run.scored(target, chosen, passed.activations, passed.outputs, passed.samples)
+        if not np.isfinite(run.score).all():
+            raise NumericalError(
+                f"what the model says of {target.anchor.tensor!r} has NaN or infinity in it; "
+                f"{remedy(self.batches.graph.precision)}"
+            )
+        return run
 
 
 class Walkers:
