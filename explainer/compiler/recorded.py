@@ -65,12 +65,13 @@ class RecordedForward(SessionForward):
     def __init__(self, forward: SessionForward, *records: Record) -> None:
         self.plan, self.dtype, self.session = forward.plan, forward.dtype, forward.session
         self.wanted, self.producers, self.fixed = forward.wanted, forward.producers, forward.fixed
+        self.carried = forward.carried
         self.records = records
 
     def __call__(self, feeds: Mapping[str, Array]) -> ForwardPass:
         """See `Forward`."""
         record = next((record for record in self.records if record.is_at(feeds)), self.records[-1])
-        activations = {name: self.cast(value) for name, value in record.values.items()}
+        activations = self.numbers(record.values)
         activations.update({name: x.astype(self.dtype, copy=False) for name, x in feeds.items()})
         with np.errstate(all="ignore"):
             parameters = self.parameters(activations)

@@ -175,23 +175,27 @@ class SessionForward:
         given = as_model_has_them(self.plan.graph, feeds)
         values = self.session.run(self.plan.graph.typed(given))
         outputs = {name: values[name] for name in self.plan.graph.outputs}
-        # Pixels of an integer type become numbers, and what the file computes of them before its Cast.
-        activations = {
-            name: values[name].astype(self.dtype, copy=False)
-            if name in self.carried
-            else self.cast(values[name])
-            for name in self.wanted
-        }
+        activations = self.numbers({name: values[name] for name in self.wanted})
         activations.update({name: value.astype(self.dtype, copy=False) for name, value in given.items()})
         check_finite({**activations, **_arrays(outputs)}, self.producers, self.plan.graph.precision)
         with np.errstate(all="ignore"):
             parameters = self.parameters(activations)
-            check_whole_numbers(self.plan, self._whole(values), activations, parameters)
+            check_whole_numbers(self.plan, self.whole(values), activations, parameters)
         anchor = self.plan.anchor
         seen = {name: activations[name] for name in (anchor.tensor, anchor.output, *anchor.moved)}
         return ForwardPass(activations, outputs, seen, samples_of(feeds), parameters)
 
-    def _whole(self, values: Mapping[str, Any]) -> set[str]:
+    def numbers(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        """Values in the number type of the walk: what carries relevance whatever type the file has it in.
+
+        Pixels of an integer type become numbers, and what the file computes of them before its Cast.
+        """
+        return {
+            name: value.astype(self.dtype, copy=False) if name in self.carried else self.cast(value)
+            for name, value in values.items()
+        }
+
+    def whole(self, values: Mapping[str, Any]) -> set[str]:
         """What carries relevance though onnxruntime has it in whole numbers."""
         return {name for name in self.carried & values.keys() if values[name].dtype.kind in "iu"}
 
@@ -282,7 +286,7 @@ class LayersForward(SessionForward):
         given = graph.typed(as_model_has_them(graph, feeds))
         names = {name for step in self.plan.steps for name in (*step.layer.inputs, step.layer.output)}
         values = graph.session(sorted(names - set(given))).run(given)
-        whole = self._whole(values)
+        whole = self.whole(values)
         values = {name: value.astype(self.dtype, copy=False) for name, value in {**given, **values}.items()}
         check_whole_numbers(self.plan, whole, values, passed.parameters)
         check_finite(values, self.producers, precision)

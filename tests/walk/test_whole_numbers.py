@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from building import parse, relative, rng
+from compiled import run
 
-from explainer import NumericalError, explain
+from explainer import NumericalError, compile, explain
 
 TEXT = "g (uint8[N,3] x) => (float[N,2] y) { %s y = Gemm (b, w) }"
 W = rng(1).standard_normal((3, 2))
@@ -44,3 +45,14 @@ def test_what_wraps_round_or_is_cut_off_is_no_sum(node, gives, dtype):
     model = parse(TEXT % f"a = {node} b = Cast <to = 1> (a)", w=W, k=np.uint8(100), e=np.uint8(7))
     with pytest.raises(NumericalError, match=f"'a' computes in whole numbers.*it gives {gives}.*Cast the"):
         explain(model, np.array([[200, 100, 0]], np.uint8), dtype=dtype)
+
+
+@pytest.mark.parametrize("composite", ["epsilon", "epsilon_plus"])
+def test_compiled(composite):
+    weights = {"w": W, "k": np.uint8(1), "e": np.uint8(100)}  # the examples are bytes below 255
+    model = parse(TEXT % "a = Add (x, k) b = Cast <to = 1> (a)", **weights)
+    x = np.array([[3, 100, 0], [7, 1, 127]], np.uint8)
+    found = run(compile(model, target=1, composite=composite), x)["relevance"]
+    assert relative(found, explain(model, x, target=1, composite=composite).relevance) < 1e-4
+    with pytest.raises(NumericalError, match="'a' computes in whole numbers"):
+        compile(parse(TEXT % "a = Add (x, e) b = Cast <to = 1> (a)", **weights), target=1)
