@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import canonizers, composites, files, layers, methods, plugins, rules, testing
-    from .channels import concepts
     from .compiler import compile
     from .composites import Composite
+    from .doors.channels import concepts
+    from .doors.explain import explain
+    from .doors.explainer import Explainer
     from .drawing import ColorMap, colormaps, imgify, normalize_relevance, render, shared_scale
     from .errors import (
         CompositeError,
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
         UnsupportedError,
         Way,
     )
-    from .explainer import Explainer, explain
     from .inputs.preprocess import Preprocess
     from .layers import register, supported
     from .recipe import Recipe
@@ -47,14 +48,14 @@ _HOMES = {
     "Ask": "targets.ask",
     "Composite": "composites",
     "Comparison": "results.comparison",
-    "Explainer": "explainer",
+    "Explainer": "doors.explainer",
     "Explanation": "results.explanation",
     "Preprocess": "inputs.preprocess",
     "Recipe": "recipe",
     "compare": "results.comparison",
     "compile": "compiler",
-    "concepts": "channels",
-    "explain": "explainer",
+    "concepts": "doors.channels",
+    "explain": "doors.explain",
     "grid": "results.grids",
     "printable": "text",
     "register": "layers",

@@ -13,7 +13,8 @@ import onnxruntime
 import pytest
 from building import parse, rng
 
-from explainer import Explainer, prepared
+from explainer import Explainer
+from explainer.doors import prepared
 from explainer.compiler import walker
 from explainer.plain.recent import Recent
 

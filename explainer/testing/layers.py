@@ -10,8 +10,8 @@ import numpy as np
 
 from ..compiler import compile
 from ..compiler.examples import Examples
+from ..doors.explainer import Explainer
 from ..errors import ExplainerError, UnsupportedError
-from ..explainer import Explainer
 from ..layers import REGISTRY, Bound, Layer, supported
 from ..model.graph import Graph, ModelLike, Node
 from ..model.runtime import PathLike, Runtime

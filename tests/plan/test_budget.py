@@ -11,7 +11,7 @@ SECONDS, MEGABYTES = 2.0, 500
 # In a process of its own: the most memory that this one ever had is no measure.
 PLANNING = """
 import resource, sys, time
-import numpy, onnx, onnxruntime, explainer, explainer.explainer
+import numpy, onnx, onnxruntime, explainer, explainer.doors.explainer
 def most():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 memory, begin = most(), time.process_time()

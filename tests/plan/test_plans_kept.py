@@ -12,8 +12,8 @@ from residual import picture, residual_net
 
 from explainer import Composite, Explainer, ModelError
 from explainer.composites import COMPOSITES, Selector
+from explainer.doors.prepared import walker
 from explainer.layers import Layer
-from explainer.prepared import walker
 from explainer.rules import Epsilon, Norm, Pass, Route, Winner, ZPlus
 from explainer.targets import Target
 from explainer.walk.backends import Backends

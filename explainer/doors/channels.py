@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from .errors import InputError
+from ..errors import InputError
+from ..plain.keywords import only_named
+from ..results.explanation import Explanation
+from ..targets import UNSAID, TargetLike
 from .explainer import Explainer, ImageLike
-from .plain.keywords import only_named
-from .results.explanation import Explanation
-from .targets import UNSAID, TargetLike
 
 
 @only_named()

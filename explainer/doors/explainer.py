@@ -1,4 +1,4 @@
-"""The public face: `Explainer` for many images, `explain` for one."""
+"""`Explainer`: one model, made once and asked many times."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .errors import InputError
-from .files import Files, recording
-from .inputs.feeds import given, layout_of
-from .inputs.preprocess import Preprocess, PreprocessLike, reading
-from .inputs.ranges import MAX_PIXELS, pixel_limit
-from .methods import Progress
-from .methods.explaining import explanation_of
-from .model.graph import Graph, ModelLike
-from .model.runtime import PathLike, ProviderLike, Runtime
-from .plain.keywords import Nothing, named, refuse_unknown
-from .plain.tables import html_table, text_table
-from .plan import Plan
-from .prepared import Prepared
-from .recipe import Recipe, Settings
-from .recipe.advice import Asked
-from .results.explanation import Explanation
-from .targets import (
+from ..errors import InputError
+from ..files import Files, recording
+from ..inputs.feeds import given, layout_of
+from ..inputs.preprocess import Preprocess, PreprocessLike, reading
+from ..inputs.ranges import MAX_PIXELS, pixel_limit
+from ..methods import Progress
+from ..methods.explaining import explanation_of
+from ..model.graph import Graph, ModelLike
+from ..model.runtime import PathLike, ProviderLike, Runtime
+from ..plain.keywords import Nothing, named, refuse_unknown
+from ..plain.tables import html_table, text_table
+from ..plan import Plan
+from ..recipe import Recipe, Settings
+from ..recipe.advice import Asked
+from ..results.explanation import Explanation
+from ..targets import (
     UNSAID,
     Anchor,
     Ask,
@@ -37,8 +36,9 @@ from .targets import (
     paired,
     resolve_target,
 )
-from .tensor import Array
-from .text import LINE, printable
+from ..tensor import Array
+from ..text import LINE, printable
+from .prepared import Prepared
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -368,63 +368,3 @@ class Explainer:
         """
         made = given(self.graph, image, self._preprocess, self.max_pixels)
         return next(iter(made.feeds.values())), made.photos, made.layout or "NCHW"
-
-
-@named(Settings, defaults=Recipe())
-def explain(
-    model: ModelLike,
-    image: ImageLike,
-    *,
-    target: TargetLike = "top",
-    start: str = UNSAID,
-    against: TargetLike | None = None,
-    conditions: ConditionsLike | None = None,
-    preprocess: PreprocessLike | None = None,
-    labels: LabelsLike | None = None,
-    max_pixels: int = MAX_PIXELS,
-    **how: Unpack[Settings],
-) -> Explanation:
-    """Explain one prediction of an ONNX model, by layer-wise relevance propagation unless told otherwise.
-
-    Parameters
-    ----------
-    model : path, bytes or onnx.ModelProto
-    image : path, PIL image, array or dict of input name -> array
-        A path or a PIL image is turned as its EXIF says and preprocessed as `preprocess` or the
-        file's metadata say; an array is taken as already preprocessed.
-    target : "top", int, str, array, tuple, dict or Ask
-        "top" is each sample's largest output; an int or a label is a class; an array gives one
-        index per sample, or explains one sample several times; ``(output or tensor name, index)``
-        and ``{output name: index}`` choose among several outputs; a tensor's name starts from that
-        whole tensor, every value its own relevance. An index may be NumPy's, of the whole tensor
-        or, one entry shorter, of each sample: ``("masks", np.s_[0, 17])``, as text ``"masks[0, 17]"``;
-        or an array of bool. One whole number alone counts through the flattened sample.
-    start : str
-        What is put on the target: "output" or "logit", its own value; "one"; "probability", its
-        softmax or sigmoid; "margin", its value and minus that of `against`; "clrp" and "sglrp",
-        contrasts with all other classes: see `explainer.targets.put_relevance`.
-    against : as target
-        The other side of a margin, in the same tensor; each sample's best other class by default.
-    conditions : dict of tensor name -> channels, optional
-        Only relevance that passes through these tensors, and there through these channels, one
-        tensor after the other: ``{"layer3": [3, 17], "layer2": slice(0, 8)}``. Channels, counted
-        along axis 1, are a number, several, a slice, text ("3, 10:20"), or a mask of bool: of the
-        channels, of a sample or of the batch. These tensors are kept too. Achtibat et al. 2023.
-    preprocess, labels, max_pixels, **how
-        Method, composite, rules, options and all else that `Explainer` takes; or a `recipe`.
-
-    Returns
-    -------
-    Explanation
-
-    Raises
-    ------
-    ExplainerError
-        Its subclasses say what is wrong and what to do.
-
-    References
-    ----------
-    Bach et al. 2015, PLOS ONE 10(7): e0130140.
-    """
-    made = Explainer(model, preprocess=preprocess, labels=labels, max_pixels=max_pixels, **how)
-    return made.explain(image, target, start, against, conditions=conditions)

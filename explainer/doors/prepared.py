@@ -5,20 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 
-from . import composites
-from .composites import Composite
-from .errors import InputError, UnsupportedError
-from .methods import Method
-from .model.axes import sample_axes
-from .model.graph import Graph
-from .plain.recent import Recent
-from .plan import Plan, make_plan
-from .targets import Anchor, Target, conditioned_tensors
-from .walk.backends import Backends
-from .walk.chunks import Batches
-from .walk.forward import LayersForward, OutputForward, SessionForward
-from .walk.gates import check_passable
-from .walk.walker import NumpyWalker, Scorer, Walker, Walkers
+from .. import composites
+from ..composites import Composite
+from ..errors import InputError, UnsupportedError
+from ..methods import Method
+from ..model.axes import sample_axes
+from ..model.graph import Graph
+from ..plain.recent import Recent
+from ..plan import Plan, make_plan
+from ..targets import Anchor, Target, conditioned_tensors
+from ..walk.backends import Backends
+from ..walk.chunks import Batches
+from ..walk.forward import LayersForward, OutputForward, SessionForward
+from ..walk.gates import check_passable
+from ..walk.walker import NumpyWalker, Scorer, Walker, Walkers
 
 # How many targets' plans and sessions an explainer holds: those asked for last. Another one is made again,
 # in some 50 ms for a ResNet-50; each holds the runtime's memory for one forward pass.
@@ -38,7 +38,7 @@ def walker(by: Backends, plan: Plan, batches: Batches) -> NumpyWalker:
 
 def walker_of_many(by: Backends, one: NumpyWalker) -> Walker:
     """The same, walking in onnxruntime; what that needs is loaded when it is first asked for."""
-    from .compiler.walker import OnnxWalker
+    from ..compiler.walker import OnnxWalker
 
     return OnnxWalker(one, must=by.engine == "onnxruntime")
 
