@@ -51,5 +51,5 @@ def test_calls_from_explain_to_the_first_rule(route, monkeypatch):
         v=rng(1).standard_normal((4, 2)),
     )
     explainer.explain(model, np.ones((2, 3), np.float32), target=1, **how)
-    assert stacks[0][0] == "explainer.explain"
+    assert stacks[0][0] == "explain.explain"
     assert len(stacks[0]) <= most, "\n".join(stacks[0])

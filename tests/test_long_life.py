@@ -14,8 +14,8 @@ import pytest
 from building import parse, rng
 
 from explainer import Explainer
-from explainer.doors import prepared
 from explainer.compiler import walker
+from explainer.doors import prepared
 from explainer.plain.recent import Recent
 
 KEPT, DEPTH = 4, 12

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 
+import numpy as np
 import onnx
 import onnx.shape_inference
 from onnx import numpy_helper
 
 from ..errors import ModelError
 from ..tensor import Array
+from .node import Node
 from .reading import Source
 from .runtime import Runtime
 from .scopes import captured_names
@@ -174,6 +176,23 @@ class Part:
             return {}
         sizes = {value.name: _bytes(value.type.tensor_type) for value in found}
         return {name: size for name, size in sizes.items() if size is not None}
+
+
+def value_of(node: Node) -> Array:
+    """What a Constant holds.
+
+    Raises
+    ------
+    ModelError
+    """
+    for key, value in node.attributes.items():
+        if key in ("value", "sparse_value"):
+            return np.asarray(value)
+        if key in ("value_float", "value_floats"):
+            return np.asarray(value, dtype=np.float32)
+        if key in ("value_int", "value_ints"):
+            return np.asarray(value, dtype=np.int64)
+    raise ModelError(f"{node}: a Constant of this kind carries no numbers")
 
 
 def outline(graph: onnx.GraphProto, initializers: Iterable[onnx.TensorProto]) -> None:

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypedDict
 
-import numpy as np
-
 from .. import methods, plugins
-from ..composites import Composite, CompositeLike, Dialect, RulesLike
-from ..composites.files import is_file, read_composite
-from ..errors import CompositeError, InputError, TargetError, near
+from ..composites import Composite, CompositeLike, RulesLike
+from ..errors import CompositeError, InputError, near
 from ..inputs.feeds import as_asked, as_text
 from ..inputs.preprocess import Preprocess
 from ..methods import Method, NoiseLike
-from ..plain.checks import is_one_of, is_whole, several
+from ..plain.checks import is_one_of
 from ..plain.keywords import only_named
 from ..plain.tables import html_table, text_table
 from ..plain.values import ByValue, FrozenDict, frozen
 from ..rules import Stabilized, Zero
 from ..walk.backends import Backends
+from .given import check_kinds, frozen_composite, frozen_keep, frozen_rules
 from .options import Options, option_names
 
 # What is said of an option where a recipe's fields stand.
@@ -70,7 +66,7 @@ class Recipe(ByValue):
     options: Mapping[str, Any] = field(default_factory=FrozenDict)
 
     def __post_init__(self) -> None:
-        self._check_kinds()
+        check_kinds(self.method, self.noise, self.composite, self.dialect, self.eps)
         options = FrozenDict() if self.options is None else self.options
         if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
             raise InputError(f"options: a dict of option -> value, not {self.options!r}")
@@ -83,31 +79,16 @@ class Recipe(ByValue):
         said = {
             "method": method,
             "noise": frozen(methods.spelled_noise(self.noise)),
-            "composite": _composite(preset or self.composite),
-            "rules": _rules(self.rules),
+            "composite": frozen_composite(preset or self.composite),
+            "rules": frozen_rules(self.rules),
             "eps": frozen(self.eps),
-            "keep": _keep(self.keep),
+            "keep": frozen_keep(self.keep),
             "dtype": Backends.of(self.dtype, self.engine, self.forward, self.audit).dtype.name,
             "options": frozen(options),
         }
         for name, value in said.items():
             object.__setattr__(self, name, value)
         self._refuse_unknown()
-
-    def _check_kinds(self) -> None:
-        """Refuse what can be none of the fields, whatever names are known where it is used."""
-        if not isinstance(self.method, str):
-            raise InputError(f"no method {self.method!r}: a method's name is a text")
-        noise = self.noise[0] if isinstance(self.noise, tuple) and self.noise else self.noise
-        if not (noise is None or isinstance(noise, str)):
-            raise InputError(f"noise: a name or (name, {{option: value}}), not {self.noise!r}")
-        if not isinstance(self.composite, (str, os.PathLike, tuple, Mapping, Composite, type(None))):
-            raise CompositeError(f"no composite {self.composite!r}: a name, a file, a dict or a Composite")
-        if not isinstance(self.dialect, str | Dialect | None):
-            raise CompositeError(f"no dialect {self.dialect!r}: a dialect's name is a text")
-        # Whether it is finite and positive, its rule says.
-        if self.eps is not None and not (is_whole(self.eps) or isinstance(self.eps, float | np.floating)):
-            raise CompositeError(f"epsilon: eps must be a positive number, not {self.eps!r}")
 
     def _refuse_unknown(self) -> None:
         if own := sorted(self.options.keys() & set(self._names())):
@@ -314,36 +295,3 @@ BESIDE = {
     **dict.fromkeys(("target", "start", "against", "conditions"), "explain or compile"),
     "image_size": "compile",
 }
-
-
-def _composite(composite: Any) -> Any:
-    """A composite as it cannot change any more; a file by what it holds."""
-    if isinstance(composite, tuple) and len(composite) == 2:
-        return _composite(composite[0]), frozen(composite[1])
-    if isinstance(composite, str | os.PathLike) and is_file(composite):
-        composite = read_composite(Path(composite))
-    if isinstance(composite, Mapping) and "rules" in composite:
-        composite = {**composite, "rules": _rules(composite["rules"])}
-    return frozen(composite)
-
-
-def _rules(rules: Any) -> Any:
-    """Rules as a tuple, in their order, which may decide."""
-    if isinstance(rules, str):
-        return (rules,)
-    if isinstance(rules, Mapping):
-        rules = rules.items()
-    listed = None if isinstance(rules, bytes | np.ndarray) else several(rules)
-    if listed is None:
-        raise CompositeError(f"rules are {{selector: rule}}, pairs or 'SELECTOR=RULE', not {rules!r}")
-    return frozen(listed)
-
-
-def _keep(keep: Any) -> Any:
-    """The names of tensors as a tuple; or "all"."""
-    if isinstance(keep, str):
-        return keep if keep == "all" else (keep,)
-    names = None if isinstance(keep, bytes) else several(keep)
-    if names is None or not all(isinstance(name, str) for name in names):
-        raise TargetError(f"keep: tensor names or 'all', not {keep!r}")
-    return tuple(sorted(names)) if isinstance(keep, set | frozenset) else names

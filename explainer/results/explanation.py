@@ -7,14 +7,14 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..drawing.options import Drawing
 from ..errors import InputError
 from ..files import Files
-from ..plain.checks import check_flag, is_one_of, is_whole
+from ..plain.checks import is_whole
 from ..plain.keywords import check_known, named, only_named
 from ..plain.tables import html_table, text_table
 from ..tensor import Array
@@ -22,7 +22,8 @@ from ..text import LINE, printable
 from ..walk.audit import Audit
 from .facts import facts_of
 from .formats import write
-from .keys import ONE, key_of
+from .keys import arrays_of
+from .ranking import Ranked, channel_sums, ranked
 from .remarks import remark_on, whole_of
 
 if TYPE_CHECKING:
@@ -32,14 +33,6 @@ if TYPE_CHECKING:
 
     from ..recipe import Recipe
     from ..targets import Ask
-
-
-class Ranked(NamedTuple):
-    """A channel, its relevance, and the relevance's share of what all channels' amounts sum to."""
-
-    channel: int
-    relevance: float
-    share: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,14 +202,7 @@ class Explanation:
         InputError
             The tensor was not kept, or has no such axis.
         """
-        if not is_one_of(tensor, self.relevances):
-            there = ", ".join(map(repr, self.relevances)) or "none"
-            raise InputError(f"channels: {tensor!r} was not kept (keep=[...]); kept: {there}")
-        R = self.relevances[tensor]
-        if not is_whole(axis) or not -R.ndim < axis < R.ndim or axis == 0 or len(R) != len(self.start):
-            raise InputError(f"channels: {tensor!r}, {list(R.shape)}, has no channels on axis {axis!r}")
-        rest = tuple(place for place in range(1, R.ndim) if place != axis % R.ndim)
-        return np.asarray(R.sum(axis=rest, dtype=np.float64))
+        return channel_sums(self, tensor, axis)
 
     @only_named()
     def ranking(
@@ -248,13 +234,7 @@ class Explanation:
         Achtibat et al. 2023, Nature Machine Intelligence 5, 1006–1019.
         """
         self._check_sample(sample)
-        check_flag("ranking: signed", signed)
-        if top is not None and not (is_whole(top) and top >= 0):
-            raise InputError(f"ranking: top is how many channels, or None for all, not {top!r}")
-        R = self.channels(tensor, axis)[sample]
-        whole = float(np.abs(R).sum()) or 1.0
-        order = np.argsort(-(R if signed else np.abs(R)), kind="stable")[:top]
-        return [Ranked(int(place), float(R[place]), float(R[place]) / whole) for place in order]
+        return ranked(self.channels(tensor, axis)[sample], top, signed)
 
     @property
     def drawn(self) -> Array:
@@ -344,13 +324,4 @@ class Explanation:
 
     def arrays(self) -> dict[str, Any]:
         """Name -> array, as an `.npz` holds them: see `explainer.results.keys`."""
-        relevance = self.relevance
-        maps = (
-            {key_of(name): value for name, value in relevance.items()}
-            if isinstance(relevance, dict)
-            else {ONE: relevance}
-        )
-        maps |= {key_of(name): value for name, value in self.relevances.items()}
-        numbers = {"start": self.start, "conserved": self.conserved, "score": self.score}
-        sides = {"target": self.target, "against": self.against}
-        return maps | numbers | {name: side for name, side in sides.items() if side is not None}
+        return arrays_of(self)

@@ -1,4 +1,4 @@
-"""Under which name an array stands in an `.npz`.
+"""An explanation's arrays, and under which name each stands in an `.npz`.
 
 ``relevance`` is that of a model's only input, ``relevance/NAME`` that of each of several and of every kept
 tensor, as the outputs of a compiled file are called; so no tensor takes the place of ``target``, ``start``
@@ -10,9 +10,11 @@ percent-encoded, and `urllib.parse.unquote` gives the tensor's name again.
 from __future__ import annotations
 
 import re
+from typing import Any
 from urllib.parse import quote
 
 from ..errors import OutputError
+from .explained import Explained
 
 # The relevance of a model's only input.
 ONE = "relevance"
@@ -20,6 +22,20 @@ ONE = "relevance"
 TAKEN = re.compile(r"(?:(?<=/)|^)\.{1,2}(?=/|$)|\.(?=npy$)")
 # Of a zip file's member, in bytes: two of them say how many there are. The ending takes four.
 LONGEST = 0xFFFF - len(".npy")
+
+
+def arrays_of(explanation: Explained) -> dict[str, Any]:
+    """Name -> array."""
+    relevance = explanation.relevance
+    maps = (
+        {key_of(name): value for name, value in relevance.items()}
+        if isinstance(relevance, dict)
+        else {ONE: relevance}
+    )
+    maps |= {key_of(name): value for name, value in explanation.relevances.items()}
+    numbers = {name: getattr(explanation, name) for name in ("start", "conserved", "score")}
+    sides = {"target": explanation.target, "against": explanation.against}
+    return maps | numbers | {name: side for name, side in sides.items() if side is not None}
 
 
 def key_of(tensor: str) -> str:

@@ -1,0 +1,70 @@
+"""What a recipe is given: of kinds that can mean something, and as it cannot change any more."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..composites import Composite, Dialect
+from ..composites.files import is_file, read_composite
+from ..errors import CompositeError, InputError, TargetError
+from ..plain.checks import is_whole, several
+from ..plain.values import frozen
+
+
+def check_kinds(method: Any, noise: Any, composite: Any, dialect: Any, eps: Any) -> None:
+    """Refuse what can be none of a recipe's fields, whatever names are known where it is used.
+
+    Raises
+    ------
+    InputError, CompositeError
+    """
+    if not isinstance(method, str):
+        raise InputError(f"no method {method!r}: a method's name is a text")
+    name = noise[0] if isinstance(noise, tuple) and noise else noise
+    if not (name is None or isinstance(name, str)):
+        raise InputError(f"noise: a name or (name, {{option: value}}), not {noise!r}")
+    if not isinstance(composite, (str, os.PathLike, tuple, Mapping, Composite, type(None))):
+        raise CompositeError(f"no composite {composite!r}: a name, a file, a dict or a Composite")
+    if not isinstance(dialect, str | Dialect | None):
+        raise CompositeError(f"no dialect {dialect!r}: a dialect's name is a text")
+    # Whether it is finite and positive, its rule says.
+    if eps is not None and not (is_whole(eps) or isinstance(eps, float | np.floating)):
+        raise CompositeError(f"epsilon: eps must be a positive number, not {eps!r}")
+
+
+def frozen_composite(composite: Any) -> Any:
+    """A composite as it cannot change any more; a file by what it holds."""
+    if isinstance(composite, tuple) and len(composite) == 2:
+        return frozen_composite(composite[0]), frozen(composite[1])
+    if isinstance(composite, str | os.PathLike) and is_file(composite):
+        composite = read_composite(Path(composite))
+    if isinstance(composite, Mapping) and "rules" in composite:
+        composite = {**composite, "rules": frozen_rules(composite["rules"])}
+    return frozen(composite)
+
+
+def frozen_rules(rules: Any) -> Any:
+    """Rules as a tuple, in their order, which may decide."""
+    if isinstance(rules, str):
+        return (rules,)
+    if isinstance(rules, Mapping):
+        rules = rules.items()
+    listed = None if isinstance(rules, bytes | np.ndarray) else several(rules)
+    if listed is None:
+        raise CompositeError(f"rules are {{selector: rule}}, pairs or 'SELECTOR=RULE', not {rules!r}")
+    return frozen(listed)
+
+
+def frozen_keep(keep: Any) -> Any:
+    """The names of tensors as a tuple; or "all"."""
+    if isinstance(keep, str):
+        return keep if keep == "all" else (keep,)
+    names = None if isinstance(keep, bytes) else several(keep)
+    if names is None or not all(isinstance(name, str) for name in names):
+        raise TargetError(f"keep: tensor names or 'all', not {keep!r}")
+    return tuple(sorted(names)) if isinstance(keep, set | frozenset) else names
