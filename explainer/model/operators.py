@@ -70,6 +70,9 @@ class Facts:
         The output depends on the shape of what comes in, never on its values.
     random : bool
         The output differs from run to run, even where all that comes in is constant.
+    chooses : str
+        What it chooses among, of an operator whose outputs tell which and not how much: "scores", or
+        "values" that may be anything; "" for all others.
     """
 
     sign: Sign = unknown
@@ -78,6 +81,7 @@ class Facts:
     cut: str = ""
     shape_alone: bool = False
     random: bool = False
+    chooses: str = ""
 
 
 NOTHING_KNOWN = Facts()
@@ -97,6 +101,8 @@ FACTS: dict[str, Facts] = {
         ),
         Facts(random=True),
     ),
+    **dict.fromkeys(("ArgMax", "ArgMin", "TopK", "Hardmax", "ai.onnx.ml.ZipMap"), Facts(chooses="scores")),
+    **dict.fromkeys(("NonMaxSuppression", "Cast"), Facts(chooses="values")),
 }
 
 

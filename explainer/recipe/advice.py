@@ -20,10 +20,7 @@ from ..targets import Ask, Labels, resolve_target
 from ..text import printable
 from .recipe import Recipe
 
-# Operators that choose among values: what they read is a score, of which the largest is explained.
-CHOOSING = ("ArgMax", "ArgMin", "TopK", "Hardmax", "NonMaxSuppression", "Cast")
 RUNTIME = {"providers", "threads", "custom_ops"}  # what an explainer is given, and `explain` is not
-CLASSIFYING = ("ArgMax", "ArgMin", "TopK", "Hardmax", "ai.onnx.ml.ZipMap")  # what they read is a score
 MOST = 4  # ways that are said; more would hide the first
 
 
@@ -108,7 +105,8 @@ class Asked:
                 yield self._walk(text, name, f"the inner tensor that {self._reader(name)} reads")
 
     def _is_chosen_from(self, name: str) -> bool:
-        return any(node.operator in CHOOSING for node in self.graph.readers.get(name, ()))
+        """Whether the largest of it is what counts."""
+        return any(facts_of(node.operator).chooses for node in self.graph.readers.get(name, ()))
 
     def _reader(self, name: str) -> str:
         """The node that reads a tensor, of several one that has no layer."""
@@ -147,7 +145,8 @@ class Asked:
         real = [name for name, is_real in is_score.items() if is_real and name in able]
         if resolve_target(self.graph, self.ask.target, self.labels).anchor.output in real:
             return ""
-        read = [name for node in self.graph.nodes if node.operator in CLASSIFYING for name in node.inputs]
+        judges = [node for node in self.graph.nodes if facts_of(node.operator).chooses == "scores"]
+        read = [name for node in judges for name in node.inputs]
         inside = [name for name in before if name in able and self._is_chosen_from(name)]
         inside += [name for name in reversed(read) if name in able]
         names = [name for name in (*real, *inside) if printable(name) == name]
