@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -27,16 +27,8 @@ from ..walk.walker import Scorer, Walkers
 from .emitted import Emitted, Watch
 from .examples import Examples
 from .recorded import OwnForward, Record, RecordedForward, RecordedWalker
+from .rounding import ROUNDING, beyond_rounding, distances, lengths
 
-# The walk in the file against NumPy's on the same values, |a − b| / |b| of a sample: ten times what was seen
-# (docs/architecture.md). Both walk in float32, whatever the file computes in.
-WALK = 1e-4
-# Where it is more, the map itself may be hard to compute: so many times what NumPy's own answer moves by when
-# it is walked in float64 from the same values, every answer of a walk moved by `ROUNDING` of itself.
-CONDITION, ROUNDING = 10, 2.0**-20
-# Of the longest map so far, what float32 does not resolve: the whole map where a Sigmoid is saturated, whose
-# last digits onnxruntime cuts off (σ(−18) is 0 there).
-NOTHING = float(np.finfo(np.float32).eps)
 # The same file, with what its walks read among its outputs and without it: fused differently, one sample that
 # is alike shows that it is the same.
 UNWATCHED = 0.1
@@ -155,10 +147,12 @@ def prove(
             failure = failure or error
             continue
         for name, tensor in file.names.items():
-            longest[name] = max(longest[name], *_sizes(wanted[tensor]))
+            longest[name] = max(longest[name], *lengths(wanted[tensor]))
             again = functools.partial(_walked_again, reference, runs, tried, tensor)
-            _compare(name, seen[name], wanted[tensor], again, NOTHING * longest[name])
-            alike[name] |= bool(np.any(_gaps(answer[name], seen[name]) <= UNWATCHED * _sizes(seen[name])))
+            if beyond := beyond_rounding(seen[name], wanted[tensor], again, longest[name]):
+                raise ModelError(f"the compiled {name!r} {beyond}; please report this model")
+            gaps = distances(answer[name], seen[name])
+            alike[name] |= bool(np.any(gaps <= UNWATCHED * lengths(seen[name])))
             if not np.isfinite(answer[name]).all():
                 raise ModelError(
                     f"the compiled {name!r} is not finite where NumPy's is; please report this model"
@@ -252,31 +246,3 @@ def _walked_again(
     reference: Reference, runs: Sequence[tuple[Watch, Record]], target: Target, tensor: str
 ) -> Array:
     return reference(runs, target, precise=True)[tensor]
-
-
-def _compare(
-    name: str, got: Array, wanted: Array, precise: Callable[[], Array], nothing: float = 0.0
-) -> None:
-    if got.shape != wanted.shape:
-        raise ModelError(f"the compiled {name!r} is {list(got.shape)}, and NumPy's {list(wanted.shape)}")
-    if not np.isfinite(got).all():
-        raise ModelError(f"the compiled {name!r} is not finite where NumPy's is; please report this model")
-    gaps, allowed = _gaps(got, wanted), np.maximum(WALK * _sizes(wanted), nothing)
-    if not np.all(gaps <= allowed):
-        allowed += CONDITION * _gaps(precise(), wanted)
-    if not np.all(gaps <= allowed):
-        with np.errstate(all="ignore"):
-            worst = float(np.max(gaps / _sizes(wanted)))
-        raise ModelError(
-            f"the compiled {name!r} differs from NumPy's by {worst:.2g} of its length; please report this "
-            "model"
-        )
-
-
-def _sizes(a: Array) -> Array:
-    """The length of each sample as a vector."""
-    return np.asarray(np.linalg.norm(a.astype(np.float64).reshape(len(a), -1), axis=1))
-
-
-def _gaps(a: Array, b: Array) -> Array:
-    return _sizes(a.astype(np.float64) - b)

@@ -17,9 +17,12 @@ from ..targets import Target
 from ..tensor import Array, Recorder, Symbol
 from ..walk.audit import Audit
 from ..walk.backward import backward
-from ..walk.chunks import Chunk
+from ..walk.chunks import Batches, Chunk
+from ..walk.forward import ForwardPass, SessionForward
 from ..walk.runs import Run
 from ..walk.walker import NumpyWalker, begin
+from .recorded import Record, RecordedForward
+from .rounding import beyond_rounding
 from .symbols import Symbols
 from .tracing import scoping
 from .writing import node_of
@@ -29,9 +32,6 @@ OPSET, IR_VERSION = 17, 8
 # Larger constants, in bytes, are not written into the model but fed: VGG-16's dense layers, 0.5 GB, would
 # be held several times while it is made.
 LARGEST = 1 << 24
-# The two forward passes are fused differently, for one sample and for many, and float32 epsilon-LRP amplifies
-# that: a largest error would say little about a right graph.
-COSINE = 0.999
 # How many walks are kept, each with its weights: of a model that takes pictures of any size.
 KEPT = 4
 # How many sizes of batches are known to give the same as NumPy.
@@ -139,8 +139,8 @@ class OnnxWalker:
     """The walk as a model that onnxruntime runs: for many points, so no audit. Thread-safe.
 
     The forward pass is that of `one`. The walk is traced once for all batches of samples of one
-    shape. For every size of batch the first answer is compared with the walk on arrays, which takes
-    over where that fails, or where tracing does.
+    shape. For every size of batch the first answer is compared with the walk on arrays from the same
+    activations, which takes over where that fails, or where tracing does.
 
     Parameters
     ----------
@@ -185,9 +185,10 @@ class OnnxWalker:
                 if self._trusted.get(shapes, True):
                     try:
                         walk = self._walk(chunk)
-                        chunk.runs = self._runs(chunk.feeds, chunk.targets, walk)
+                        passed = self.one.forward(chunk.feeds)
+                        chunk.runs = self._runs(passed, chunk.targets, walk)
                         if shapes not in self._trusted:
-                            self._compare(chunk)
+                            self._prove(chunk, passed)
                         self._trust(shapes, True)
                         continue
                     except Unwalkable as error:
@@ -230,22 +231,31 @@ class OnnxWalker:
             raise found
         return found
 
-    def _runs(self, feeds: Mapping[str, Array], targets: Sequence[Target], walk: TracedWalk) -> list[Run]:
-        passed = self.one.forward(feeds)
+    def _runs(self, passed: ForwardPass, targets: Sequence[Target], walk: TracedWalk) -> list[Run]:
         begun = [begin(self.plan, target, passed) for target in targets]
         return [
             run.walked(target, walk(passed.activations, R), Audit())
             for target, (run, R) in zip(targets, begun, strict=True)
         ]
 
-    def _compare(self, chunk: Chunk) -> None:
-        """Compare the last sample with the walk on arrays."""
-        last = chunk.samples - 1
-        feeds, target = self._few(chunk, np.array([last]))
-        for name, value in self.one(feeds, [target])[0].relevance.items():
-            got = chunk.runs[0].relevance[name]
-            if not alike(got[last:].ravel().astype(np.float64), value[-1:].ravel().astype(np.float64)):
-                raise Unwalkable(f"{self.plan.graph.title}: onnxruntime's walk is not NumPy's")
+    def _prove(self, chunk: Chunk, passed: ForwardPass) -> None:
+        """Compare with the walk on arrays from the same activations."""
+        run, target = chunk.runs[0], chunk.targets[0]
+        for name, wanted in self._by_numpy(self.one.forward, passed, target).items():
+            if beyond := beyond_rounding(
+                run.relevance[name],
+                wanted,
+                lambda: self._by_numpy(SessionForward(self.plan, np.dtype(np.float64)), passed, target)[name],  # noqa: B023
+            ):
+                what = f"onnxruntime's walk is not NumPy's: the relevance of {name!r} {beyond}"
+                raise Unwalkable(f"{self.plan.graph.title}: {what}")
+
+    def _by_numpy(self, forward: SessionForward, passed: ForwardPass, target: Target) -> dict[str, Array]:
+        feeds = {name: passed.activations[name] for name in self.plan.sources}
+        batches = Batches(self.plan.graph)
+        batches.fixed = passed.samples  # no model is asked, and so none needs them cut
+        again = RecordedForward(forward, Record(feeds, passed.activations))
+        return NumpyWalker(self.plan, again, batches, self.one.audit)(feeds, [target])[0].relevance
 
     def _few(self, chunk: Chunk, take: Array) -> tuple[dict[str, Array], Target]:
         """Some samples and the first target, or all of them where the model takes no other number."""
@@ -253,9 +263,3 @@ class OnnxWalker:
         take = np.arange(chunk.samples) if fixed else take[take < chunk.samples]
         few = {name: x[take] for name, x in chunk.feeds.items()}
         return few, chunk.targets[0].taking(take, chunk.samples)
-
-
-def alike(a: Array, b: Array) -> bool:
-    """Whether two vectors point the same way; of two that are 0, both do."""
-    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float(a @ b) >= COSINE * norms if norms else not a.any() and not b.any()

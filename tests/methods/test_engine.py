@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from asked import masks, scenes
 from building import parse, relative, rng
+from onnx import helper, numpy_helper
 from residual import picture as residual_picture
 from residual import residual_net
 from twins import picture, twin, two_feeds, two_inputs
@@ -186,20 +187,56 @@ def test_where_it_cannot_be_numpy_walks(monkeypatch):
         Explainer(twin("relus").model, engine="onnxruntime", **how).explain(x, 1)
 
 
-def test_a_wrong_walk_is_seen(monkeypatch):
-    """Traced with a sign flipped: the first answer is compared, and NumPy's taken."""
-    real = walker.backward
-    x, how = picture(2), {"method": "integrated_gradients", "n_steps": MANY}
+def scaled(R):
+    return R * np.float32(1.001)
+
+
+def one_pixel_off(R):
+    return R * np.where(np.arange(R[0].size).reshape(R[0].shape) == R[0].size // 2, np.float32(1.02), 1)
+
+
+WRONG = {"a sign": np.negative, "a factor": scaled, "a pixel of many": one_pixel_off}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("samples", [1, 2])
+def test_a_wrong_walk_is_seen(wrong, samples, monkeypatch):
+    """Right but for a little, and in the last sample alone: the first answer is compared, NumPy's taken."""
+    real = walker.TracedWalk.__call__
+    x, how = picture(samples), {"method": "integrated_gradients", "n_steps": MANY}
     wanted = Explainer(twin("relus").model, engine="numpy", **how).explain(x, 1).relevance
 
-    def flipped(*args, **named):
-        return {name: -value for name, value in real(*args, **named).items()}
+    def off(self, activations, R):
+        maps = real(self, activations, R)
+        return {name: np.concatenate([R[:-1], WRONG[wrong](R[-1:])]) for name, R in maps.items()}
 
-    monkeypatch.setattr(walker, "backward", flipped)
+    monkeypatch.setattr(walker.TracedWalk, "__call__", off)
     found = Explainer(twin("relus").model, **how).explain(x, 1).relevance
     np.testing.assert_array_equal(found, wanted)
-    with pytest.raises(ModelError, match="onnxruntime's walk is not NumPy's"):
+    with pytest.raises(ModelError, match="onnxruntime's walk is not NumPy's: the relevance of 'input'"):
         Explainer(twin("relus").model, engine="onnxruntime", **how).explain(x, 1)
+
+
+@pytest.mark.parametrize("at", [1, 4, 9, 16])
+def test_a_wrong_node_is_seen(at, monkeypatch):
+    """Of the traced nodes that compute numbers the one at this place hands on 1.01 of what it should."""
+    real, x = walker.TracedWalk._model, residual_picture(2)
+    how = {"noise": "smoothgrad", "n_samples": 3, "engine": "onnxruntime"}
+
+    def wrong(self, *given):
+        proto = real(self, *given)
+        nodes = [node for node in proto.graph.node if node.op_type in ("Mul", "Div", "Conv", "MatMul", "Add")]
+        node = nodes[at % len(nodes)]
+        before, node.output[0] = node.output[0], "right"
+        scale = helper.make_node("Mul", ["right", "1.01"], [before])
+        proto.graph.initializer.append(numpy_helper.from_array(np.float32(1.01), "1.01"))
+        proto.graph.node.insert(list(proto.graph.node).index(node) + 1, scale)
+        return proto
+
+    Explainer(residual_net(), **how).explain(x, 1)
+    monkeypatch.setattr(walker.TracedWalk, "_model", wrong)
+    with pytest.raises(ModelError, match="onnxruntime's walk is not NumPy's"):
+        Explainer(residual_net(), **how).explain(x, 1)
 
 
 def test_numbers_that_are_none_are_reported_as_ever():
