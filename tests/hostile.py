@@ -2,9 +2,8 @@
 
 import json
 
-import numpy as np
 import onnx
-from onnx import numpy_helper
+from command_line import TINY, tiny
 
 # Colours, the window's title, the clipboard; forged lines; text turned round, unseen, half a character.
 EVIL = (
@@ -14,26 +13,10 @@ EVIL = (
 HALF = "\ud800"  # in JSON alone: protocol buffers hold none
 HUGE = EVIL + "x" * 300_000
 
-TEXT = """
-<ir_version: 8, opset_import: ["": 17]>
-g (float[N,3,8,8] x) => (float[N,4] y) {
-    a = Conv <pads=[1,1,1,1]> (x, w, b)
-    c = Relu (a)
-    d = GlobalAveragePool (c)
-    e = Flatten (d)
-    logits = Gemm (e, v, u)
-    y = Softmax (logits)
-}
-"""
-
 
 def hostile(evil: str = EVIL, labels: bool = True, **replaced: str) -> onnx.ModelProto:
     """A small classifier with `evil` in all its names; operators are renamed as `replaced` has it."""
-    model = onnx.parser.parse_model(TEXT)
-    rng = np.random.default_rng(0)
-    for name, shape in {"w": (5, 3, 3, 3), "b": (5,), "v": (5, 4), "u": (4,)}.items():
-        values = rng.normal(size=shape).astype(np.float32)
-        model.graph.initializer.append(numpy_helper.from_array(values, name))
+    model = tiny(TINY.replace("image", "x").replace("probability", "y"))
     graph = model.graph
     for value in (*graph.input, *graph.output, *graph.initializer):
         value.name += evil
