@@ -78,6 +78,10 @@ def _found(
     output = values[anchor.output]
     flat = per_sample(output, samples)
     size = flat.shape[1]
+    if size == 0:
+        raise TargetError(
+            f"{anchor.output!r} has no values, {list(output.shape)}: there is nothing to explain"
+        )
     if isinstance(index, Region):
         mask = index.mask(output.shape, samples, anchor.output)
         # None is chosen where it lies in another part of the batch.

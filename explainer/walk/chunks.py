@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -225,6 +226,6 @@ def callers_level() -> int:
     """How far up the stack whoever called this package is: a warning is about their line."""
     package, level = str(Path(__file__).parents[1]), 0
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(package):
+    while frame is not None and frame.f_code.co_filename.startswith((package, contextlib.__file__)):
         frame, level = frame.f_back, level + 1
     return level + 1

@@ -80,8 +80,8 @@ class Run:
         if count == size:
             return self
         return Run(
-            {name: value[:count] for name, value in self.relevance.items()},
-            {name: value[:count] if len(value) == size else value for name, value in self.outputs.items()},
+            {name: value[:count] if value.ndim else value for name, value in self.relevance.items()},
+            {name: _rows(value, count, size) for name, value in self.outputs.items()},
             None if self.target is None else self.target[:count],
             None if self.against is None else self.against[:count],
             self.start[:count],
@@ -96,8 +96,10 @@ class Run:
         """Several batches as one."""
         if len(runs) == 1:
             return runs[0]
+        maps = runs[0].relevance
         return cls(
-            {name: np.concatenate([run.relevance[name] for run in runs]) for name in runs[0].relevance},
+            # One number alone, which was kept, is a row of every part of the batch.
+            {name: np.concatenate([np.atleast_1d(run.relevance[name]) for run in runs]) for name in maps},
             {name: _join([run.outputs[name] for run in runs]) for name in runs[0].outputs},
             _join_known([run.target for run in runs]),
             _join_known([run.against for run in runs]),
@@ -113,6 +115,11 @@ def _join_known(parts: Sequence[Array | None]) -> Array | None:
     known = [part for part in parts if part is not None]
     # An element of one sample is an index in its own part of the batch, but a region of the whole.
     return np.concatenate(known) if len(known) == len(parts) else None
+
+
+def _rows(output: Any, count: int, size: int) -> Any:
+    """The first of as many rows as there are samples; what has none of them whole."""
+    return output[:count] if np.ndim(output) and len(output) == size else output
 
 
 def _join(parts: list[Any]) -> Any:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from building import parse, rng
 
-from explainer import InputError, ModelError, TargetError, compile
+from explainer import Explainer, InputError, ModelError, TargetError, compile
 from explainer.model.graph import Graph
 from explainer.targets import resolve_target
 from explainer.walk.audit import Audit
@@ -104,3 +104,19 @@ def test_a_batch_that_nobody_could_hold_is_refused(batch):
         list(chunks_of(Batches(graph(batch)), 3))
     with pytest.raises(InputError, match="an example of it takes"):
         compile(graph(batch).source)
+
+
+def test_a_number_alone_is_kept_once_for_each_part_of_a_batch():
+    text = "g (float[2,3] x) => (float[2,2] y) { m = ReduceMean <keepdims = 0> (x) a = Mul (x, m) y = Gemm (a, w) }"
+    made = Explainer(parse(text, w=rng(0).standard_normal((3, 2))), keep=["m"])
+    x = rng(1).standard_normal((3, 3)).astype(np.float32)
+    assert made.explain(x[:1], target=0).relevances["m"].shape == ()
+    assert made.explain(x, target=0).relevances["m"].shape == (2,)
+
+
+def test_the_callers_line_is_warned_about_through_a_context():
+    text = "g (float[N,3] x) => (float[N,2] y) { a = Reshape (x, one) y = Gemm (a, w) }"
+    model = parse(text, w=rng(0).standard_normal((3, 2)), one=np.array([1, 3]))
+    with pytest.warns(UserWarning, match="one by one") as caught:
+        Explainer(model).explain(np.ones((2, 3), np.float32), target=0)
+    assert caught[0].filename == __file__
