@@ -107,7 +107,8 @@ def test_a_batch_that_nobody_could_hold_is_refused(batch):
 
 
 def test_a_number_alone_is_kept_once_for_each_part_of_a_batch():
-    text = "g (float[2,3] x) => (float[2,2] y) { m = ReduceMean <keepdims = 0> (x) a = Mul (x, m) y = Gemm (a, w) }"
+    nodes = "m = ReduceMean <keepdims = 0> (x) a = Mul (x, m) y = Gemm (a, w)"
+    text = f"g (float[2,3] x) => (float[2,2] y) {{ {nodes} }}"
     made = Explainer(parse(text, w=rng(0).standard_normal((3, 2))), keep=["m"])
     x = rng(1).standard_normal((3, 3)).astype(np.float32)
     assert made.explain(x[:1], target=0).relevances["m"].shape == ()
