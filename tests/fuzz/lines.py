@@ -197,9 +197,7 @@ def verdict(result: click.testing.Result, before: dict[str, bytes]) -> Verdict:
         return Verdict("fault", f"exit status {result.exit_code}", result.output[-300:])
     if "\x1b" in result.output.replace("\x1b[0m", ""):
         return Verdict("fault", "an escape sequence in the output", repr(result.output[-300:]))
-    left = [
-        name for name, data in before.items() if not Path(name).exists() or Path(name).read_bytes() != data
-    ]
+    left = [name for name, data in before.items() if not Path(name).exists() or not _has(name, data)]
     if left:
         return Verdict("fault", "a file that was read is changed", f"{left}")
     if result.exit_code and not result.output.strip():
