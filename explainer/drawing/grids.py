@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..plain.checks import check_flag, is_whole
 from .amounts import Plane, shares_of
 from .panels import Look, checked, fitted
-from .paper import Writing, framed
+from .paper import WHOLES, Writing, framed
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -40,6 +40,8 @@ class Cell:
         What the map has to be read with.
     whole : float or None
         The amount that is 100 %.
+    whole_name : str
+        See `render`.
     """
 
     relevance: ArrayLike
@@ -48,6 +50,7 @@ class Cell:
     title: str | None = None
     caption: str | None = None
     whole: float | None = None
+    whole_name: str = WHOLES[0]
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Measured:
     title: str | None
     caption: str | None = None
     whole: float | None = None
+    whole_name: str = WHOLES[0]
 
 
 def draw_grid(
@@ -115,7 +119,9 @@ def draw_grid(
             limit = look.limit(cell.amounts) if common is None else common
             body = [framed(part) for part in look.panels(shares_of(cell.amounts, limit), cell.photo)]
             if with_bars and common is None:
-                body.append(writing.bar(look.bar(limit, [cell.amounts], cell.whole), body[-1].height))
+                body.append(
+                    writing.bar(look.bar(limit, [cell.amounts], cell.whole, cell.whole_name), body[-1].height)
+                )
         else:
             body = [framed(contained(cell, box))]
         pictures.append(writing.titled(writing.row(body), heading))
@@ -124,11 +130,13 @@ def draw_grid(
     table = writing.table([captioned(writing, pictures[row], captions[row]) for row in rows])
     if with_bars and drawn and common is not None:
         heading_height = writing.heading if any(titles[:columns]) else 0
-        wholes = [cell.whole for cell in cells if isinstance(cell, Measured)]
-        alike = all(whole is not None and math.isclose(whole, wholes[0] or 0) for whole in wholes)
-        bar = writing.bar(
-            look.bar(common, drawn, wholes[0] if alike else None), table.height - heading_height
+        wholes = [(cell.whole, cell.whole_name) for cell in cells if isinstance(cell, Measured)]
+        first, name = wholes[0]
+        alike = all(
+            one is not None and math.isclose(one, first or 0) and other == name for one, other in wholes
         )
+        said = look.bar(common, drawn, first if alike else None, name)
+        bar = writing.bar(said, table.height - heading_height)
         table = writing.table([[table, bar]])
     return writing.page(writing.titled(table, title))
 
@@ -151,7 +159,8 @@ def measured(item: Any, look: Look) -> Measured | Image.Image:
         return item
     if isinstance(item, Cell):
         there = replace(look, layout=item.layout)
-        return Measured(there.amounts(item.relevance), item.photo, item.title, item.caption, item.whole)
+        amounts = there.amounts(item.relevance)
+        return Measured(amounts, item.photo, item.title, item.caption, item.whole, item.whole_name)
     return Measured(look.amounts(item), None, None)
 
 

@@ -30,4 +30,5 @@ class Drawing(Colouring, total=False):
     title: str | None
     caption: str | None
     whole: float | None
+    whole_name: str
     min_size: int

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..plain.checks import is_number, is_one_of, is_whole
 from .amounts import Measure, Plane
 from .colours import ColorMap, Pixels
-from .paper import Bar
+from .paper import WHOLES, Bar
 
 STYLES = (
     "side_by_side",
@@ -69,11 +69,13 @@ class Look(Measure):
         """Whether the picture has colours that a colour bar explains."""
         return self.style not in ("masked_image", "alpha_scaling", "original_image")
 
-    def bar(self, limit: float, maps: Sequence[Plane], whole: float | None = None) -> Bar:
+    def bar(
+        self, limit: float, maps: Sequence[Plane], whole: float | None = None, name: str = WHOLES[0]
+    ) -> Bar:
         """Return the colour bar of maps drawn with this limit; of a whole it also says the share."""
         below = any(bool(amounts.min() < -limit) for amounts in maps)
         above = any(bool(amounts.max() > limit) for amounts in maps)
-        return Bar(self.colormap, self.sign, limit, below, above, int(self.pool), whole)
+        return Bar(self.colormap, self.sign, limit, below, above, int(self.pool), whole, name)
 
     def factors(self, plane: Plane) -> list[int]:
         """Return how often every row and every column is drawn, so that the map can be read."""

@@ -15,6 +15,7 @@ from ..text import LINE, printable
 from .colours import ColorMap
 
 INK, FRAME, PAPER = (32, 32, 32), (150, 150, 150), (255, 255, 255)
+WHOLES = ("total", "score")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Bar:
         Over how many pixels in a row amounts are summed.
     whole : float or None
         The amount that is 100 %.
+    whole_name : str
+        Which of `WHOLES` that is.
     """
 
     colormap: ColorMap
@@ -43,6 +46,7 @@ class Bar:
     above: bool = False
     pool: int = 1
     whole: float | None = None
+    whole_name: str = WHOLES[0]
 
     def labels(self) -> list[str]:
         """Return the labels from top to bottom; ASCII, as Pillow's own font has little else."""
@@ -68,7 +72,7 @@ class Bar:
     def notes(self) -> list[str]:
         """What stands below the bar."""
         sums = [f"sums of {self.pool} x {self.pool}"] if self.pool > 1 else []
-        return [*sums, *(["% of the total"] if self.share else [])]
+        return [*sums, *([f"% of the {self.whole_name}"] if self.share else [])]
 
 
 @dataclass(frozen=True)

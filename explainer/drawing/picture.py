@@ -8,11 +8,11 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from ..errors import InputError
-from ..plain.checks import check_flag, is_number
+from ..plain.checks import check_flag, is_number, is_one_of
 from ..plain.keywords import only_named
 from .amounts import PERCENTILE, shares_of
 from .panels import Look, checked
-from .paper import Writing, framed
+from .paper import WHOLES, Writing, framed
 
 
 @only_named()
@@ -33,6 +33,7 @@ def render(
     title: str | None = None,
     caption: str | None = None,
     whole: float | None = None,
+    whole_name: str = "total",
     min_size: int = 320,
 ) -> Image.Image:
     """Draw the relevance of one sample.
@@ -86,8 +87,10 @@ def render(
         What the map has to be read with, below, in as many lines as it takes.
     whole : float, optional
         The amount that is 100 %: the colour bar then says what share of it has the full colour. An
-        explanation gives the relevance of its target, or for methods that do not keep it the sum of all
-        amounts of the map.
+        explanation gives the relevance of its target; for occlusion and RISE, whose maps have no total, the
+        score; for other methods that do not keep relevance the sum of all amounts of the map.
+    whole_name : {"total", "score"}
+        What that amount is called below the bar.
     min_size : int
         The longer edge of the map is enlarged by a whole factor to at least this many pixels.
 
@@ -117,10 +120,12 @@ def render(
     limit = look.limit(amounts) if scale is None else checked(scale)
     if whole is not None and not (is_number(whole) and whole > 0):
         raise InputError(f"whole is {whole}; expected a positive number, which is 100 %")
+    if not is_one_of(whole_name, WHOLES):
+        raise InputError(f"whole_name is {whole_name!r}; expected one of {', '.join(WHOLES)}")
     panels = look.panels(shares_of(amounts, limit), photo)
     writing = Writing.beside(panels[-1].size)
     body = [framed(panel) for panel in panels]
     if colorbar and look.has_colours:
-        body.append(writing.bar(look.bar(limit, [amounts], whole), body[-1].height))
+        body.append(writing.bar(look.bar(limit, [amounts], whole, whole_name), body[-1].height))
     drawn = writing.titled(writing.row(body), title)
     return writing.page(writing.captioned(drawn, writing.lines(caption, drawn.width)))

@@ -103,15 +103,19 @@ class Rise(Perturbing):
         masks = {name: self.masks(question, name) for name in feeds}
         sums = {name: np.zeros((question.samples, *masks[name].shape)) for name in feeds}
         visible = {name: np.zeros(masks[name].shape) for name in feeds}
-        mean = np.zeros(question.samples)
+        mean, first = np.zeros(question.samples), np.full(question.samples, np.nan)
         for rows, which in self.pairs(question.samples, self.n_masks, progress):
             generators = [np.random.default_rng((self.seed, int(number))) for number in which]
             drawn = {name: np.stack([masks[name].draw(rng) for rng in generators]) for name in feeds}
             batch = {name: masked(x[rows], origins[name][rows], drawn[name]) for name, x in feeds.items()}
             for sample, (row, score) in enumerate(zip(rows, question.score(batch, rows), strict=True)):
-                mean[row] += float(score) / self.n_masks
+                if np.isnan(first[row]):
+                    # What all scores have in common falls out below: taken away now, it is not rounded.
+                    first[row] = float(score) if self.centered else 0
+                beyond = float(score) - first[row]
+                mean[row] += beyond / self.n_masks
                 for name in feeds:
-                    sums[name][row] += float(score) * drawn[name][sample]
+                    sums[name][row] += beyond * drawn[name][sample]
                     if row == 0:  # every sample has the same masks
                         visible[name] += drawn[name][sample]
         saliency = {}

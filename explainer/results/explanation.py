@@ -161,8 +161,8 @@ class Explanation:
         return " through ".join([self.label(sample), *self.conditions])
 
     def remark(self, sample: int = 0) -> str:
-        """What its map has to be read with, in one line: that it is 0 everywhere, or that biases, epsilon or
-        conditions took nearly all of the relevance. "" where there is nothing of the kind."""
+        """What its map has to be read with, in one line: that it is 0 everywhere, or all rounding, or that
+        biases, epsilon or conditions took nearly all of the relevance. "" if there is nothing of the kind."""
         return remark_on(self, sample)
 
     def rival(self, sample: int = 0) -> str:
@@ -285,9 +285,10 @@ class Explanation:
             "photo": photo,
             "layout": self.layout,
             "caption": self.remark(sample) or None,
-            "whole": whole_of(self, sample),
-            **options,
         }
+        if (whole := whole_of(self, sample)) is not None:
+            filled["whole"], filled["whole_name"] = whole
+        filled |= options
         return render(self.drawn[sample], **filled)
 
     def _repr_png_(self) -> bytes:

@@ -95,5 +95,5 @@ def cells_of(item: Any) -> Iterator[Any]:
     relevance = item.drawn
     photos = (*item.photos, *[None] * len(relevance))
     for sample, values in enumerate(relevance):
-        remark, whole = item.remark(sample) or None, whole_of(item, sample)
-        yield Cell(values, item.layout, photos[sample], item.title(sample), remark, whole)
+        remark, whole = item.remark(sample) or None, whole_of(item, sample) or (None,)
+        yield Cell(values, item.layout, photos[sample], item.title(sample), remark, *whole)

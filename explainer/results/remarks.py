@@ -11,6 +11,9 @@ from .explained import Explained
 
 # Less of the relevance than this in a map is said beside it.
 LITTLE = 0.1
+# Score methods subtract scores, whose own rounding moved maps of constant models by half an ulp of the score;
+# a model's sums add a few.
+ULPS = 4
 
 
 def remark_on(explanation: Explained, sample: int) -> str:
@@ -18,6 +21,8 @@ def remark_on(explanation: Explained, sample: int) -> str:
     values = explanation.drawn[sample]
     if not np.any(values):
         return f"{_which(explanation)} is 0 everywhere{_why(explanation, sample)}"
+    if rounding := _rounding(explanation, sample):
+        return f"{_which(explanation)} is 0 everywhere{rounding}"
     kept = float(explanation.conserved[sample])
     if not abs(kept) < LITTLE:
         return ""
@@ -33,12 +38,24 @@ def remark_on(explanation: Explained, sample: int) -> str:
     return f"{percent(kept)} of the relevance reaches the input{': ' if taken else ''}{', '.join(taken)}"
 
 
-def whole_of(explanation: Explained, sample: int) -> float | None:
-    """The amount that a sample's map is a part of: the target's relevance, or else all amounts of the map."""
+def whole_of(explanation: Explained, sample: int) -> tuple[float, str] | None:
+    """The amount that a sample's map is a part of, and its name.
+
+    That is the target's relevance; of methods that compare scores the score; or else all amounts of the map.
+    """
+    if of_scores(explanation):
+        score = abs(float(explanation.score[sample]))
+        return (score, "score") if 0 < score < math.inf and not _is_squared(explanation) else None
     start = abs(float(explanation.start[sample]))
     if np.isfinite(explanation.conserved[sample]) and start > 0:
-        return start
-    return amount_of(explanation.drawn[sample])
+        return start, "total"
+    amount = amount_of(explanation.drawn[sample])
+    return None if amount is None else (amount, "total")
+
+
+def of_scores(explanation: Explained) -> bool:
+    """Whether its map is made of differences between scores, without a walk."""
+    return not explanation.composite
 
 
 def amount_of(values: Array) -> float | None:
@@ -61,6 +78,25 @@ def _which(explanation: Explained) -> str:
         name = explanation.pictured if explanation.pictured in relevance else next(iter(relevance))
         return f"the map of {name!r}"
     return "the map"
+
+
+def _rounding(explanation: Explained, sample: int) -> str:
+    """What is said of a map of differences between scores that are all within the scores' own rounding."""
+    if not of_scores(explanation) or _is_squared(explanation):
+        return ""
+    values, score = explanation.drawn[sample], abs(float(explanation.score[sample]))
+    if explanation.repeats:  # what is drawn of a place is a channel's part of it
+        values = values.sum(axis=0 if explanation.layout == "NCHW" else -1)
+    largest = float(np.max(np.abs(values)))
+    output = explanation.outputs.get(explanation.target_name)
+    kind = output.dtype if output is not None and output.dtype.kind == "f" else np.dtype(np.float32)
+    if not largest <= ULPS * float(np.finfo(kind).eps) * score:
+        return ""
+    return f" as far as {kind} tells: {largest:.2g} at most, of a score of {score:.6g}, is rounding"
+
+
+def _is_squared(explanation: Explained) -> bool:
+    return explanation.how.get("noise") in ("smoothgrad_sq", "vargrad")
 
 
 def _why(explanation: Explained, sample: int) -> str:

@@ -76,6 +76,36 @@ def test_an_empty_map_says_so(model, how, why):
     explainer.grid([found, found], scale="own")
 
 
+ALMOST_CONSTANT = """g (float[N,3,16,16] x) => (float[N,1] y) {
+    c = Conv <pads = [1, 1, 1, 1]> (x, k) p = GlobalAveragePool (c) f = Flatten (p) s = Softmax (f)
+    a = Gemm (s, w) y = Add (a, b) }"""
+
+
+@pytest.mark.parametrize(("method", "how"), [("occlusion", {}), ("rise", {"n_masks": 200})])
+def test_a_map_of_the_scores_rounding_alone_says_so(method, how):
+    """Shares of a Softmax add up to 1 but for rounding; with unequal weights the answer does move."""
+    x = rng(5).standard_normal((1, 3, 16, 16)).astype(np.float32)
+    for spread, is_empty in ((0, True), (1e-3, False)):
+        weights = 1 + spread * np.arange(8.0)[:, None]
+        model = parse(ALMOST_CONSTANT, k=rng(1).standard_normal((8, 3, 3, 3)), w=weights, b=np.array([0.37]))
+        found = Explainer(model, method=method, **how).explain(x)
+        assert np.any(found.relevance)
+        assert found.remark().startswith(EMPTY + " as far as float32 tells") == is_empty
+        assert is_empty or not found.remark()
+        assert found.to_dict()["remarks"] == [found.remark() or None]
+
+
+def test_the_bar_of_a_method_of_scores_counts_in_the_score():
+    from explainer.results.remarks import whole_of
+
+    found = explained(net(), method="occlusion")
+    assert whole_of(found, 0) == (abs(float(found.score[0])), "score")
+    assert whole_of(explained(net()), 0)[1] == whole_of(explained(net(), method="gradient"), 0)[1] == "total"
+    assert Bar(ColorMap.of("bwr"), "all", 0.5, whole=200.0, whole_name="score").notes == ["% of the score"]
+    with pytest.raises(InputError, match="whole_name is 'sum'"):
+        explainer.render(np.ones((4, 4)), whole=1, whole_name="sum")
+
+
 def test_what_is_signed_is_not_told_to_be():
     found = explained(net(weight=-1.0), method="grad_cam", signed=True)
     assert np.any(found.relevance) and found.remark() == ""
