@@ -64,6 +64,11 @@ def list_jobs(
             raise click.UsageError(f"several images need a folder, but -o {output} is a file")
         if Path(output).suffix.lower() == ".png" and not os.path.isdir(output):
             raise click.UsageError(f"several images need a folder: -o {output} names a picture")
+        if any(
+            os.path.isdir(image) and os.path.realpath(image) == os.path.realpath(output) for image in images
+        ):
+            # The next run would take the results for pictures.
+            raise click.UsageError(f"-o {output} is the folder that the pictures are in: name another")
         bases = [os.path.join(output, name) for name in names_of(pictures)]
     else:
         if Path(output).suffix.lower() != ".png":
