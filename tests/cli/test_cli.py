@@ -105,7 +105,8 @@ def test_several_photos_fill_a_folder():
     assert len(result.output.splitlines()) == 3
 
 
-def test_a_result_stays_its_images_when_the_folder_grows():
+@pytest.mark.parametrize("folders", [["in/a"], ["in/a", "in/b"]])
+def test_a_result_stays_its_images_when_the_folder_grows(folders):
     def save(path, shade):
         Image.fromarray(np.full((8, 8, 3), shade, np.uint8)).save(path)
 
@@ -120,13 +121,17 @@ def test_a_result_stays_its_images_when_the_folder_grows():
     os.makedirs("in/b")
     for place, name in enumerate(("in/a/x.jpg", "in/a/x.png", "in/b/x.png")):
         save(name, 60 * place)
-    before = scores("in/a", "in/b")
+    before = scores(*folders)
     for place, name in enumerate(("in/a/x.bmp", "in/a/X.png", "in/b/x.jpg", "in/a/a-x.png")):
         save(name, 200 - 30 * place)
-    after = scores("in/a", "in/b")
-    assert {image for image, _ in after.values()} >= {"in/a/x.bmp", "in/b/x.jpg", "in/a/a-x.png"}
+    after = scores(*folders)
+    new = {"in/a/x.bmp", "in/b/x.jpg", "in/a/a-x.png"}
+    assert {image for image, _ in after.values()} >= {path for path in new if path[:4] in folders}
     assert all(path not in before for path in after)  # what was there is nobody else's
-    assert not scores("in/a", "in/b")
+    assert not scores(*folders)
+    os.rename("in/a/x.jpg", "elsewhere.jpg")
+    save("in/a/x.tiff", 5)  # alone of its stem, or not: no image before it had its name
+    assert [image for image, _ in scores(*folders).values()] == ["in/a/x.tiff"]
 
 
 def test_one_bad_photo_does_not_stop_the_others():
