@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +64,12 @@ def list_jobs(
             raise click.UsageError(f"several images need a folder, but -o {output} is a file")
         if Path(output).suffix.lower() == ".png" and not os.path.isdir(output):
             raise click.UsageError(f"several images need a folder: -o {output} names a picture")
-        bases = [os.path.join(output, name_of(picture)) for picture in pictures]
+        if any(
+            os.path.isdir(image) and os.path.realpath(image) == os.path.realpath(output) for image in images
+        ):
+            # The next run would take the results for pictures.
+            raise click.UsageError(f"-o {output} is the folder that the pictures are in: name another")
+        bases = [os.path.join(output, name) for name in names_of(pictures)]
     else:
         if Path(output).suffix.lower() != ".png":
             raise click.UsageError(f"-o {output}: a heat map is a .png (the numbers: --save-relevance)")
@@ -112,10 +119,32 @@ def make_folder(output: str) -> None:
         raise explainer.OutputError(f"the folder {output} cannot be made: {error.strerror}") from error
 
 
-def name_of(picture: str) -> str:
-    """Return what a picture's results are called: its name, less what cannot be seen in it."""
-    seen = "".join(letter if letter.isprintable() else "_" for letter in Path(picture).stem)
-    return seen.encode()[:LONGEST_NAME].decode(errors="ignore")
+def names_of(pictures: Sequence[str]) -> list[str]:
+    """Return what the pictures' results are called: each by the picture alone, whatever lies beside it.
+
+    A result is taken for its picture's by its name, also in a later run over a folder that has grown. So
+    the name is the picture's whole name, `a.jpg` and `a.bmp` tell themselves apart, with the folder's in
+    front of it where there are several folders.
+    """
+    paths = {os.path.abspath(picture) for picture in pictures}
+    with_folder = len(set(map(os.path.dirname, paths))) > 1
+    counts = Counter(folded(name_of(path, with_folder)) for path in paths)
+    names = ((picture, name_of(picture, with_folder)) for picture in pictures)
+    return [f"{name}-{mark_of(picture)}" if counts[folded(name)] > 1 else name for picture, name in names]
+
+
+def name_of(picture: str, with_folder: bool = False) -> str:
+    """Return a picture's name, less what cannot be seen in it, or is too long."""
+    path = Path(os.path.abspath(picture))
+    name = f"{path.parent.name}-{path.name}" if with_folder else path.name
+    seen = "".join(letter if letter.isprintable() else "_" for letter in name)
+    short = seen.encode()[:LONGEST_NAME].decode(errors="ignore")
+    return short if short == name else f"{short}-{mark_of(picture)}"
+
+
+def mark_of(picture: str) -> str:
+    """Return a few letters that another path hardly has."""
+    return hashlib.sha256(os.fsencode(os.path.abspath(picture))).hexdigest()[:8]
 
 
 def endings_of(targets: Sequence[object]) -> list[str]:

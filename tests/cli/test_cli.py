@@ -101,8 +101,37 @@ def test_json_is_one_object_per_line():
 def test_several_photos_fill_a_folder():
     result = run("explain", "full.onnx", "photos", "photos/one.png", "-o", "maps", "--style", "overlay")
     assert result.exit_code == 0, result.output
-    assert sorted(os.listdir("maps")) == ["one-2.png", "one.png", "two.png"]
+    assert sorted(os.listdir("maps")) == ["one.png-2.png", "one.png.png", "two.jpg.png"]
     assert len(result.output.splitlines()) == 3
+
+
+@pytest.mark.parametrize("folders", [["in/a"], ["in/a", "in/b"]])
+def test_a_result_stays_its_images_when_the_folder_grows(folders):
+    def save(path, shade):
+        Image.fromarray(np.full((8, 8, 3), shade, np.uint8)).save(path)
+
+    def scores(*images):
+        result = run("explain", "full.onnx", *images, "-o", "maps", "--json", "--skip-existing")
+        return {
+            line["written"][0]: (line["image"], line["score"])
+            for line in map(json.loads, result.stdout.splitlines())
+        }
+
+    os.makedirs("in/a")
+    os.makedirs("in/b")
+    for place, name in enumerate(("in/a/x.jpg", "in/a/x.png", "in/b/x.png")):
+        save(name, 60 * place)
+    before = scores(*folders)
+    for place, name in enumerate(("in/a/x.bmp", "in/a/X.png", "in/b/x.jpg", "in/a/a-x.png")):
+        save(name, 200 - 30 * place)
+    after = scores(*folders)
+    new = {"in/a/x.bmp", "in/b/x.jpg", "in/a/a-x.png"}
+    assert {image for image, _ in after.values()} >= {path for path in new if path[:4] in folders}
+    assert all(path not in before for path in after)  # what was there is nobody else's
+    assert not scores(*folders)
+    os.rename("in/a/x.jpg", "elsewhere.jpg")
+    save("in/a/x.tiff", 5)  # alone of its stem, or not: no image before it had its name
+    assert [image for image, _ in scores(*folders).values()] == ["in/a/x.tiff"]
 
 
 def test_one_bad_photo_does_not_stop_the_others():
@@ -111,7 +140,7 @@ def test_one_bad_photo_does_not_stop_the_others():
     result = run("explain", "full.onnx", "photos", "-o", "maps")
     assert result.exit_code == 1
     assert "note.png is not a picture" in result.output and "1 of 3 images" in result.output
-    assert sorted(os.listdir("maps")) == ["one.png", "two.png"]
+    assert sorted(os.listdir("maps")) == ["one.png.png", "two.jpg.png"]
 
 
 def test_a_shared_scale_is_on_every_colour_bar(monkeypatch):

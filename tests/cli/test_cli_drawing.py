@@ -79,9 +79,9 @@ def test_all_images_in_one_picture(monkeypatch):
     monkeypatch.setattr(explainer, "grid", spy)
     result = run(*BOTH, "--grid", "all.png")
     assert result.exit_code == 0, result.output
-    assert sorted(os.listdir("maps")) == ["one.png", "two.png"]
+    assert sorted(os.listdir("maps")) == ["one.png.png", "two.jpg.png"]
     assert result.output.splitlines()[-1] == "all of them: all.png"
-    assert pixels("all.png").shape[1] > 1.2 * pixels("maps/one.png").shape[1]
+    assert pixels("all.png").shape[1] > 1.2 * pixels("maps/one.png.png").shape[1]
     run(*BOTH, "--grid", "all.png", "--fixed-scale", "2", "--json", "--style", "map")
     run(*ONE, "--grid", "all.png", "--target", "cat", "--target", "2")
     (_, first, titles), (_, second, _), (several, _, targets) = grids

@@ -88,7 +88,7 @@ def test_each_picture_has_its_own_sample_of_an_array_or_one_for_all():
     for place, name in enumerate("89"):
         for results, sample in (("each", place), ("all", 0)):
             want = wanted(f"photos/{name}.png", depth[sample : sample + 1])
-            found = loaded(f"{results}/{name}.npz")["relevance/depth"]
+            found = loaded(f"{results}/{name}.png.npz")["relevance/depth"]
             np.testing.assert_allclose(found, want.relevance["depth"], rtol=1e-6)
 
 

@@ -42,7 +42,7 @@ def test_mistakes_with_files(folder):
     fails(1, "nowhere", *photo, "-o", "nowhere/map.png")
     fails(2, "a heat map is a .png", *photo, "-o", "map.jpg")
     fails(2, "would overwrite", *photo, "-o", "photos/one.png")
-    fails(2, "would overwrite", "explain", "full.onnx", "photos", "-o", "photos")
+    fails(2, "the folder that the pictures are in", "explain", "full.onnx", "photos", "-o", "photos")
     fails(2, "would overwrite", "compile", "full.onnx", "-o", "full.onnx")
     fails(2, "several images need a folder", "explain", "full.onnx", "photos", "-o", "full.onnx")
     fails(1, "is not a text file", *photo, *to, "--labels", "photos/one.png")

@@ -166,7 +166,7 @@ def test_a_count_of_a_thousand_has_its_comma():
     for number in range(1000):
         os.link("photos/00.png", f"many/{number:04}.png")
         if number < 949:
-            Path("maps", f"{number:04}.png").write_bytes(b"")
+            Path("maps", f"{number:04}.png.png").write_bytes(b"")
     running = Started(explaining("--skip-existing", images=["many"]))
     wait_for(lambda: b"949 of 1,000 are there already" in running.shown)
     status, text = running.stop(signal.SIGINT)
@@ -259,7 +259,7 @@ def test_a_file_that_holds_something_else_is_no_file_of_lines():
     assert status == 2 and "line 1 is none of these" in text and Path("notes.txt").read_text() == "mine\n"
     status, text = Started(explaining("--json-lines", "photos/00.png")).end()
     assert status == 2 and "would overwrite a file that is read" in text
-    status, text = Started(explaining("--json-lines", "maps/00.png")).end()
+    status, text = Started(explaining("--json-lines", "maps/00.png.png")).end()
     assert status == 2 and "one result would overwrite the other" in text
 
 

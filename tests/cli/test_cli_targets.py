@@ -79,7 +79,12 @@ def test_several_targets_of_several_photos():
     result = run("explain", "full.onnx", "photos", "-o", "maps", "--target", "1", "--target", "fox",
                  "--shared-scale")  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert sorted(os.listdir("maps")) == ["one-1.png", "one-fox.png", "two-1.png", "two-fox.png"]
+    assert sorted(os.listdir("maps")) == [
+        "one.png-1.png",
+        "one.png-fox.png",
+        "two.jpg-1.png",
+        "two.jpg-fox.png",
+    ]
     assert len(result.output.splitlines()) == 4
 
 
