@@ -100,6 +100,7 @@ FILES = {
     "mine.toml": 'composite = "epsilon_plus"\n[rules]\nConv = "gamma:0.25"\n',
     "text.onnx": "this is no model",
 }
+RESULTS = ("-o", "--output", "--grid", "--json-lines")
 STARTS = (
     ("explain", "shapes.onnx", "shapes.png", "-o", "map.png"),
     ("explain", "shapes.onnx", "shapes.png", "two.png", "-o", "maps"),
@@ -177,17 +178,12 @@ def case(seed: int) -> Case:
         result = CliRunner().invoke(main, words)
         if "--debug" in words and isinstance(result.exception, ExplainerError):
             return Verdict("refused")  # with its traceback, as asked
-        return verdict(result, before)
+        return verdict(words, result, before)
 
     return Case("lines", start[0], chosen, run, lambda kept: " ".join(map(repr, line(kept))).encode())
 
 
-def _has(name: str, data: bytes) -> bool:
-    """Whether a file begins as it was: --json-lines puts its lines behind."""
-    return Path(name).read_bytes().startswith(data)
-
-
-def verdict(result: click.testing.Result, before: dict[str, bytes]) -> Verdict:
+def verdict(words: list[str], result: click.testing.Result, before: dict[str, bytes]) -> Verdict:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         error = result.exception
         if isinstance(error, MemoryError):
@@ -197,7 +193,10 @@ def verdict(result: click.testing.Result, before: dict[str, bytes]) -> Verdict:
         return Verdict("fault", f"exit status {result.exit_code}", result.output[-300:])
     if "\x1b" in result.output.replace("\x1b[0m", ""):
         return Verdict("fault", "an escape sequence in the output", repr(result.output[-300:]))
-    left = [name for name, data in before.items() if not Path(name).exists() or not _has(name, data)]
+    # Whoever names a file as a result alone means it.
+    results = {words[at + 1] for at in range(len(words) - 1) if words[at] in RESULTS}
+    kept = {name: data for name, data in before.items() if name not in results or words.count(name) > 1}
+    left = [name for name, data in kept.items() if not Path(name).exists() or Path(name).read_bytes() != data]
     if left:
         return Verdict("fault", "a file that was read is changed", f"{left}")
     if result.exit_code and not result.output.strip():
