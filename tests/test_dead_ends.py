@@ -60,6 +60,11 @@ ZOO = {
         IMAGE + f"(float[N,4] y) {{ {LOGITS} y = Dropout (logits, half, true) }}",
         {"half": np.float32(0.5), "true": np.array(True)},
     ),
+    "normalised by the batch": (
+        IMAGE + f"(float[N,4] y) {{ {LOGITS}"
+        " y, m, v = BatchNormalization <training_mode=1> (logits, ones4, ones4, nil4, ones4) }",
+        {"ones4": np.ones(4), "nil4": np.zeros(4)},
+    ),
     "suppressed": (
         "g (float[1,3,8,8] x) => (int64[M,3] kept, float[1,4,4] boxes) {"
         f" {LOGITS} boxes = Mul (logits, corners) scores = Mul (logits, ones)"
@@ -220,6 +225,23 @@ def test_what_stands_against_another_target_is_left_out(folder):
         assert run(*arguments).exit_code == 0
 
 
+def test_what_a_branch_draws_has_no_score_either(folder):
+    """Occlusion and RISE were recommended, and refused: asked again, the model answers something else."""
+    branches = (
+        "then_branch = g () => (float[N,4] a) { r = RandomNormalLike (logits) a = Add (logits, r) },"
+        " else_branch = h () => (float[N,4] b) { b = Identity (logits) }"
+    )
+    steady = "a = Identity (logits)"
+    for then, has_ways in ((branches, False), (branches.replace("a = Add (logits, r)", steady), True)):
+        text = IMAGE + f"(float[N,4] y) {{ {LOGITS} m = ReduceMax <keepdims = 0> (x) t = Greater (m, nil)"
+        if has_ways:
+            then = then.replace("r = RandomNormalLike (logits)", "")
+        text += f" y = If <{then}> (t) }}"
+        onnx.save(parse(text, k=KERNEL, w=EYE, nil=np.float32(0)), "the model.onnx")
+        found = list(commands(run("check", "the model.onnx").output))
+        assert any("occlusion" in arguments for arguments in found) == has_ways
+
+
 def test_a_file_that_nothing_runs_has_no_ways(folder):
     text = """<ir_version: 8, opset_import: ["": 17, "com.example": 1]>
     g (float[N,3,8,8] x) => (float[N,3,8,8] y) { r = Relu (x) y = com.example.Unheard (r) }"""
@@ -273,7 +295,7 @@ OTHERS = {
     ),
     "a table of a layer": ("g (float[N,4] x) => (float[N,4] y) { y = MatMul (x, w) }", {"w": EYE}),
     "a number for all": (
-        "g (float[N,3,8,8] x, float s) => (float[N,4,6,6] y) { c = Conv (x, k) y = Mul (c, s) }",
+        "g (float[2,3,8,8] x, float s) => (float[2,4,6,6] y) { c = Conv (x, k) y = Mul (c, s) }",
         {"k": KERNEL},
     ),
 }

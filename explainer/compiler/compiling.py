@@ -22,6 +22,7 @@ from ..methods import Method
 from ..model.graph import Graph, ModelLike
 from ..model.raising import opsets, raised
 from ..model.runtime import PathLike, ProviderLike, Runtime
+from ..model.sharing import is_shared, is_whole
 from ..plain.keywords import named
 from ..plan import Plan
 from ..recipe import Recipe, Settings
@@ -71,6 +72,9 @@ def compile(
     numbers, one or one per sample; what was compiled is the default, and a negative number is each
     sample's largest output. A margin's other side is the input ``against`` likewise; a negative
     number is the best other class.
+
+    Samples that change each other's numbers do so in the file too, which walks over the batch as it runs it;
+    `explain` walks from each alone, and so the two agree for one sample at a time.
 
     The batch stays dynamic where the model's is; where it is only declared to be, it is fixed, with a
     warning. Spatial sizes are fixed. A method that asks at many
@@ -128,6 +132,7 @@ def compile(
         graph = graph.having(source=replace(graph.source, title=original.title))
         # A converter may insert nodes before the output: the target is looked up anew.
         goal, plan = _planned(graph, asked, recipe, method, composite)
+        _check_shared(graph, plan, examples)
         _refuse_taken_names(original, names_of(proto.graph), output_names(plan, method))
         emitter = Emitter(original, proto, plan, goal, examples, layout_of(preprocess))
         file = emitter.emit(method)
@@ -203,6 +208,28 @@ def _planned(
     plan = method.plan(graph, composite, goal.anchor, recipe.keep, conditioned)
     check_passable(plan, goal.conditions)
     return goal, plan
+
+
+def _check_shared(graph: Graph, plan: Plan, examples: Examples) -> None:
+    """Refuse a walk to what all samples share: in a file they are walked together, and so is its relevance.
+
+    Raises
+    ------
+    InputError
+    ModelError
+        For one sample at a time it is that sample's.
+    """
+    shared = [name for name in plan.sources if is_shared(graph, name)]
+    for name in shared:
+        if is_whole(graph, name):
+            what = "" if graph.axes(name) else "one number, "
+            raise InputError(
+                f"compile: input {name!r} is {what}the same for all samples, and a file would hand it what "
+                "all of them have for it together; make it a constant of the model, or take explain, which "
+                "walks one sample after the other"
+            )
+    if shared and examples.is_dynamic:
+        raise ModelError(f"its input {shared[0]!r} is the same for all samples")
 
 
 def _refuse_taken_names(graph: Graph, names: Collection[str], wanted: Collection[str]) -> None:

@@ -11,6 +11,7 @@ import onnx
 from onnx import numpy_helper
 
 from ..errors import ModelError
+from ..model.axes import by_sample
 from ..model.session import Session
 from ..plan import Plan
 from ..targets import Target
@@ -234,7 +235,7 @@ class OnnxWalker:
     def _runs(self, passed: ForwardPass, targets: Sequence[Target], walk: TracedWalk) -> list[Run]:
         begun = [begin(self.plan, target, passed) for target in targets]
         return [
-            run.walked(target, walk(passed.activations, R), Audit())
+            run.walked(target, by_sample(self.plan.graph, walk(passed.activations, R)), Audit())
             for target, (run, R) in zip(targets, begun, strict=True)
         ]
 

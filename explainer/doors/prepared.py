@@ -105,15 +105,18 @@ class Prepared:
         return {anchor: self._made(anchor, plan) for anchor, plan in plans.items()}
 
     def _check_samples(self, plan: Plan) -> None:
-        """Refuse a walk to an input that has no samples in front, for its relevance would have none either.
+        """Refuse a walk to an input whose samples are not in front, for its relevance would not have them
+        there either; or to one that is the same for all of several samples, for it would be theirs together.
 
         Raises
         ------
         InputError
         """
         axes = sample_axes(self.graph)
-        if elsewhere := [name for name in plan.sources if name in axes and axes[name][1] != 0]:
-            axis = axes[elsewhere[0]][1]
+        apart = self._batches.fixed in (None, 1)  # each walks alone to what they share
+        turned = {name: axes[name][1] for name in plan.sources if name in axes}
+        if elsewhere := [name for name, axis in turned.items() if (not apart if axis is None else axis)]:
+            axis = turned[elsewhere[0]]
             where = "is the same for all samples" if axis is None else f"has its samples on axis {axis}"
             raise InputError(
                 f"input {elsewhere[0]!r} {where}, and relevance is handed back to samples that come first"
@@ -130,7 +133,7 @@ class Prepared:
         if plan is None:
             forward = self._forward(anchor) if by.forward == "numpy" else OutputForward(self.graph, anchor)
             return Walkers(lambda: Scorer(forward, apart), graph=self.graph, dtype=by.dtype)
-        one = walker(by, plan, batches)
+        one = walker(by, plan, apart.walked(plan.sources))
 
         def scorer() -> Scorer:
             # Scores are those of the same forward pass, where that is not the file's own.

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import InputError, did_you_mean
 from ..model.axes import sample_axes
 from ..model.graph import Graph, Input
+from ..model.sharing import alone
 from ..tensor import Array
 
 
@@ -73,15 +74,34 @@ def feeds_of(graph: Graph, x: Any) -> dict[str, Array]:
     feeds = {
         name: fit(array_of(name, array), known[name], axes.get(name, 0)) for name, array in arrays.items()
     }
-    sizes = {x.shape[axis] for name, x in feeds.items() if (axis := axes.get(name, 0)) is not None} or {1}
-    if len(sizes) != 1 or 0 in sizes:
-        raise InputError(f"the inputs hold {sorted(sizes)} samples; they must hold the same number, not 0")
-    return {name: samples_first(x, axes.get(name, 0), *sizes) for name, x in feeds.items()}
+    counts = {name: x.shape[axis] for name, x in feeds.items() if (axis := axes.get(name, 0)) is not None}
+    samples = samples_in(graph, counts)
+    return {name: samples_first(x, axes.get(name, 0), samples) for name, x in feeds.items()}
+
+
+def samples_in(graph: Graph, counts: Mapping[str, int]) -> int:
+    """How many samples inputs hold, each so many; one that all share may hold it once.
+
+    Raises
+    ------
+    InputError
+        None, or not the same number.
+    """
+    if empty := [name for name, count in counts.items() if not count]:
+        raise InputError(f"the array for input {empty[0]!r} holds no samples")
+    own = {count for name, count in counts.items() if count > 1 or not alone(graph, name)} or {1}
+    if len(own) > 1:
+        held = ", ".join(f"{name!r} {count}" for name, count in counts.items())
+        raise InputError(f"the inputs hold different numbers of samples, {held}; they must hold the same")
+    return own.pop()
 
 
 def samples_first(x: Array, axis: int | None, samples: int) -> Array:
-    """An array with its samples in front; what has none is the same for every one."""
-    return np.broadcast_to(x, (samples, *x.shape)) if axis is None else np.moveaxis(x, axis, 0)
+    """An array with its samples in front; what has none, or one for all, is the same for every one."""
+    if axis is None:
+        return np.broadcast_to(x, (samples, *x.shape))
+    x = np.moveaxis(x, axis, 0)
+    return x if len(x) == samples else np.broadcast_to(x, (samples, *x.shape[1:]))
 
 
 def array_of(name: str, given: Any) -> Array:

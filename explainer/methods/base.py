@@ -111,7 +111,7 @@ class Method:
             question, run = Question.of(walkers, given, target)
             if not self.walks:
                 question.check_steady(run.score)
-            asked = question.holding(self.held(question))
+            asked = question.holding([*self.held(question), *self._fixed(question)])
             if self.elsewhere:
                 refuse_whole_numbers(asked.feeds)
             found = self(asked, progress)
@@ -126,6 +126,14 @@ class Method:
     def held(self, question: Question) -> tuple[str, ...]:
         """The inputs that stay as they are."""
         return ()
+
+    def _fixed(self, question: Question) -> list[str]:
+        """Those beside the data with nothing between two of their values, where that would be asked for."""
+        held = self.held(question)
+        whole = [
+            name for name, x in question.feeds.items() if x.dtype.kind != "f" and question.axes[name].beside
+        ]
+        return [name for name in whole if self.elsewhere and name not in held]
 
     def named(self, question: Question) -> list[str]:
         """Those of them that the caller named."""

@@ -53,9 +53,14 @@ def explanation_of(
     conserves = plan is not None and method.conserves(plan)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         conserved = np.where((run.start == 0) | (not conserves), np.nan, arrived / run.start)
+    # What samples share has a map for each of them, in front; an input without any has the one of its shape.
     turned = sample_axes(graph)
+    without = {name for name, (_, axis) in turned.items() if axis is None}
+    beside = without if set(given.feeds) - without else set()
     shaped = {
-        name: as_model_has_them(graph, {name: R})[name] if plan is None else R
+        name: R
+        if name in beside or (plan is not None and name not in without)
+        else as_model_has_them(graph, {name: R})[name]
         for name, R in relevance.items()
     }
     keep = plan.keep if plan is not None and method.keeps else {}
@@ -78,6 +83,6 @@ def explanation_of(
         photos=given.photos * samples,
         pictured=given.pictured,
         layout=axes.layout,
-        axis=turned[first][1] if first in turned else 0,
+        axis=turned[first][1] if first in turned and first not in beside else 0,
         repeats=axes.channel is not None and bool(axes.places) and method.repeats(given.feeds[first]),
     )

@@ -13,6 +13,7 @@ from .following import MISFITS, Following, Labels
 from .graph import Graph
 from .node import Node
 from .roles import CHANNELS_FIRST, CHANNELS_LAST, LOOKUPS, NORMALISING, PRODUCTS, RECURRENT
+from .sharing import alone, is_whole, sizes_named, turned
 
 # How many channels a picture has, where nothing but its size tells.
 PICTURE = (1, 3, 4)
@@ -40,7 +41,7 @@ class Axes:
         How many rows the table has that the values are looked up in: a number between two of them means
         nothing. 0 where they are numbers like others.
     beside : bool
-        Whether it stands beside the data: one number for all samples, or the state that a recurrent layer
+        Whether it stands beside the data: the same for all samples, or the state that a recurrent layer
         begins with, or the lengths.
     is_open : bool
         Whether nothing tells which axis holds the channels.
@@ -113,11 +114,22 @@ def axes_of(graph: Graph, name: str, shape: Sequence[int | None], layout: str = 
     if rank == 0:
         return Axes(samples=None, beside=True)
     sure, likely = _said(graph, name, rank)
+    if is_whole(graph, name) and (sure is None or sure.samples in (0, None)):
+        return Axes(samples=None, beside=True, table=0 if sure is None else sure.table)
     if sure is not None:
         return sure
+    found = _likely(graph, name, shape, layout, likely)
+    return replace(found, beside=found.beside or alone(graph, name))
+
+
+def _likely(graph: Graph, name: str, shape: Sequence[int | None], layout: str, likely: Axes | None) -> Axes:
+    """Where no operator is sure: from names, the layout, a matrix product, sizes."""
+    rank = len(shape)
+    if rank == 2 and (axis := turned(graph, name)):
+        return Axes(samples=axis, beside=True)
     if rank <= 2:
         return Axes(channel=1 if rank == 2 else None)
-    named = [size.casefold() for size in _names(graph, name)]
+    named = [size.casefold() for size in sizes_named(graph, name)]
     channels = [axis for axis, size in enumerate(named) if size in NAMES]
     if rank == 3 and not channels and sum(size in TIMES for size in named[1:]) == 1:
         channels = [axis for axis, size in enumerate(named) if axis and size not in TIMES]
@@ -128,8 +140,8 @@ def axes_of(graph: Graph, name: str, shape: Sequence[int | None], layout: str = 
         return likely
     if channel is None and rank > 3:
         channel = _by_size(shape)
-    if channel is None and (turned := _turned(graph, name)):
-        return Axes(samples=turned, beside=True)
+    if channel is None and (axis := turned(graph, name)):
+        return Axes(samples=axis, beside=True)
     if channel is None:
         return Axes(places=tuple(range(1, rank)), is_open=True)
     return Axes(tuple(axis for axis in range(1, rank) if axis != channel), channel)
@@ -230,14 +242,6 @@ def _looked_up(graph: Graph, node: Node, place: int, labels: Labels) -> Axes | N
     return Axes(places, None, 0 if 0 in labels else None, table=max(rows, 1))
 
 
-def _names(graph: Graph, name: str) -> list[str]:
-    """The names of an input's axes, "" for one that has a size."""
-    for value in graph.source.proto.graph.input:
-        if value.name == name:
-            return [axis.dim_param for axis in value.type.tensor_type.shape.dim]
-    return []
-
-
 def _by_size(shape: Sequence[int | None]) -> int | None:
     """Which end of a picture's axes holds its channels: few of them, and more places along all others."""
 
@@ -254,7 +258,7 @@ def sample_axes(graph: Graph) -> dict[str, tuple[int, int | None]]:
     """Input -> how many axes it has, and which of them holds the samples; None where none does.
 
     Samples come first unless the graph is sure of another axis, or names and sizes beside those of the other
-    inputs say so. One number alone is the same for all samples.
+    inputs say so. One number alone is the same for all samples, and so is what `sharing` finds.
     """
     if graph not in _KNOWN:
         _KNOWN[graph] = {
@@ -275,22 +279,10 @@ def as_model_has_them(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Arr
     return found
 
 
+def by_sample(graph: Graph, maps: Mapping[str, Array]) -> dict[str, Array]:
+    """What one sample hands to the tensors, the inputs that all samples share too: as that sample's own."""
+    axes = sample_axes(graph)
+    return {name: R[None] if axes.get(name, (0, 0))[1] is None else R for name, R in maps.items()}
+
+
 _KNOWN: WeakKeyDictionary[Graph, dict[str, tuple[int, int | None]]] = WeakKeyDictionary()
-
-
-def _turned(graph: Graph, name: str) -> int | None:
-    """The axis of the samples of an input that has another first one, by its names or its open sizes.
-
-    It is called as the first axis of another input is; or it is the only open one behind a fixed one, where
-    another input begins with an open one.
-    """
-    others = [value for value in graph.inputs if value.name != name and value.shape]
-    firsts = {named[0] for value in others if (named := _names(graph, value.name)) and named[0]}
-    own = [axis for axis, size in enumerate(_names(graph, name)) if size in firsts]
-    if own:
-        return own[0] if len(own) == 1 else 0
-    (shape,) = (value.shape or () for value in graph.inputs if value.name == name)
-    is_open = [axis for axis, size in enumerate(shape) if size is None]
-    if len(is_open) == 1 and any(value.shape[0] is None for value in others if value.shape):
-        return is_open[0]
-    return 0

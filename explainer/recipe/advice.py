@@ -14,7 +14,7 @@ from ..inputs.preprocess import Preprocess
 from ..layers import REGISTRY, facts_of
 from ..methods.asking import askable
 from ..model.graph import Graph
-from ..model.node import input_of
+from ..model.node import Node, input_of
 from ..plain.values import written
 from ..targets import Ask, Labels, resolve_target
 from ..text import printable
@@ -154,13 +154,14 @@ class Asked:
 
     @property
     def _drawn(self) -> set[str]:
-        """What differs from run to run, so that no score of it says anything."""
+        """What is another number when asked again, so that no score of it says anything."""
         drawn: set[str] = set()
         for node in self.graph.nodes:
             dropped = node.operator == "Dropout" and in_training(node, self.graph)
             if (
                 dropped
-                or facts_of(node.operator).random
+                or any(facts_of(operator).random for operator in operators_in(node))
+                or keeps_state(node, self.graph)
                 or not drawn.isdisjoint((*node.inputs, *node.captures))
             ):
                 drawn.update(filter(None, node.outputs))
@@ -179,3 +180,28 @@ class Asked:
         else:
             call = f"explainer.Explainer({', '.join([first, *how])}).explain({', '.join(['image', *what])})"
         return Way(why, settings, bare, call)
+
+
+def operators_in(node: Node) -> set[str]:
+    """A node's operator, and those of the bodies that it may run."""
+    found, bodies = {node.operator}, list(node.attributes.values())
+    while bodies:
+        body = bodies.pop()
+        for inner in getattr(body, "node", ()):
+            found.add(inner.op_type)
+            bodies += [entry.g for entry in inner.attribute if entry.HasField("g")]
+    return found
+
+
+def keeps_state(node: Node, graph: Graph) -> bool:
+    """Whether a BatchNormalization in training mode moves the statistics that the file holds.
+
+    onnxruntime 1.32 writes what it returns as running mean and variance over these constants, and answers
+    with them: another number each time, where the momentum weighs both (seen at opset 14 and 17, not before).
+    """
+    return (
+        node.operator == "BatchNormalization"
+        and bool(node.attributes.get("training_mode", 0))
+        and 0 < node.attributes.get("momentum", 0.9) < 1
+        and any(graph.is_constant(node.operand(place)) for place in (3, 4))
+    )

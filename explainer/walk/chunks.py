@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -104,12 +104,17 @@ class Chunks:
         self._done: list[Chunk] = []
 
     def __iter__(self) -> Iterator[Chunk]:
-        size = self.batches.size(self.samples)
+        size = self._alike(self.batches.size(self.samples))
         self._check_filled(size)
-        whole = self._chunk(0, size, can_be_cut=self.batches.fixed is None and size > 1)
+        tries = self.batches.fixed is None and (size > 1 or (self.batches.tries and self.samples > 1))
+        whole = self._chunk(0, size, can_be_cut=tries)
         yield whole
         if whole.error is None:
             yield from (self._chunk(begin, size) for begin in range(size, self.samples, size))
+            return
+        if size == 1:  # what begins the inputs are no samples: the nodes of a graph
+            self._done.clear()
+            yield self._chunk(0, self.samples)
             return
         # Some files declare a dynamic batch that they do not have: does one sample pass?
         self._done.clear()
@@ -120,6 +125,23 @@ class Chunks:
             f"({whole.error}); they are fed one by one"
         )
         warnings.warn(printable(what, LINE), stacklevel=callers_level())
+
+    def _alike(self, size: int) -> int:
+        """So many at once, or one where samples have different values in an input that the file has once."""
+        fed = [
+            feeds[name]
+            for feeds in (self.feeds, self.references or {})
+            for name in self.batches.shared
+            if name in feeds
+        ]
+        if size == 1 or all((x == x[:1]).all() for x in fed):
+            return size
+        if self.batches.fixed is not None:
+            raise InputError(
+                f"{self.batches.graph.title} takes {size} samples at once and one "
+                f"{self.batches.shared[0]!r} for all of them: hold it, or export the model with a batch of 1"
+            )
+        return 1
 
     def _check_filled(self, size: int) -> None:
         """Refuse a batch that the file declares as if there were no limits: it is filled up with copies."""
@@ -170,15 +192,32 @@ class Batches:
         The only size that the file takes.
     one_by_one : bool
         Whether more than one sample cannot be fed, or was seen to fail.
+    tries : bool
+        Whether one by one is only tried, and the batch fed whole where no sample passes alone.
     """
 
     def __init__(self, graph: Graph, apart: Sequence[str] | None = None) -> None:
         self.graph, self.apart = graph, apart
         axes = sample_axes(graph)
-        declared = [(value.shape, axes[value.name][1]) for value in graph.inputs if value.shape]
+        declared = [(value.shape, axes[value.name][1]) for value in graph.inputs if value.shape is not None]
         sizes = {shape[axis] for shape, axis in declared if axis is not None} - {None}
         self.fixed = sizes.pop() if len(sizes) == 1 else None
-        self.one_by_one = apart is not None and any(axis != 0 for _, axis in declared)
+        self.one_by_one = apart is not None and any(axis for _, axis in declared)
+        self.tries = False
+        self.shared = [name for name, (_, axis) in axes.items() if axis is None]
+
+    def walked(self, sources: Collection[str]) -> Batches:
+        """How walks to some inputs are fed: one by one, where samples would change each other's relevance.
+
+        They do where these keep them apart and they meet for sure; and in an input that all of them share,
+        which is handed what each has for it. A file that takes several at once, or whose inputs have a
+        batch that does not come apart, is walked as it is.
+        """
+        found = Batches(self.graph)
+        if self.fixed is None:
+            found.tries = self.mixing is not None and self.mixing.is_sure
+            found.one_by_one = found.tries or not set(sources).isdisjoint(self.shared)
+        return found
 
     @cached_property
     def mixing(self) -> Mixing | None:

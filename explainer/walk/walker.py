@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import NumericalError
+from ..model.axes import by_sample
 from ..model.graph import Graph
 from ..plan import Plan
 from ..targets import Target, is_balanced, put_relevance, seed
@@ -114,6 +115,7 @@ class NumpyWalker:
                         if auditor is None:
                             check_whole(relevance)
                         audit = Audit() if auditor is None else auditor.result()
+                        relevance = by_sample(self.plan.graph, relevance)
                         chunk.runs.append(run.walked(target, relevance, audit))
         return chunks.runs()
 

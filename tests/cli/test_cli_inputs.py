@@ -109,7 +109,7 @@ def test_samples_without_pictures():
         (1, "--input depth=FILE.npy # float32, N x 1 x 8 x 8", ()),
         (1, "there is no input 'dept'; did you mean 'depth'?", ("--input", "dept=one.npy")),
         (1, "its 3 samples are neither one for all nor", ("photos/9.png", "--input", "depth=three.npy")),
-        (1, "[1, 3] samples", ("--input", "depth=three.npy")),
+        (1, "different numbers of samples, 'depth' 3, 'rgb' 1", ("--input", "depth=three.npy")),
         (1, "object.npy is no file of numbers", ("--input", "depth=object.npy")),
         (1, "short.npy is no file of numbers", ("--input", "depth=short.npy")),
         (1, "text.npy is no file of numbers", ("--input", "depth=text.npy")),
