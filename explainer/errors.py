@@ -158,6 +158,14 @@ class OutputError(ExplainerError):
     """A result cannot be written where it was asked for."""
 
 
+def shown(value: object) -> str:
+    """A value that was given, for a message: as Python writes it, if it can."""
+    try:
+        return repr(value)
+    except Exception:  # lists in lists without end, or whatever an object of the user's raises
+        return f"a {type(value).__name__} that Python cannot write"
+
+
 def check_name(what: str, name: object, how: str) -> None:
     """Refuse what cannot be a name: in text, in files and on the command line.
 
@@ -174,9 +182,9 @@ def check_name(what: str, name: object, how: str) -> None:
     RegistrationError
     """
     if not isinstance(name, str) or re.fullmatch(r"\w[\w.-]*", name) is None:
-        shown = f"the {name.__name__} itself" if isinstance(name, type) else repr(name)
+        given = f"the {name.__name__} itself" if isinstance(name, type) else shown(name)
         raise RegistrationError(
-            f"{shown} is no name of a {what}: it has letters, digits and . _ - alone; write {how}"
+            f"{given} is no name of a {what}: it has letters, digits and . _ - alone; write {how}"
         )
 
 
@@ -188,10 +196,10 @@ def check_derived(what: str, thing: object, base: type) -> None:
     RegistrationError
     """
     if not (isinstance(thing, type) and issubclass(thing, base)):
-        shown = thing.__qualname__ if isinstance(thing, type) else repr(thing)
+        given = thing.__qualname__ if isinstance(thing, type) else shown(thing)
         home = ".".join(base.__module__.split(".")[:2])
         raise RegistrationError(
-            f"{shown} is no {what}: register a class that derives from {home}.{base.__name__}"
+            f"{given} is no {what}: register a class that derives from {home}.{base.__name__}"
         )
 
 
@@ -213,12 +221,14 @@ def near(name: object, *groups: Iterable[str], most: int = 3) -> list[str]:
     *groups : iterable of str
         What there is: class names before outputs before inner tensors, say.
     """
-    asked = folded(str(name))
+    if not isinstance(name, str):
+        return []
+    asked = folded(name)
     known = [{one: folded(one) for one in dict.fromkeys(group)} for group in groups]
     found: list[str] = []
     for group in known if len(asked) > 1 else ():
         within = (one for one, key in group.items() if asked in key)
-        found += sorted(within, key=lambda one: _apart(str(name), one))
+        found += sorted(within, key=lambda one: _apart(name, one))
     if not found:
         found = _spelled_nearly(asked, known)
     return list(dict.fromkeys(found))[:most]
@@ -267,5 +277,5 @@ def no_such(what: str, name: object, known: Iterable[str], more: str = "", lists
     names = list(known)
     hint = did_you_mean(name, names)
     if hint:
-        return f"no {what} {name!r}{hint}" + (f" `{lists}` lists all" if lists else "")
-    return f"no {what} {name!r}; there are: {', '.join(names)}{more}"
+        return f"no {what} {shown(name)}{hint}" + (f" `{lists}` lists all" if lists else "")
+    return f"no {what} {shown(name)}; there are: {', '.join(names)}{more}"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 from uuid import uuid4
 
-from .errors import OutputError
+from .errors import OutputError, shown
 
 try:
     import fcntl
@@ -159,7 +159,7 @@ def path_of(path: object) -> Path:
         It is none: 1 would be a file that is open already.
     """
     if not isinstance(path, str | os.PathLike):
-        raise OutputError(f"{path!r} is no path: give the name of the file to write")
+        raise OutputError(f"{shown(path)} is no path: give the name of the file to write")
     if "\0" in str(path):
         raise OutputError(f"{str(path)!r} is no path: it has a zero byte in it")
     try:

@@ -38,7 +38,19 @@ VALUES = {
     "class of pictures": lambda: Image.Image,
     "function": lambda: lambda *values: 1 / 0,
     **{repr(v): lambda v=v: v for v in ([], [None], [[1], [1, 2]], (), (None, None), ("zz", {}), ("zz", 3))},
-    **{repr(v): lambda v=v: v for v in (("zz", {3: 4}), ({}, {}), ([], {}), {}, {1: 2}, {None: None})},
+    **{
+        repr(v): lambda v=v: v
+        for v in (
+            ("zz", {3: 4}),
+            ("gamma", {1: 2}),
+            ("smoothgrad", {1: 2}),
+            ({}, {}),
+            ([], {}),
+            {},
+            {1: 2},
+            {None: None},
+        )
+    },
     **{repr(v): lambda v=v: v for v in ({"zz": [[1], [2, 3]]}, {"rules": 3}, {"y": "zz"}, {1, "a"})},
     "dict of objects": lambda: {"x": object()},
     "frozenset": lambda: frozenset({b"x"}),
@@ -47,7 +59,6 @@ VALUES = {
     "range": lambda: range(3),
     "slice": lambda: slice(None),
     "...": lambda: ...,
-    "masked": lambda: np.ma.masked_array([1.0, 2], mask=[1, 0]),
     "objects": lambda: np.array([object(), None]),
     "texts": lambda: np.array(["a", "b"]),
     "complex": lambda: np.array([1j, 2]),
@@ -68,8 +79,41 @@ VALUES = {
     "dtype": lambda: np.dtype("f4"),
     "defaultdict": lambda: collections.defaultdict(list),
 }
+
+
+def holding_itself(kind):
+    held = kind()
+    if kind is dict:
+        held["x"] = held
+    else:
+        held.append(held)
+    return held
+
+
+def nested(wrap, held=1.0):
+    for _ in range(5000):
+        held = wrap(held)
+    return held
+
+
+MASKED = {
+    "all masked": lambda: np.ma.masked,
+    "masked": lambda: np.ma.masked_array([1.0, 2], mask=[1, 0]),
+    "masked whole numbers": lambda: np.ma.masked_array([1, 2]),
+    "masked in a list": lambda: [np.ma.masked_array([1, 2], mask=[1, 0])],
+    "masked in a tuple": lambda: (np.ma.masked, 1),
+    "masked in a dict": lambda: {"x": np.ma.masked_array([[1.0]], mask=True)},
+}
 # What means nothing wherever it is given.
 NONSENSE = {
+    **MASKED,
+    "list of itself": lambda: holding_itself(list),
+    "dict of itself": lambda: holding_itself(dict),
+    "list in a dict": lambda: {"x": holding_itself(list)},
+    "name beside it": lambda: ("y", holding_itself(list)),
+    "deep list": lambda: nested(lambda held: [held]),
+    "deep tuple": lambda: nested(lambda held: (held,)),
+    "deep dict": lambda: nested(lambda held: {"x": held}),
     "object": object,
     "1j": lambda: 1j,
     "bytes": lambda: b"\xff\0zz",
@@ -125,7 +169,10 @@ DOORS = {
     "Explainer.prepare": (MADE.prepare, {"image": X}),
     "Explainer.plan_for": (MADE.plan_for, {"target": 1}),
     "Explainer.start_of": (MADE.start_of, {"target": 1}),
-    **{f"Explanation.{name}": (getattr(FOUND, name), {}) for name in ("label", "title", "rival", "heatmap")},
+    **{
+        f"Explanation.{name}": (getattr(FOUND, name), {})
+        for name in ("label", "title", "rival", "remark", "heatmap")
+    },
     "Explanation.channels": (FOUND.channels, {"tensor": "c1"}),
     "Explanation.ranking": (FOUND.ranking, {"tensor": "c1"}),
     "Explanation.save": (FOUND.save, {"path": "map.png"}),
@@ -146,9 +193,11 @@ DOORS = {
     "concepts": (explainer.concepts, {"explained": MADE, "x": X, "tensor": "c1"}),
     "grid": (explainer.grid, {"maps": [FOUND]}),
     "render": (explainer.render, {"relevance": MAP}),
-    "imgify": (explainer.imgify, {"relevance": MAP[0]}),
+    "imgify": (explainer.imgify, {"array": np.eye(4)}),
     "normalize_relevance": (explainer.normalize_relevance, {"relevance": MAP}),
     "shared_scale": (explainer.shared_scale, {"relevances": [MAP]}),
+    "imgify in a table": (explainer.imgify, {"array": np.arange(24).reshape(2, 3, 4), "grid": (1, 2)}),
+    "ColorMap": (explainer.ColorMap, {"indices": [0, 255], "colours": [[0, 0, 0], [255, 255, 255]]}),
     "ColorMap.of": (explainer.ColorMap.of, {}),
     "ColorMap.parse": (explainer.ColorMap.parse, {}),
     "ColorMap.sampled": (explainer.ColorMap.sampled, {}),
@@ -188,11 +237,9 @@ ELSEWHERE |= {
     "layers",
     "methods",
     "rules",
-    "ColorMap",
 }
 # What takes it: whose names are looked up later, or what is called when it is needed.
 TAKEN = {
-    ("Composite", "canonizers"),
     ("Recipe", "rules"),
     ("Recipe", "composite"),
     ("Recipe.replace", "rules"),

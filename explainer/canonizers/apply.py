@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from ..errors import CompositeError
+from ..errors import CompositeError, shown
 from ..model.graph import Graph
 from ..plain.checks import several
 from .base import Canonizer, CanonizerLike, get
@@ -48,5 +48,5 @@ def resolve(canonizers: Iterable[CanonizerLike]) -> tuple[Canonizer, ...]:
     """
     named = None if isinstance(canonizers, str | bytes) else several(canonizers)
     if named is None:
-        raise CompositeError(f"canonizers: a tuple of names or Canonizer objects, not {canonizers!r}")
+        raise CompositeError(f"canonizers: a tuple of names or Canonizer objects, not {shown(canonizers)}")
     return tuple(map(get, named))

@@ -23,6 +23,7 @@ from ..model.graph import Graph, ModelLike
 from ..model.raising import opsets, raised
 from ..model.runtime import PathLike, ProviderLike, Runtime
 from ..model.sharing import is_shared, is_whole
+from ..plain.checks import check_held
 from ..plain.keywords import named
 from ..plan import Plan
 from ..recipe import Recipe, Settings
@@ -110,6 +111,7 @@ def compile(
     """
     if image_size is not None:
         try:
+            check_held("image_size", image_size)
             image_size = edges("image_size", image_size)
         except PreprocessError as error:
             raise InputError(str(error)) from None

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from .. import plugins
-from ..errors import CompositeError, folded, no_such
+from ..errors import CompositeError, folded, no_such, shown
+from ..plain.checks import check_held
 from ..rules import Rule, parse
 from ..rules.text import is_rule
 from . import presets, saliency
@@ -109,23 +110,28 @@ def get(
     """
     plugins.load()
     if not isinstance(defaults, Mapping | None) or not all(map(callable, (defaults or {}).values())):
-        raise CompositeError(f"defaults: a dict of parameter -> function, not {defaults!r}")
+        raise CompositeError(f"defaults: a dict of parameter -> function, not {shown(defaults)}")
     given = {name: value for name, value in parameters.items() if value is not None}
     front = _rules(rules)
     own: Mapping[str, Any] = {}
     if isinstance(composite, tuple):
         if len(composite) != 2 or not isinstance(composite[1], Mapping):
-            raise CompositeError(f"a composite is a name or (name, {{parameter: value}}), not {composite!r}")
+            raise CompositeError(
+                f"a composite is a name or (name, {{parameter: value}}), not {shown(composite)}"
+            )
         composite, own = composite
     if isinstance(composite, str | os.PathLike) and is_file(composite):
         composite = read_composite(Path(composite))
     if isinstance(composite, Mapping):
+        check_held("composite", composite)
         values = checked(composite)
         front += _rules(values.get("rules", {}))
         given = {**values.get("parameters", {}), **given}
         dialect = values.get("dialect") if dialect is None else dialect
         composite = values.get("base", "epsilon")
     given.update(own)
+    if not all(isinstance(name, str) for name in given):
+        raise CompositeError(f"a composite's parameters go by their names, not {shown(given)}")
     if not isinstance(composite, Composite):
         composite = _preset(composite, dialect, given, defaults or {})
     elif given or dialect:
@@ -198,7 +204,7 @@ def _rules(rules: RulesLike) -> list[tuple[Match, Rule]]:
             objects.append((_match(match), parse(rule)))
     except (TypeError, ValueError):
         raise CompositeError(
-            f"rules are {{selector: rule}}, (selector, rule) pairs or 'SELECTOR=RULE', not {rules!r}"
+            f"rules are {{selector: rule}}, (selector, rule) pairs or 'SELECTOR=RULE', not {shown(rules)}"
         ) from None
     return sorted(objects, key=lambda pair: pair[0].width if isinstance(pair[0], Selector) else 1)
 
@@ -214,5 +220,5 @@ def _split(text: str) -> tuple[str, str]:
 
 def _match(match: Any) -> Match:
     if not isinstance(match, str) and not callable(match):
-        raise CompositeError(f"a selector is a text or a function of a layer, not {match!r}")
+        raise CompositeError(f"a selector is a text or a function of a layer, not {shown(match)}")
     return Selector(match) if isinstance(match, str) else match

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..canonizers import DEFAULT_CANONIZERS, CanonizerLike
-from ..errors import CompositeError, RegistrationError, check_name, folded
+from ..canonizers import DEFAULT_CANONIZERS, Canonizer, CanonizerLike
+from ..errors import CompositeError, RegistrationError, check_name, folded, shown
 from ..layers import Layer
 from ..plain.checks import several
 from ..plain.tables import html_table, text_table
@@ -30,7 +30,7 @@ def _pairs(rules: Any) -> tuple[tuple[Match, Rule], ...]:
     pairs = [several(pair) or () for pair in several(rules) or ()]
     fits = all(len(pair) == 2 and callable(pair[0]) and isinstance(pair[1], Rule) for pair in pairs)
     if several(rules) is None or not fits:
-        raise CompositeError(f"a composite's rules are pairs (match, Rule), not {rules!r}")
+        raise CompositeError(f"a composite's rules are pairs (match, Rule), not {shown(rules)}")
     return tuple((match, rule) for match, rule in pairs)
 
 
@@ -63,12 +63,18 @@ class Composite:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
-            raise CompositeError(f"a composite's name is a text, not {self.name!r}")
+            raise CompositeError(f"a composite's name is a text, not {shown(self.name)}")
         object.__setattr__(self, "rules", _pairs(self.rules))
+        listed = None if isinstance(self.canonizers, str | bytes | Mapping) else several(self.canonizers)
+        if listed is None or not all(isinstance(one, str | Canonizer) for one in listed):
+            raise CompositeError(
+                f"canonizers: a tuple of names or Canonizer objects, not {shown(self.canonizers)}"
+            )
+        object.__setattr__(self, "canonizers", listed)
         if not isinstance(self.gradient, bool):
-            raise CompositeError(f"gradient is {self.gradient!r}; expected True or False")
+            raise CompositeError(f"gradient is {shown(self.gradient)}; expected True or False")
         if not isinstance(self.box, Rule | None):
-            raise CompositeError(f"box: one of the composite's rules, not {self.box!r}")
+            raise CompositeError(f"box: one of the composite's rules, not {shown(self.box)}")
         own = [rule for _, rule in self.rules]
         if self.box is not None and not any(rule is self.box for rule in own):
             # Written and made again, it is one of them once more; rules of the user's own stand before it.
@@ -95,7 +101,7 @@ class Composite:
 
     def _entry_for(self, layer: Layer) -> tuple[Match, Rule] | tuple[None, None]:
         if not isinstance(layer, Layer):
-            raise CompositeError(f"rule_for: a layer of a plan, not {layer!r}")
+            raise CompositeError(f"rule_for: a layer of a plan, not {shown(layer)}")
         for match, rule in self.rules:
             if match.accepts(layer, rule) if isinstance(match, Selector) else match(layer):
                 return match, rule

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
-from ..errors import CompositeError
+from ..errors import CompositeError, shown
 from ..layers import Kind, Layer
 
 Match: TypeAlias = Callable[[Layer], bool]
@@ -78,5 +78,5 @@ def last_of(*kinds: str | Kind) -> Last:
 
 def _names(kinds: tuple[str | Kind, ...]) -> frozenset[str]:
     if wrong := [kind for kind in kinds if not isinstance(kind, str | Kind)]:
-        raise CompositeError(f"a kind of layer is a text, such as 'convolution', not {wrong[0]!r}")
+        raise CompositeError(f"a kind of layer is a text, such as 'convolution', not {shown(wrong[0])}")
     return frozenset(map(str, kinds))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from ..errors import CompositeError, did_you_mean
+from ..errors import CompositeError, did_you_mean, shown
 from ..layers import KINDS, REGISTRY, Layer, facts_of
 from ..model.operators import spelled
 from ..rules import Rule
@@ -32,7 +32,9 @@ class Selector:
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
-            raise CompositeError(f"a selector is a text, such as 'Conv' or '/layer1/*', not {self.text!r}")
+            raise CompositeError(
+                f"a selector is a text, such as 'Conv' or '/layer1/*', not {shown(self.text)}"
+            )
 
     @property
     def is_wide(self) -> bool:
@@ -92,7 +94,7 @@ class Selector:
             reason = f"{alone}; name {fits[0]} itself" if fits else misfit(met[0], rule)
             raise CompositeError(f"{self.text}={rule}: {reason}")
         raise CompositeError(
-            f"{self.text}={rule}: no layer between target and input is meant by {self.text!r}"
+            f"{self.text}={rule}: no layer between target and input is meant by {shown(self.text)}"
             f"{self._hint(layers)}; `onnx-lrp check` without it lists nodes and operators"
         )
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
-from ..plain.checks import is_number, is_one_of, several
+from ..plain.checks import check_held, is_number, is_one_of, several
 from ..plain.keywords import only_named
 
 SIGNS = ("all", "positive", "negative", "absolute_value")
@@ -132,9 +132,10 @@ def normalize_relevance(
 
 def to_plane(relevance: ArrayLike, layout: str) -> Plane:
     """Return the two-dimensional map that is drawn."""
+    check_held("the relevance", relevance)
     try:
         given = np.asarray(relevance)
-        if given.dtype.kind not in "fiub" or isinstance(relevance, np.ma.MaskedArray):
+        if given.dtype.kind not in "fiub":
             raise TypeError(f"{type(relevance).__name__} of {given.dtype}")
         values = given.astype(np.float64)
     except (TypeError, ValueError, OverflowError) as error:

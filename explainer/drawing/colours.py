@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from ..plain.checks import check_flag, is_number
+from ..errors import InputError, shown
+from ..plain.checks import check_flag, check_held, is_number
 
 LAST = 255  # indices run from 0 to ff
 ZERO = 128  # "80" is where zero-centred maps name their neutral colour
@@ -59,6 +59,21 @@ class ColorMap:
     indices: NDArray[np.float64]
     colours: Colours
 
+    def __post_init__(self) -> None:
+        indices, colours = numbers_of("indices", self.indices), numbers_of("colours", self.colours)
+        if indices.ndim != 1 or colours.shape != (indices.size, 3) or not indices.size:
+            raise InputError(
+                f"a ColorMap is indices (n,) and colours (n, 3), not {indices.shape} and {colours.shape}"
+            )
+        for name, numbers in (("indices", indices), ("colours", colours)):
+            # What is rounded to a level, and no further.
+            if not (numbers.min() > -0.5 and numbers.max() < LAST + 0.5):
+                raise InputError(f"{name} are from 0 to {LAST}, not {numbers.min():g} to {numbers.max():g}")
+        if (np.diff(indices) < 0).any():
+            raise InputError(f"indices are in ascending order, not {indices.tolist()}")
+        object.__setattr__(self, "indices", indices)
+        object.__setattr__(self, "colours", colours)
+
     @classmethod
     def of(cls, colormap: Any) -> ColorMap:
         """Return the colour map that is meant.
@@ -84,7 +99,9 @@ class ColorMap:
         if callable(colormap):
             return cls.sampled(colormap)
         if not isinstance(colormap, str):
-            raise InputError(f"colormap is {colormap!r}; expected a name or colours such as 00f,80:fff,f00")
+            raise InputError(
+                f"colormap is {shown(colormap)}; expected a name or colours such as 00f,80:fff,f00"
+            )
         if colormap in COLORMAPS:
             return cls.parse(COLORMAPS[colormap])
         if LIKE_COLOURS.fullmatch(colormap):
@@ -95,7 +112,7 @@ class ColorMap:
     def parse(cls, source: str) -> ColorMap:
         """Read colours in the mini-language that `of` describes."""
         if not isinstance(source, str):
-            raise InputError(f"colormap is {source!r}; expected colours such as 00f,80:fff,f00")
+            raise InputError(f"colormap is {shown(source)}; expected colours such as 00f,80:fff,f00")
         places: list[int | None] = []
         colours = []
         parts = source.split(",")
@@ -105,7 +122,7 @@ class ColorMap:
             where = f"at character {position + len(part) - len(part.lstrip()) + 1}"
             if not found:
                 raise InputError(
-                    f"colormap {source!r}, {where}: {part.strip()!r} is not a colour; expected 3 or 6"
+                    f"colormap {shown(source)}, {where}: {part.strip()!r} is not a colour; expected 3 or 6"
                     " hexadecimal digits, such as f00, perhaps after an index of 1 or 2 and a colon,"
                     " such as 80:fff"
                 )
@@ -115,7 +132,7 @@ class ColorMap:
             earlier = max((known for known in places if known is not None), default=0)
             if place is not None and place < earlier:
                 raise InputError(
-                    f"colormap {source!r}, {where}: index {index} comes after {earlier:02x};"
+                    f"colormap {shown(source)}, {where}: index {index} comes after {earlier:02x};"
                     " expected indices in ascending order"
                 )
             width = len(digits) // 3
@@ -124,7 +141,7 @@ class ColorMap:
             colours.append([float(int(channel, 16)) for channel in channels])
             position += len(part) + 1
         if len(colours) < 2:
-            raise InputError(f"colormap {source!r}: expected 2 or more colours, such as fff,f00")
+            raise InputError(f"colormap {shown(source)}: expected 2 or more colours, such as fff,f00")
         return cls(spaced(places), np.array(colours))
 
     @classmethod
@@ -134,11 +151,11 @@ class ColorMap:
             colours = np.asarray(function(np.linspace(0, 1, LAST + 1)), dtype=np.float64)
         except Exception as error:  # it is the caller's, and may raise anything
             raise InputError(
-                f"colormap {function!r} maps no numbers from 0 to 1 to colours: {error}"
+                f"colormap {shown(function)} maps no numbers from 0 to 1 to colours: {error}"
             ) from error
         if colours.shape not in ((LAST + 1, 3), (LAST + 1, 4)):
             raise InputError(
-                f"colormap {function!r} gives an array of shape {colours.shape} for {LAST + 1} numbers;"
+                f"colormap {shown(function)} gives an array of shape {colours.shape} for {LAST + 1} numbers;"
                 " expected a row of red, green and blue for each"
             )
         return cls(np.arange(LAST + 1.0), colours[:, :3] * 255)
@@ -178,7 +195,7 @@ class ColorMap:
         array (256, 3) of uint8
         """
         if not is_number(level):
-            raise InputError(f"palette: level is {level!r}; expected a number")
+            raise InputError(f"palette: level is {shown(level)}; expected a number")
         positions = (np.linspace(-1, 1, LAST + 1) * level + 1) / 2
         # Cut off, as zennit does, once rounding errors no longer push a whole number below itself.
         return np.asarray(self.at(positions.clip(0, 1) * LAST).round(12), dtype=np.uint8)
@@ -196,13 +213,14 @@ def numbers_of(name: str, values: Any) -> NDArray[np.float64]:
     ------
     InputError
     """
+    check_held(name, values)
     try:
         array = np.asarray(values)
         numbers = array.astype(np.float64) if array.dtype.kind in "fiu" else np.array(np.nan)
     except (TypeError, ValueError, OverflowError):
         numbers = np.array(np.nan)
     if not np.isfinite(numbers).all():
-        raise InputError(f"{name}: an array of finite numbers, not {values!r}")
+        raise InputError(f"{name}: an array of finite numbers, not {shown(values)}")
     return numbers
 
 

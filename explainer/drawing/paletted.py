@@ -10,8 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from ..errors import InputError
+from ..plain.checks import MOST, check_flag, is_whole
 from ..plain.keywords import only_named
-from .colours import LAST, ColorMap, Pixels
+from .colours import LAST, ColorMap, Pixels, numbers_of
+
+MOST_PIXELS = 1 << 28  # of a table of pictures
 
 
 @only_named()
@@ -56,21 +59,28 @@ def imgify(
     InputError
         If the array has another shape, is empty or not finite, or does not fit into the grid.
     """
-    values = np.asarray(array)
+    try:
+        values = np.asarray(array)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"what is to be drawn is no array: {error}") from None
+    check_flag("symmetric", symmetric)
+    if not (gridfill is None or (is_whole(gridfill) and 0 <= gridfill <= LAST)):
+        raise InputError(f"gridfill is {gridfill!r}; expected a level, 0 to {LAST}")
+    shape = table_of(grid)
     axes = 3 if grid else 2
     if values.ndim == axes + 1 and 1 in (values.shape[-1], values.shape[-3]):
         values = values.squeeze(-1 if values.shape[-1] == 1 else -3)
     if values.ndim != axes or values.size == 0:
         expected = "(pictures, height, width)" if grid else "(height, width)"
         raise InputError(
-            f"an array of shape {np.shape(array)} cannot be drawn; expected {expected}, channels summed"
+            f"an array of shape {values.shape} cannot be drawn; expected {expected}, channels summed"
         )
     if values.dtype.kind not in "fiub" or not np.isfinite(values).all():
         raise InputError(f"an array of {values.dtype} cannot be drawn unless all of it are finite numbers")
     if values.dtype != np.uint8:
         values = levels(values, vmin, vmax, symmetric)
     if grid:
-        values = tabled(values, None if isinstance(grid, bool) else grid, gridfill)
+        values = tabled(values, shape, gridfill)
     image = Image.fromarray(values)
     image.putpalette(ColorMap.of(cmap).palette(level).tobytes())
     return image
@@ -84,8 +94,8 @@ def levels(values: NDArray[Any], vmin: Any, vmax: Any, symmetric: bool) -> Pixel
     if symmetric:
         high = np.maximum(-low, high)
         low = -high
-    low = low if vmin is None else np.asarray(vmin)
-    high = high if vmax is None else np.asarray(vmax)
+    low = low if vmin is None else end("vmin", vmin, low.shape)
+    high = high if vmax is None else end("vmax", vmax, high.shape)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         span = high - low
         shares = (values - low) / span
@@ -95,11 +105,35 @@ def levels(values: NDArray[Any], vmin: Any, vmax: Any, symmetric: bool) -> Pixel
     return np.asarray(np.where(span == 0, LAST // 2, shares * LAST).clip(0, LAST), dtype=np.uint8)
 
 
+def end(name: str, given: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return an end of the range: one number, or one for every picture."""
+    numbers = numbers_of(name, given)
+    try:
+        np.broadcast_to(numbers, shape)
+    except ValueError:
+        raise InputError(
+            f"{name}: a number, or one for every picture, {shape}, not {numbers.shape}"
+        ) from None
+    return np.asarray(given)
+
+
+def table_of(grid: Any) -> tuple[int, int] | None:
+    """Return the rows and columns that are asked for, or None."""
+    if not isinstance(grid, tuple | list):
+        check_flag("grid", grid)
+        return None
+    if len(grid) != 2 or not all(is_whole(size) and 1 <= size <= MOST for size in grid):
+        raise InputError(f"grid is {grid!r}; expected True, False or (rows, columns)")
+    return int(grid[0]), int(grid[1])
+
+
 def tabled(values: Pixels, shape: tuple[int, int] | None, fill: int | None) -> Pixels:
     """Return pictures (N, H, W) set into one, row by row."""
     count, height, width = values.shape
     columns = math.isqrt(count)
     rows, columns = shape or (-(-count // columns), columns)
+    if rows * columns * height * width > MOST_PIXELS:
+        raise InputError(f"a grid of {rows} x {columns} pictures of {width} x {height} is too large to draw")
     if count > rows * columns:
         raise InputError(f"{count} pictures do not fit into a grid of {rows} rows and {columns} columns")
     places = np.full((rows * columns, height, width), values.min() if fill is None else fill, np.uint8)

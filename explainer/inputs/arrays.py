@@ -11,6 +11,7 @@ from ..errors import InputError, did_you_mean
 from ..model.axes import sample_axes
 from ..model.graph import Graph, Input
 from ..model.sharing import alone
+from ..plain.checks import check_held
 from ..tensor import Array
 
 
@@ -112,11 +113,7 @@ def array_of(name: str, given: Any) -> Array:
     InputError
         No array of numbers can be made of it, or not all of its numbers count.
     """
-    if isinstance(given, np.ma.MaskedArray):
-        raise InputError(
-            f"the array for input {name!r} is masked, and a model knows no mask: "
-            "x.filled(value) says what stands in the hidden places"
-        )
+    check_held(f"the array for input {name!r}", given)
     try:
         array = np.asarray(given)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:

@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..errors import PreprocessError
+from ..errors import InputError, PreprocessError, shown
 from ..files import opened
-from ..plain.checks import is_whole
+from ..plain.checks import check_held, is_whole
 from ..plain.keywords import only_named
 from ..tensor import Array
 from .ranges import edges, numbers, one_of
@@ -149,17 +149,20 @@ class Preprocess:
             nothing says whether pixels are rescaled: libraries disagree on that default.
         """
         if not isinstance(where, str):
-            raise PreprocessError(f"where: a text for messages, not {where!r}")
+            raise PreprocessError(f"where: a text for messages, not {shown(where)}")
         if not isinstance(config, Mapping):
-            raise PreprocessError(f"{where}: expected a dict of keys and values, not {config!r}")
+            raise PreprocessError(f"{where}: expected a dict of keys and values, not {shown(config)}")
         try:
+            check_held("the dict", config)
             return cls(**fields_of(config))
-        except PreprocessError as error:
+        except (InputError, PreprocessError) as error:
             raise PreprocessError(f"{where}: {error}") from None
 
     @classmethod
     def from_metadata(cls, text: str, where: str = "the model's metadata") -> Preprocess:
         """Read the same from JSON text; anything but a JSON object is a `PreprocessError` too."""
+        if not isinstance(where, str):
+            raise PreprocessError(f"where: a text for messages, not {shown(where)}")
         try:
             config = json.loads(text)
         except (TypeError, ValueError, RecursionError) as error:
@@ -172,7 +175,7 @@ class Preprocess:
     def from_file(cls, path: str | os.PathLike[str]) -> Preprocess:
         """Read the same from a file of 1 MiB at most; an unreadable one is a `PreprocessError` too."""
         if not isinstance(path, str | os.PathLike):  # a number would be an open file
-            raise PreprocessError(f"preprocess: the path of a file, not {path!r}")
+            raise PreprocessError(f"preprocess: the path of a file, not {shown(path)}")
         try:
             with opened(path) as file:
                 content = file.read(MAX_CONFIG_BYTES + 1)
@@ -238,7 +241,7 @@ def reading(how: PreprocessLike | None, metadata: Mapping[str, str]) -> Callable
     elif isinstance(how, str | os.PathLike):
         found = Preprocess.from_file(how)
     else:
-        raise PreprocessError(f"preprocess: a Preprocess, a dict or the path of a file, not {how!r}")
+        raise PreprocessError(f"preprocess: a Preprocess, a dict or the path of a file, not {shown(how)}")
     return lambda: found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, PreprocessError
+from ..errors import InputError, PreprocessError, shown
 from ..plain.checks import is_number, is_whole
 
 MAX_EDGE = 16384
@@ -20,10 +20,10 @@ def edges(name: str, value: Any) -> tuple[int, int]:
     pair = (value, value) if is_whole(value) else value
     if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(map(is_whole, pair)):
         raise PreprocessError(
-            f"{name} is {value!r}; expected a whole number from 1 to {MAX_EDGE}, or height and width"
+            f"{name} is {shown(value)}; expected a whole number from 1 to {MAX_EDGE}, or height and width"
         )
     if not all(1 <= edge <= MAX_EDGE for edge in pair):
-        raise PreprocessError(f"{name} is {value!r}; expected 1 to {MAX_EDGE} pixels")
+        raise PreprocessError(f"{name} is {shown(value)}; expected 1 to {MAX_EDGE} pixels")
     return int(pair[0]), int(pair[1])
 
 
@@ -38,14 +38,14 @@ def numbers(name: str, value: Any, count: int) -> tuple[float, ...]:
     except OverflowError:  # a whole number beyond all floats
         floats = (math.nan,)
     if not all(map(math.isfinite, floats)):
-        raise PreprocessError(f"{name} is {value!r}; expected finite numbers")
+        raise PreprocessError(f"{name} is {shown(value)}; expected finite numbers")
     return floats
 
 
 def one_of(name: str, value: Any, choices: Iterable[Any]) -> None:
     """Refuse what is none of a few texts or numbers."""
     if not isinstance(value, str | int | np.integer) or not any(value == choice for choice in choices):
-        raise PreprocessError(f"{name} is {value!r}; expected one of {', '.join(map(str, choices))}")
+        raise PreprocessError(f"{name} is {shown(value)}; expected one of {', '.join(map(str, choices))}")
 
 
 def pixel_limit(value: Any) -> int:
@@ -57,5 +57,7 @@ def pixel_limit(value: Any) -> int:
         No whole number above 0.
     """
     if not (is_whole(value) and value > 0):
-        raise InputError(f"max_pixels is {value!r}; expected a whole number of pixels, such as {MAX_PIXELS}")
+        raise InputError(
+            f"max_pixels is {shown(value)}; expected a whole number of pixels, such as {MAX_PIXELS}"
+        )
     return int(value)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from .. import plugins
-from ..errors import RegistrationError, check_derived
+from ..errors import RegistrationError, check_derived, shown
 from ..model.operators import NOTHING_KNOWN, Facts, checked, known
 from .base import Layer
 from .kinds import KINDS, Kind
@@ -104,7 +104,7 @@ def kinds_of(layer: type[Layer]) -> tuple[Kind, ...]:
 def facts_of(operator: str) -> Facts:
     """What is known of an operator: by its layer's class, or where that is silent or absent by ourselves."""
     if not isinstance(operator, str):
-        raise RegistrationError(f"an operator's name is a text, such as 'Conv', not {operator!r}")
+        raise RegistrationError(f"an operator's name is a text, such as 'Conv', not {shown(operator)}")
     facts = REGISTRY[operator].facts if operator in REGISTRY else NOTHING_KNOWN
     return known(operator) if facts == NOTHING_KNOWN else facts
 

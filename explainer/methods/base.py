@@ -12,7 +12,7 @@ from ..composites import Composite
 from ..errors import CompositeError, InputError, TargetError
 from ..inputs.feeds import Batch, as_text
 from ..model.graph import Graph
-from ..plain.checks import is_whole
+from ..plain.checks import check_held, is_whole
 from ..plain.tables import html_table, text_table
 from ..plan import Plan, make_plan
 from ..rules import Stabilized, Zero
@@ -51,6 +51,10 @@ class Method:
     single: ClassVar[bool] = False
     elsewhere: ClassVar[bool] = False
     keeps: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        for option in fields(self):
+            check_held(option.name, getattr(self, option.name))
 
     def __call__(self, question: Question, progress: Progress | None = None) -> dict[str, Array]:
         """The attributions of the inputs that are explained, or of some of them.

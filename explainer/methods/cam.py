@@ -49,6 +49,7 @@ class GradCam(Method):
     signed: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.require(isinstance(self.tensor, str), f"tensor is a tensor's name, not {self.tensor!r}")
         self.require(
             is_one_of(self.upsampling, UPSAMPLING),

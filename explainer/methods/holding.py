@@ -25,6 +25,7 @@ class Holding(Method):
     hold: tuple[str, ...] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         given = self.hold
         if isinstance(given, str):  # as a command line has several
             given = tuple(filter(None, (name.strip() for name in given.split(","))))

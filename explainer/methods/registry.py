@@ -8,8 +8,9 @@ from typing import Any, TypeAlias, TypeVar
 
 from .. import composites, plugins
 from ..composites import Composite, CompositeLike
-from ..errors import InputError, RegistrationError, check_derived, check_name, folded, no_such
+from ..errors import InputError, RegistrationError, check_derived, check_name, folded, no_such, shown
 from ..inputs.preprocess import Preprocess
+from ..plain.checks import check_held
 from .base import Method
 from .cam import GradCam, GradCamPlusPlus
 from .deeplift import DeepLift
@@ -201,8 +202,10 @@ def get(name: str = "lrp", noise: NoiseLike = None, options: Mapping[str, Any] |
         No such method, or options that it does not take.
     """
     plugins.load()
+    check_held("options", options)
+    check_held("noise", noise)
     if not isinstance(options, Mapping | None) or not all(isinstance(one, str) for one in options or ()):
-        raise InputError(f"options: a dict of option -> value, not {options!r}")
+        raise InputError(f"options: a dict of option -> value, not {shown(options)}")
     given = dict(options or {})
     (name, preset), noise = spelled(name), spelled_noise(noise)
     refuse_unknown(name)
@@ -242,8 +245,10 @@ def _noise(noise: NoiseLike) -> tuple[str, dict[str, Any]]:
         return "", {}
     pair = (noise, {}) if isinstance(noise, str) else noise
     if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[1], Mapping):
-        raise InputError(f"noise: a name or (name, {{option: value}}), not {noise!r}")
+        raise InputError(f"noise: a name or (name, {{option: value}}), not {shown(noise)}")
     kind, options = pair
+    if not all(isinstance(name, str) for name in options):
+        raise InputError(f"noise: options go by their names, not {shown(options)}")
     if not isinstance(kind, str) or kind not in KINDS:
         raise InputError(f"noise: {no_such('kind', kind, KINDS)}")
     return kind, dict(options)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ..errors import InputError
+from ..errors import InputError, shown
 from ..plain.checks import several
 
 # An execution provider's name, or its name and options: ("CUDAExecutionProvider", {"device_id": 1}).
@@ -72,7 +72,7 @@ class Runtime:
 def _several(name: str, values: Any) -> tuple[Any, ...]:
     listed = () if values is None else several(values)
     if listed is None or isinstance(values, bytes):
-        raise InputError(f"{name}: a list, not {values!r}")
+        raise InputError(f"{name}: a list, not {shown(values)}")
     return listed
 
 
@@ -87,7 +87,8 @@ def _provider(provider: Any) -> Any:
         name, pairs = None, ()
     if not isinstance(name, str) or not name:
         raise InputError(
-            f"providers: {provider!r} is neither a name, such as 'CPUExecutionProvider', nor (name, options)"
+            f"providers: {shown(provider)} is neither a name, such as 'CPUExecutionProvider', nor "
+            "(name, options)"
         )
     return (name, pairs) if pairs else name
 
@@ -99,7 +100,7 @@ def _count(threads: Any) -> int:
         count = -1
     if not 0 <= count <= MOST_THREADS:
         raise InputError(
-            f"threads is {threads!r}; give a whole number from 1 to {MOST_THREADS}, or 0 for "
+            f"threads is {shown(threads)}; give a whole number from 1 to {MOST_THREADS}, or 0 for "
             "onnxruntime's choice"
         )
     return count
@@ -110,4 +111,4 @@ def _library(path: Any) -> str:
     try:
         return str(Path(os.fspath(path)).absolute())
     except TypeError:
-        raise InputError(f"custom_ops: {path!r} is not the path of a shared library") from None
+        raise InputError(f"custom_ops: {shown(path)} is not the path of a shared library") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from itertools import islice
 from typing import Any
 
@@ -12,6 +12,36 @@ import numpy as np
 from ..errors import InputError
 
 MOST = 1 << 20  # of anything that a caller lists: some iterators have no end
+HOLDING = (list, tuple, Mapping, np.ma.MaskedArray)
+DEEPEST = 16  # lists and dicts in one another: what goes deeper holds itself, or ends what walks into it
+
+
+def check_held(name: str, value: Any) -> None:
+    """Refuse what no value holds, however deep in lists and dicts: a masked array, and lists without end.
+
+    Of a masked array NumPy drops the mask in silence, so that the hidden numbers count.
+
+    Raises
+    ------
+    InputError
+    """
+    level = {id(value): value}
+    for _ in range(DEEPEST):
+        below: dict[int, Any] = {}
+        for one in level.values():
+            if isinstance(one, np.ma.MaskedArray):
+                raise InputError(
+                    f"{name} is masked, or holds what is, and nothing here knows a mask: a.filled(value) "
+                    "says what stands in the hidden places"
+                )
+            inside = (
+                one.values() if isinstance(one, Mapping) else one if isinstance(one, list | tuple) else ()
+            )
+            below |= {id(part): part for part in inside if isinstance(part, HOLDING)}
+        if not below:
+            return
+        level = below
+    raise InputError(f"{name}: a list or dict that holds itself, or more than {DEEPEST} in one another")
 
 
 def is_whole(value: Any) -> bool:

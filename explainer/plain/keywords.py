@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypedDict, TypeVar, cast
 
 from ..errors import InputError, near
+from .checks import check_held
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -45,7 +46,8 @@ def named(
 
 
 def only_named(said: Mapping[str, str] | None = None) -> Callable[[Function], Function]:
-    """Let a function, or a dataclass, refuse keywords that it does not take with an `InputError`.
+    """Let a function, or a dataclass, refuse keywords that it does not take with an `InputError`, and what
+    no value holds: see `check_held`.
 
     Its signature stays what it is, for editors and type checkers.
 
@@ -67,11 +69,14 @@ def only_named(said: Mapping[str, str] | None = None) -> Callable[[Function], Fu
 
 
 def _checked(function: Callable[..., Any], name: str, elsewhere: Mapping[str, str]) -> Callable[..., Any]:
-    known = [parameter for parameter in inspect.signature(function).parameters if parameter != "self"]
+    parameters = list(inspect.signature(function).parameters)
+    known = [parameter for parameter in parameters if parameter != "self"]
 
     @functools.wraps(function)
     def called(*values: Any, **given: Any) -> Any:
         refuse_unknown(name, given, known, elsewhere)
+        for parameter, value in (*zip(parameters, values, strict=False), *given.items()):
+            check_held(parameter, value)
         return function(*values, **given)
 
     return called

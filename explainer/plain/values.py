@@ -8,6 +8,8 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
+from .checks import check_held
+
 K = TypeVar("K")
 V_co = TypeVar("V_co", covariant=True)
 
@@ -84,7 +86,18 @@ def _made(kind: Callable[..., Any], said: Mapping[str, Any]) -> Any:
 
 
 def frozen(value: Any) -> Any:
-    """The value as it cannot change any more: lists as tuples, dicts and arrays as copies."""
+    """The value as it cannot change any more: lists as tuples, dicts and arrays as copies.
+
+    Raises
+    ------
+    InputError
+        See `check_held`.
+    """
+    check_held("what is given", value)
+    return _frozen(value)
+
+
+def _frozen(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         value = value.copy()
         value.setflags(write=False)
@@ -92,8 +105,8 @@ def frozen(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):
-        return FrozenDict({name: frozen(one) for name, one in value.items()})
-    return tuple(map(frozen, value)) if isinstance(value, list | tuple) else value
+        return FrozenDict({name: _frozen(one) for name, one in value.items()})
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
 def identity(value: Any) -> Any:

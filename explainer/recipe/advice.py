@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from types import EllipsisType
 from typing import Any
 
+import numpy as np
+
+from .. import rules
 from ..canonizers import in_training
 from ..errors import ExplainerError, ModelError, UnsupportedError, Way
 from ..inputs.feeds import layout_of
@@ -15,9 +19,10 @@ from ..layers import REGISTRY, facts_of
 from ..methods.asking import askable
 from ..model.graph import Graph
 from ..model.node import Node, input_of
-from ..plain.values import written
+from ..plain.values import FrozenDict, written
+from ..rules import Rule
 from ..targets import Ask, Labels, resolve_target
-from ..text import printable
+from ..text import LONGEST, printable
 from .recipe import Recipe
 
 RUNTIME = {"providers", "threads", "custom_ops"}  # what an explainer is given, and `explain` is not
@@ -172,9 +177,9 @@ class Asked:
         target = said.pop("target", self.ask.target)
         source = self.graph.source.path
         first = "model" if source is None else repr(str(source))
-        how = [f"{name}={written(value)}" for name, value in said.items()]
+        how = [f"{name}={_in_python(name, value)}" for name, value in said.items()]
         how += [f"{name}={name}" for name in self.given]
-        what = [] if target == Ask().target else [f"target={written(target)}"]
+        what = [] if Ask(target) == Ask() else [f"target={_in_python('target', target)}"]
         if RUNTIME.isdisjoint(self.given):
             call = f"explainer.explain({', '.join([first, 'image', *what, *how])})"
         else:
@@ -205,3 +210,31 @@ def keeps_state(node: Node, graph: Graph) -> bool:
         and 0 < node.attributes.get("momentum", 0.9) < 1
         and any(graph.is_constant(node.operand(place)) for place in (3, 4))
     )
+
+
+def _in_python(name: str, value: Any) -> str:
+    """A value as an argument; by the parameter's own name where it is long, or has no literal."""
+    text = written(_as_text(value)) if _has_literal(value) else name
+    return text if len(text) <= LONGEST else name
+
+
+def _has_literal(value: Any) -> bool:
+    """Whether a value can be written where nothing but `np` and Python's own names is known."""
+    if isinstance(value, Mapping):
+        return all(map(_has_literal, (*value, *value.values())))
+    if isinstance(value, tuple):
+        return all(map(_has_literal, value))
+    plain = isinstance(value, str | int | float | slice | np.ndarray | EllipsisType | None)
+    return plain or (isinstance(value, Rule) and _as_text(value) is not value)
+
+
+def _as_text(value: Any) -> Any:
+    """The same with rules as the text that makes them again, where it does."""
+    if isinstance(value, Mapping):
+        return FrozenDict({name: _as_text(one) for name, one in value.items()})
+    if isinstance(value, tuple):
+        return tuple(map(_as_text, value))
+    if isinstance(value, Rule):
+        with suppress(ExplainerError):
+            return str(value) if rules.parse(str(value)) == value else value
+    return value

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..composites import Composite, Dialect
 from ..composites.files import is_file, read_composite
-from ..errors import CompositeError, InputError, TargetError
+from ..errors import CompositeError, InputError, TargetError, shown
 from ..plain.checks import is_whole, several
 from ..plain.values import frozen
 
@@ -24,17 +24,17 @@ def check_kinds(method: Any, noise: Any, composite: Any, dialect: Any, eps: Any)
     InputError, CompositeError
     """
     if not isinstance(method, str):
-        raise InputError(f"no method {method!r}: a method's name is a text")
+        raise InputError(f"no method {shown(method)}: a method's name is a text")
     name = noise[0] if isinstance(noise, tuple) and noise else noise
     if not (name is None or isinstance(name, str)):
-        raise InputError(f"noise: a name or (name, {{option: value}}), not {noise!r}")
+        raise InputError(f"noise: a name or (name, {{option: value}}), not {shown(noise)}")
     if not isinstance(composite, (str, os.PathLike, tuple, Mapping, Composite, type(None))):
-        raise CompositeError(f"no composite {composite!r}: a name, a file, a dict or a Composite")
+        raise CompositeError(f"no composite {shown(composite)}: a name, a file, a dict or a Composite")
     if not isinstance(dialect, str | Dialect | None):
-        raise CompositeError(f"no dialect {dialect!r}: a dialect's name is a text")
+        raise CompositeError(f"no dialect {shown(dialect)}: a dialect's name is a text")
     # Whether it is finite and positive, its rule says.
     if eps is not None and not (is_whole(eps) or isinstance(eps, float | np.floating)):
-        raise CompositeError(f"epsilon: eps must be a positive number, not {eps!r}")
+        raise CompositeError(f"epsilon: eps must be a positive number, not {shown(eps)}")
 
 
 def frozen_composite(composite: Any) -> Any:
@@ -56,7 +56,7 @@ def frozen_rules(rules: Any) -> Any:
         rules = rules.items()
     listed = None if isinstance(rules, bytes | np.ndarray) else several(rules)
     if listed is None:
-        raise CompositeError(f"rules are {{selector: rule}}, pairs or 'SELECTOR=RULE', not {rules!r}")
+        raise CompositeError(f"rules are {{selector: rule}}, pairs or 'SELECTOR=RULE', not {shown(rules)}")
     return frozen(listed)
 
 
@@ -66,5 +66,5 @@ def frozen_keep(keep: Any) -> Any:
         return keep if keep == "all" else (keep,)
     names = None if isinstance(keep, bytes) else several(keep)
     if names is None or not all(isinstance(name, str) for name in names):
-        raise TargetError(f"keep: tensor names or 'all', not {keep!r}")
+        raise TargetError(f"keep: tensor names or 'all', not {shown(keep)}")
     return tuple(sorted(names)) if isinstance(keep, set | frozenset) else names

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 from .. import methods, plugins
 from ..composites import Composite, CompositeLike, RulesLike
-from ..errors import CompositeError, InputError, near
+from ..errors import CompositeError, InputError, near, shown
 from ..inputs.feeds import as_asked, as_text
 from ..inputs.preprocess import Preprocess
 from ..methods import Method, NoiseLike
@@ -69,7 +69,7 @@ class Recipe(ByValue):
         check_kinds(self.method, self.noise, self.composite, self.dialect, self.eps)
         options = FrozenDict() if self.options is None else self.options
         if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
-            raise InputError(f"options: a dict of option -> value, not {self.options!r}")
+            raise InputError(f"options: a dict of option -> value, not {shown(self.options)}")
         method, preset = methods.spelled(self.method)
         if preset and self.composite is not None:
             raise CompositeError(
@@ -124,7 +124,7 @@ class Recipe(ByValue):
         """
         plugins.load()
         if not isinstance(how, Mapping) or not all(isinstance(name, str) for name in how):
-            raise InputError(f"how: a dict of keyword -> value, not {how!r}")
+            raise InputError(f"how: a dict of keyword -> value, not {shown(how)}")
         said = dict(how)
         recipe = said.pop("recipe", None)
         method, options = said.get("method", "lrp"), said.pop("options", None)
@@ -136,7 +136,7 @@ class Recipe(ByValue):
         if recipe is None:
             return given
         if not isinstance(recipe, Recipe):
-            raise InputError(f"recipe: an explainer.Recipe, not {recipe!r}")
+            raise InputError(f"recipe: an explainer.Recipe, not {shown(recipe)}")
         if beside := [name for name, value in how.items() if name != "recipe" and value is not None]:
             raise InputError(
                 f"recipe: it says how; {', '.join(beside)} beside it: recipe.replace(...) makes another"
@@ -172,7 +172,9 @@ class Recipe(ByValue):
         InputError, CompositeError, PreprocessError
         """
         if not callable(preprocess):
-            raise InputError(f"preprocess: a function that returns a Preprocess or None, not {preprocess!r}")
+            raise InputError(
+                f"preprocess: a function that returns a Preprocess or None, not {shown(preprocess)}"
+            )
         asked = methods.get(self.method, self.noise, self.options)
         if not asked.method.walks:
             self._refuse_rules()
@@ -239,7 +241,8 @@ class Recipe(ByValue):
     def keywords(self) -> dict[str, Any]:
         """Whatever is not as it is by default, as keywords of `explain`: options by their own names."""
         said = self._said()
-        return {**said, **said.pop("options", {})}
+        options = said.pop("options", {})
+        return {**said, **options}
 
     @property
     def backends(self) -> Backends:

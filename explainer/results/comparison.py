@@ -118,8 +118,11 @@ def _array(name: object, value: Any) -> Array:
         array = np.asarray(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"compare: {name!r} is no array: {error}") from None
-    if array.dtype.kind not in "fiub" or isinstance(value, np.ma.MaskedArray):
-        raise InputError(f"compare: {name!r} is no array of numbers: {type(value).__name__} of {array.dtype}")
+    if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
+        what = (
+            "NaN or infinity in it" if array.dtype.kind == "f" else f"{type(value).__name__} of {array.dtype}"
+        )
+        raise InputError(f"compare: {name!r} is no array of finite numbers: {what}")
     return array
 
 
@@ -131,7 +134,10 @@ def _difference(name: str, a: Array, b: Array, top: float) -> Difference:
     samples = a.shape[0] if a.ndim else 1
     a, b = (value.astype(np.float64).reshape(samples, -1) for value in (a, b))
     largest = np.abs(b).max(axis=1)
-    gap = np.abs(a - b).max(axis=1)
+    with np.errstate(over="ignore"):
+        gap = np.abs(a - b).max(axis=1)
+    # Of maps near the end of the number range no square is a number: the cosine is that of their shapes.
+    a, b = (value / _largest(value) for value in (a, b))
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.where(gap == 0, 0.0, gap / largest)
         norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
@@ -140,3 +146,9 @@ def _difference(name: str, a: Array, b: Array, top: float) -> Difference:
     ranks = [np.argsort(-value, axis=1, kind="stable")[:, :count] for value in (a, b)]
     shared = [len(np.intersect1d(one, other)) / count for one, other in zip(*ranks, strict=True)]
     return Difference(float(error.max()), float(cosine.min()), float(np.mean(shared)))
+
+
+def _largest(values: Array) -> Array:
+    """The largest amount of each sample, (N, 1); 1 where all are 0."""
+    largest = np.abs(values).max(axis=1, keepdims=True)
+    return np.where(largest == 0, 1.0, largest)

@@ -14,7 +14,7 @@ import numpy as np
 from ..drawing.options import Drawing
 from ..errors import InputError
 from ..files import Files
-from ..plain.checks import is_whole
+from ..plain.checks import check_held, is_whole
 from ..plain.keywords import check_known, named, only_named
 from ..plain.tables import html_table, text_table
 from ..tensor import Array
@@ -163,6 +163,7 @@ class Explanation:
     def remark(self, sample: int = 0) -> str:
         """What its map has to be read with, in one line: that it is 0 everywhere, or all rounding, or that
         biases, epsilon or conditions took nearly all of the relevance. "" if there is nothing of the kind."""
+        self._check_sample(sample)
         return remark_on(self, sample)
 
     def rival(self, sample: int = 0) -> str:
@@ -171,6 +172,7 @@ class Explanation:
         return "" if self.against is None else self._name(self.against[sample])
 
     def _check_sample(self, sample: int) -> None:
+        check_held("sample", sample)
         if not is_whole(sample) or not 0 <= sample < len(self.start):
             raise InputError(f"sample {sample!r} is not one of the {len(self.start)} that were explained")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..drawing.grids import Cell, draw_grid
 from ..drawing.options import Colouring
 from ..errors import InputError
-from ..plain.checks import several
+from ..plain.checks import check_held, several
 from ..plain.keywords import check_known, named
 from .explanation import Explanation
 from .remarks import whole_of
@@ -70,6 +70,9 @@ def grid(
         otherwise as `render`.
     """
     check_known("grid", options, Colouring, *OWN)
+    own = (maps, columns, titles, title, scale, style, colorbar, min_size)
+    for name, value in (*zip(("maps", *OWN), own, strict=True), *options.items()):
+        check_held(name, value)
     alone = isinstance(maps, Explanation) or (hasattr(maps, "convert") and hasattr(maps, "size"))  # a picture
     items = (maps,) if alone else several(maps)
     if items is None or isinstance(maps, str | bytes | bytearray | Mapping):

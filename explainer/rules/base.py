@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..errors import CompositeError
+from ..errors import CompositeError, shown
 from ..tensor import Value, by_sign, negative, positive
 from .relevance import Handed, Relevance, Stabilizer, Stable
 
@@ -122,14 +122,14 @@ class Stabilized(Rule):
         names = tuple(given) if isinstance(given, tuple | list | frozenset) else (given,)
         self.require(
             all(isinstance(name, str) and name == "bias" for name in names),
-            f"zero_params can be 'bias', not {', '.join(map(str, names))}: without weights nothing goes on",
+            f"zero_params can be 'bias', not {shown(given)}: without weights nothing goes on",
         )
         object.__setattr__(self, "zero_params", names)
 
     def number(self, name: str, expected: str = "a number") -> float:
         """A parameter that has to be a finite number; one of another library's becomes Python's."""
         value = getattr(self, name)
-        self.require(is_finite(value), f"{name} must be {expected}, not {value!r}")
+        self.require(is_finite(value), f"{name} must be {expected}, not {shown(value)}")
         if not isinstance(value, int | float):
             object.__setattr__(self, name, float(value))
         return float(value)
@@ -139,7 +139,7 @@ class Stabilized(Rule):
         for name in names:
             value = getattr(self, name)
             is_flag = type(value).__name__ in ("bool", "bool_", "int") and value in (0, 1)
-            self.require(is_flag, f"{name} must be True or False, not {value!r}")
+            self.require(is_flag, f"{name} must be True or False, not {shown(value)}")
 
     def require(self, condition: bool, reason: str) -> None:
         """Refuse a parameter, with the reason."""

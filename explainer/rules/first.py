@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from ..errors import shown
 from ..tensor import Bundle, Value, negative, ones_like, per_channel, positive
 from .base import Stabilized, is_finite
 from .relevance import Division, Handed, Relevance
@@ -41,7 +42,7 @@ class ZBox(Stabilized):
             ends = value if isinstance(value, tuple | list) else (value,)
             self.require(
                 len(ends) > 0 and all(map(is_finite, ends)),
-                f"{name} must be a finite number, or one per channel, not {value!r}",
+                f"{name} must be a finite number, or one per channel, not {shown(value)}",
             )
             plain = tuple(map(float, ends)) if isinstance(value, tuple | list) else float(value)
             object.__setattr__(self, name, plain)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ..errors import CompositeError
+from ..errors import CompositeError, shown
 from ..tensor import Relu, Sigmoid, Value, sum_to
 from .base import Rule, is_finite
 from .linear import Norm
@@ -132,7 +132,7 @@ class BetaSmooth(Rule):
 
     def __post_init__(self) -> None:
         if not (is_finite(self.beta) and self.beta > 0):
-            raise CompositeError(f"beta_smooth: beta must be positive, not {self.beta!r}")
+            raise CompositeError(f"beta_smooth: beta must be positive, not {shown(self.beta)}")
         object.__setattr__(self, "beta", float(self.beta))
 
     def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:

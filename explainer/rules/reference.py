@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ..errors import CompositeError
+from ..errors import CompositeError, shown
 from ..tensor import Abs, Max, Value, Where
 from .base import Rule, is_finite
 from .relevance import Handed, Relevance
@@ -35,7 +35,7 @@ class Rescale(Rule):
 
     def __post_init__(self) -> None:
         if not (is_finite(self.eps) and self.eps > 0):
-            raise CompositeError(f"rescale: eps must be positive, not {self.eps!r}")
+            raise CompositeError(f"rescale: eps must be positive, not {shown(self.eps)}")
 
     def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
         other = layer.reference

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from ..errors import CompositeError, RegistrationError, check_derived, check_name, folded, no_such
+from ..errors import CompositeError, RegistrationError, check_derived, check_name, folded, no_such, shown
 from .base import Rule
 from .first import Flat, WSquare, ZBox
 from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zero, ZPlus
@@ -104,7 +104,9 @@ def parse(text: str | Rule) -> Rule:
     """
     if isinstance(text, Rule):
         return text
-    name, _, rest = str(text).strip().partition(":")
+    if not isinstance(text, str):
+        raise CompositeError(f"no rule '{shown(text)}': a rule is a text, such as 'zplus', or a Rule")
+    name, _, rest = text.strip().partition(":")
     if folded(name) not in FOLDED:
         alias, _, parameters = ALIASES.get(key_of(name), key_of(name)).partition(":")
         if folded(alias) not in FOLDED:

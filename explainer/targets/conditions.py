@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..errors import TargetError
+from ..plain.checks import check_held
 from ..tensor import Array
 from .regions import Region, parse_entries
 from .selection import Selection
@@ -146,6 +147,8 @@ def paired(
     TargetError
         There are as many as neither, or one of both is no list.
     """
+    check_held("targets", targets)
+    check_held("conditions", conditions)
     listed = isinstance(targets, Sequence) or (isinstance(targets, np.ndarray) and targets.ndim > 0)
     if isinstance(targets, str | bytes) or not listed:
         raise TargetError(f"targets: a list of targets, such as [{targets!r}], not one alone")

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..errors import InputError, ModelError, TargetError, did_you_mean
+from ..errors import InputError, ModelError, TargetError, did_you_mean, shown
 from ..model.graph import Graph
 from ..plain.checks import is_whole
 from ..plain.values import FrozenDict
@@ -94,7 +94,7 @@ def labels_given(labels: LabelsLike) -> Names:
     if pairs is None:
         raise InputError(
             f"{where}: a list of class names, a dict of index -> name, or the path of a file of them, "
-            f"not {held!r}"
+            f"not {shown(held)}"
         )
     found = {_index(index, where): _name(label, where) for index, label in pairs}
     if len(found) != len(pairs):
@@ -120,7 +120,7 @@ def _index(index: Any, where: str) -> int:
         return int(index)
     if isinstance(index, str) and re.fullmatch(r"[0-9]{1,18}", index):
         return int(index)
-    raise InputError(f"{where}: a dict's keys are the classes' indices, not {index!r}")
+    raise InputError(f"{where}: a dict's keys are the classes' indices, not {shown(index)}")
 
 
 def _name(label: Any, where: str) -> str:
@@ -129,7 +129,7 @@ def _name(label: Any, where: str) -> str:
         synset, name = label
         label = name if re.fullmatch(r"n\d+", synset) else label
     if not isinstance(label, str):
-        raise InputError(f"{where}: a class name is a text, not {label!r}")
+        raise InputError(f"{where}: a class name is a text, not {shown(label)}")
     return str(label)
 
 

@@ -224,4 +224,6 @@ def _index(index: Any, labels: Labels | None, name: str) -> Index:
         return Region.of(name, array)
     if array.dtype.kind not in "iu" or array.ndim > 1:
         raise TargetError(f"target: an index is a whole number, or one per sample, not {index!r}")
+    if array.size and int(array.max()) >= 1 << 63:
+        raise TargetError(f"target: no output has {int(array.max())} values")
     return int(array) if array.ndim == 0 else array.astype(np.int64)

@@ -146,14 +146,14 @@ def own_name():
     ("canonizers", "message"),
     [
         (("batchnrom",), "no canonizer 'batchnrom'; did you mean 'batchnorm'"),
-        ((BatchNorm,), "no canonizer <class"),
+        ((BatchNorm,), "a tuple of names or Canonizer objects, not .<class"),
         ("batchnorm", "a tuple of names or Canonizer objects, not 'batchnorm'"),
         (True, "a tuple of names or Canonizer objects, not True"),
     ],
 )
 def test_what_is_no_canonizer_is_refused(canonizers, message):
-    composite = replace(composites.get("epsilon"), canonizers=canonizers)
     with pytest.raises(CompositeError, match=message):
+        composite = replace(composites.get("epsilon"), canonizers=canonizers)
         Explainer(net(), composite=composite).plan  # noqa: B018
 
 
