@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from onnx import numpy_helper
 from PIL import Image
+from versions import before
 
 from explainer.cli import main
 
@@ -63,6 +64,14 @@ def folder(tmp_path, monkeypatch):
 
 def run(*arguments: str) -> Result:
     result = CliRunner().invoke(main, arguments)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def parted(*arguments: str) -> Result:
+    """As `run`, the two streams apart, which click before 8.2 has to be asked for."""
+    apart = {"mix_stderr": False} if before("click", "8.2") else {}
+    result = CliRunner(**apart).invoke(main, arguments)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
 

@@ -57,7 +57,7 @@ def test_a_pickled_explainer_of_a_file_names_it_and_refuses_another(tmp_path):
     with pytest.raises(ModelError, match=r"net\.onnx is not the file that it was when this was pickled"):
         pickle.loads(kept)
     path.unlink()
-    with pytest.raises(ModelError, match=r"net\.onnx is not the file"):
+    with pytest.raises(ModelError, match=r"net\.onnx, which this was pickled with, is not there"):
         pickle.loads(kept)
 
 

@@ -59,6 +59,10 @@ class Occlusion(Perturbing):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.require(
+            self.groups is None or self.window is self.stride is None,
+            "groups say what is hidden together, window and stride mean nothing beside them: give one or the other",
+        )
         for option, value in (("window", self.window), ("stride", self.stride)):
             for one in value.values() if isinstance(value, Mapping) else (value,):
                 sizes: tuple[Any, ...] = tuple(one) if isinstance(one, tuple | list) else (one,)

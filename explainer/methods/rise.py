@@ -67,6 +67,10 @@ class Rise(Perturbing):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require_whole("n_masks")
+        self.require(
+            self.groups is None or self.cells is None,
+            "groups say what is hidden together, cells mean nothing beside them: give one or the other",
+        )
         if self.cells is not None:
             self.require_whole("cells")
         self.require_whole("seed", least=0)

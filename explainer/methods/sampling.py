@@ -102,7 +102,7 @@ class Sampling(Holding):
         return mean
 
     def shifts(self, trace: Trace) -> Values:
-        """What is taken off the values in a file, by input name, where `finish` does not change by it.
+        """What is added to the values in a file, by input name, where `finish` does not change by it.
 
         A file sums in float32: the variance of values that hardly differ would be lost in their squares.
         """
@@ -140,7 +140,7 @@ class Sampling(Holding):
             answers, found = ask({**held, **points}), {}
             for name, x in inputs.items():
                 value = self.value(x, origins[name], rows[name], points[name], answers[name])
-                value = value - shifts[name] if name in shifts else value
+                value = value + shifts[name] if name in shifts else value
                 found[name] = {"mean": value} | ({"square": value * value} if self.squares else {})
             return found
 

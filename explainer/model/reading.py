@@ -115,6 +115,8 @@ class Source:
 def _again(model: bytes | str, title: str, stamps: Mapping[Path, tuple[int, int]]) -> Source:
     """A pickled model read again: a file by its name, if it is still the same."""
     for file, stamp in stamps.items():
+        if not file.exists():
+            raise ModelError(f"{title}: {file}, which this was pickled with, is not there: it is read anew")
         if _stamp(file) != stamp:
             raise ModelError(
                 f"{title}: {file} is not the file that it was when this was pickled; load it anew"

@@ -11,6 +11,8 @@ from .explained import Explained
 
 # Less of the relevance than this in a map is said beside it.
 LITTLE = 0.1
+# More than this, of either sign, is said too: biases or ε gave it, and the amounts measure nothing.
+MUCH = 10
 # Score methods subtract scores, whose own rounding moved maps of constant models by half an ulp of the score;
 # a model's sums add a few.
 ULPS = 4
@@ -24,6 +26,11 @@ def remark_on(explanation: Explained, sample: int) -> str:
     if rounding := _rounding(explanation, sample):
         return f"{_which(explanation)} is 0 everywhere{rounding}"
     kept = float(explanation.conserved[sample])
+    if MUCH < abs(kept) < math.inf:
+        return (
+            f"{kept:.3g} times the target's relevance reaches the input, and biases or epsilon make up for "
+            "it: places can be compared, amounts say nothing of the score"
+        )
     if not abs(kept) < LITTLE:
         return ""
     taken = [

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner
-from command_line import FLAGS, NAMES, PREPROCESSING, TINY, fails, folder, run, tiny
+from command_line import FLAGS, NAMES, PREPROCESSING, TINY, fails, folder, parted, run, tiny
 from PIL import Image
 
 import explainer
@@ -111,7 +111,7 @@ def test_a_result_stays_its_images_when_the_folder_grows(folders):
         Image.fromarray(np.full((8, 8, 3), shade, np.uint8)).save(path)
 
     def scores(*images):
-        result = run("explain", "full.onnx", *images, "-o", "maps", "--json", "--skip-existing")
+        result = parted("explain", "full.onnx", *images, "-o", "maps", "--json", "--skip-existing")
         return {
             line["written"][0]: (line["image"], line["score"])
             for line in map(json.loads, result.stdout.splitlines())

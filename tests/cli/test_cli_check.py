@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from building import parse
-from command_line import FLAGS, TINY, fails, folder, run, tiny
+from command_line import FLAGS, TINY, fails, folder, parted, run, tiny
 
 import explainer
 
@@ -41,7 +41,7 @@ def objects(*arguments, code):
 
 
 def test_one_bad_file_does_not_stop_the_others():
-    result = run("check", "text.onnx", "full.onnx", "none.onnx", "odd.onnx", "bare.onnx")
+    result = parted("check", "text.onnx", "full.onnx", "none.onnx", "odd.onnx", "bare.onnx")
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
     assert lines[0].startswith("text.onnx: not an ONNX model")
@@ -54,7 +54,7 @@ def test_one_bad_file_does_not_stop_the_others():
 
 
 def test_the_whole_table_of_one_that_cannot_be_explained():
-    result = run("check", "odd.onnx")
+    result = parted("check", "odd.onnx")
     assert result.exit_code == 1
     header, _, _, *rows = result.stdout.splitlines()
     assert header == "odd.onnx: cannot be explained"

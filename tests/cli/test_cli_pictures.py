@@ -1,7 +1,7 @@
 """Pictures that are none, too many in one file, or too large, on the command line."""
 
 import pytest
-from command_line import PHOTO, fails, folder, run
+from command_line import PHOTO, fails, folder, parted, run
 from PIL import Image
 
 __all__ = ["folder"]  # an automatic fixture: importing it is using it
@@ -11,7 +11,7 @@ __all__ = ["folder"]  # an automatic fixture: importing it is using it
 def test_a_warning_is_one_line_without_the_code_that_it_comes_from():
     frames = [Image.new("RGB", (9, 9), colour) for colour in ("red", "blue")]
     frames[0].save("moving.gif", save_all=True, append_images=frames[1:])
-    result = run("explain", "full.onnx", "moving.gif", "-o", "map.png")
+    result = parted("explain", "full.onnx", "moving.gif", "-o", "map.png")
     assert result.exit_code == 0
     assert result.stderr == "Warning: moving.gif holds several pictures: the first one is explained\n"
 

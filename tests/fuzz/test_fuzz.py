@@ -5,6 +5,7 @@ import os
 import pytest
 from fuzzing import Worker
 from kinds import KINDS
+from versions import before
 
 BLOCK = 25
 
@@ -31,6 +32,8 @@ def worker():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="limits of time and memory are those of POSIX systems")
 def test_nothing_foreign_nothing_wrong_no_hang(block, worker):
     kind, first = block
+    if kind == "models" and before("onnxruntime", "1.25"):
+        pytest.skip("this onnxruntime ends the process on some of them")
     found = [worker.ask(kind, seed) for seed in range(first, first + BLOCK)]
     assert {answer["status"] for answer in found} <= {"answered", "refused"}, [
         answer for answer in found if answer["status"] == "fault"

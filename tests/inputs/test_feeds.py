@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from building import parse, rng
 from PIL import Image
+from versions import before
 
 import explainer
 from explainer import Explainer, InputError, Preprocess, PreprocessError, explain
@@ -66,6 +67,7 @@ def test_what_is_beyond_a_float_is_refused(dtype):
             explain(taking(dtype), np.array([[value, 0, 1]], dtype))
 
 
+@pytest.mark.skipif(before("onnxruntime", "1.25"), reason="this onnxruntime has no Cast from some of them")
 def test_types_that_cannot_be_fed_are_named():
     for kind in ("int4", "uint4", "bfloat16", "string"):
         model = parse(f"g ({kind}[N,3] x) => (float[N,3] y) {{ y = Cast<to=1>(x) }}")

@@ -228,3 +228,12 @@ def test_what_is_drawn_is_the_amount_of_a_place():
         found.heatmap()
     model, feeds, options, _, _, _ = of("steps that come before the samples")
     explain(model, feeds, target=1, method="occlusion", **options).heatmap(1)
+
+
+@pytest.mark.parametrize(
+    ("method", "option"), [("occlusion", "window"), ("occlusion", "stride"), ("rise", "cells")]
+)
+def test_what_groups_make_mean_nothing_is_refused_beside_them(method, option):
+    model = parse("g (float[N,4] x) => (float[N,2] y) { y = MatMul (x, w) }", w=np.ones((4, 2)))
+    with pytest.raises(InputError, match="give one or the other"):
+        explain(model, np.ones((1, 4), np.float32), method=method, groups=[0, 0, 1, 1], **{option: 2})

@@ -5,6 +5,7 @@ import onnx
 import pytest
 from building import parse, relative, rng, run
 from onnx import TensorProto, helper, numpy_helper
+from versions import before
 
 from explainer import ModelError, compile, explain
 from explainer.model.graph import Graph
@@ -227,7 +228,9 @@ def leaky(change) -> onnx.ModelProto:
     ],
 )
 def test_nodes_are_as_their_schema_has_them(lines, parts):
-    lines = lines.replace("(x, )", '(x, "")') if "(x, )" in lines else lines
+    if "(x, )" in lines and before("onnx", "1.18"):
+        pytest.skip("this onnx cannot parse an operand that is left out")
+    lines = lines.replace("(x, )", '(x, "")')
     refused(parse(f'<ir_version: 8, opset_import: ["" : 13]> {body(lines)}', k=np.array([1]), w=W), *parts)
 
 

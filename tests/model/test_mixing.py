@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from building import parse, rng, run
+from versions import before
 
 from explainer.model.graph import Graph
 from explainer.model.mixing import mixing
@@ -83,6 +84,8 @@ def test_samples_that_are_apart(body):
 
 @pytest.mark.parametrize("body", TOGETHER)
 def test_samples_that_meet(body):
+    if "LayerNormalization <axis=0>" in body and before("onnxruntime", "1.25"):
+        pytest.skip("this onnxruntime wants a scale for every value")
     assert apart(net(body)) > 1e-3
     found = mixing(Graph.load(net(body)))
     assert found is not None and found.is_sure

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 from building import parse, rng, run
+from versions import before
 
 from explainer import Explainer, compile
 
@@ -82,6 +83,9 @@ def test_a_long_chain_is_planned_and_walked_without_recursion(operator, shallow)
         assert explanation.relevance.sum() == pytest.approx(explanation.score[0], rel=1e-3)
 
 
+@pytest.mark.skipif(
+    before("onnxruntime", "1.25"), reason="this onnxruntime fuses slices into nodes of one name"
+)
 def test_halves_swapped_many_times_are_one_path_each(shallow):
     net, x = ladder(200), np.ones((1, 4), np.float32)
     explanation = Explainer(net, eps=1e-9).explain(x, target=0)

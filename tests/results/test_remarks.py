@@ -48,6 +48,20 @@ def test_a_map_that_the_biases_took_says_so_everywhere():
     assert noted.height > plain.height and noted.width == plain.width
 
 
+def test_a_map_of_far_more_than_the_score_says_so():
+    least, most = -10.0, 0.0  # of the bias: where the score is a hundredth of what it is without
+    for _ in range(60):
+        middle = (least + most) / 2
+        score = float(explained(net(bias=middle)).score[0])
+        least, most = (middle, most) if score < 0.01 * float(explained(net()).score[0]) else (least, middle)
+    found = explained(net(bias=most))
+    assert found.conserved[0] > 10
+    assert found.remark().startswith(
+        f"{found.conserved[0]:.3g} times the target's relevance reaches the input"
+    )
+    assert explained(net(bias=1e-3)).remark() == ""
+
+
 def test_a_map_that_holds_its_relevance_has_no_remark():
     found = explained(net())
     assert found.remark() == "" and found.to_dict()["remarks"] == [None]
