@@ -61,7 +61,7 @@ class Occlusion(Perturbing):
         super().__post_init__()
         self.require(
             self.groups is None or self.window is self.stride is None,
-            "groups say what is hidden together, window and stride mean nothing beside them: give one or the other",
+            "groups say what is hidden together, window and stride mean nothing there: give one or the other",
         )
         for option, value in (("window", self.window), ("stride", self.stride)):
             for one in value.values() if isinstance(value, Mapping) else (value,):

@@ -69,7 +69,7 @@ class Rise(Perturbing):
         self.require_whole("n_masks")
         self.require(
             self.groups is None or self.cells is None,
-            "groups say what is hidden together, cells mean nothing beside them: give one or the other",
+            "groups say what is hidden together, cells mean nothing there: give one or the other",
         )
         if self.cells is not None:
             self.require_whole("cells")

@@ -31,7 +31,6 @@ BITS = {
     for name, bits in {
         **{"INT4": 4, "UINT4": 4, "FLOAT4E2M1": 4, "INT2": 2, "UINT2": 2},
         **{"FLOAT6E2M3": 6, "FLOAT6E3M2": 6},
-        "BFLOAT16": 16,  # onnx before 1.19 has it as NumPy's float32
     }.items()
     if hasattr(TensorProto, name)
 }

@@ -244,6 +244,9 @@ def test_data_that_changes_after_it_was_read_is_noticed(made, home):
         explainer.explain(X, target=2)
 
 
+@pytest.mark.skipif(
+    before("onnx", "1.19"), reason="this onnx has bfloat16 as float32, and the file is refused"
+)
 def test_numbers_that_numpy_has_no_type_for(home):
     halves = numpy_helper.from_array(W.astype(np.float32), "w")
     halves.data_type, halves.raw_data = (
