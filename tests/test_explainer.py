@@ -163,3 +163,9 @@ def test_a_recipe_and_its_preprocessing_are_apart():
         Explainer(net(), recipe=recipe, preprocess=Preprocess(scale=scale)).composite.box for scale in (1, 2)
     ]
     assert [(box.low, box.high) for box in boxes] == [(0, 255), (0, 510)]
+
+
+def test_a_sum_beyond_float32_is_no_warning_of_numpys():
+    model = parse("g (float[N,4] x) => (float[N,1] y) { y = MatMul (x, w) }", w=np.full((4, 1), 3e38))
+    found = explainer.explain(model, np.full((1, 4), 0.2, np.float32), method="gradient")
+    assert np.isfinite(found.relevance).all() and np.isnan(found.conserved[0])

@@ -47,11 +47,11 @@ def explanation_of(
     sources = given.feeds if plan is None else plan.sources
     # The map of an inner tensor is that of the inputs which have its axes.
     relevance = {name: run.relevance[name] for name in sources if name in run.relevance}
-    arrived = np.sum([total(R, samples) for R in relevance.values()], axis=0)
     first = given.pictured if given.pictured in relevance else next(iter(relevance))
     axes = axes_of_feeds(graph, {first: given.feeds[first]}, given.layout)[first]
     conserves = plan is not None and method.conserves(plan)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        arrived = np.sum([total(R, samples) for R in relevance.values()], axis=0)
         conserved = np.where((run.start == 0) | (not conserves), np.nan, arrived / run.start)
     # What samples share has a map for each of them, in front; an input without any has the one of its shape.
     turned = sample_axes(graph)

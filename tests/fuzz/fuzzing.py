@@ -21,7 +21,7 @@ TURNS = 400
 
 Answer = dict[str, Any]
 # A model that is large, and slow by that, does not hang: so many kilobytes onnxruntime alone takes for one.
-LARGE = 1_000_000
+LARGE = 150_000
 ALONE = """
 import resource, sys, numpy, onnxruntime
 session = onnxruntime.InferenceSession(sys.stdin.buffer.read())
