@@ -48,4 +48,4 @@ def _hands_on(node: Node, graph: Graph) -> bool:
 def in_training(node: Node, graph: Graph) -> bool:
     """Whether a Dropout drops values, or may: its `training_mode` is true, or no constant."""
     training = node.operand(2)
-    return bool(training) and not (graph.is_constant(training) and not graph.constant(training))
+    return bool(training) and not (graph.is_constant(training) and not graph.constant(training).any())

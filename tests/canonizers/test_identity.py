@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from building import parse, rng
 
-from explainer import Explainer, UnsupportedError
+from explainer import Explainer, ExplainerError, UnsupportedError, explain
 
 CHAIN = "g (float[N,4] x) => (float[N,6] y) {{ h = Gemm (x, w) {} }}"
 
@@ -47,3 +47,10 @@ def test_nodes_that_change_the_value_are_not(middle):
     constants = {"w": rng(1).standard_normal((4, 6)), "half": np.float32(0.5), "yes": np.array(True)}
     with pytest.raises(UnsupportedError):
         Explainer(parse(CHAIN.format(middle), **constants)).plan  # noqa: B018
+
+
+def test_a_mode_of_several_values_is_refused_by_whoever_runs_it():
+    text = "g (float[N,4] x) => (float[N,4] y) { y = Dropout (x, half, modes) }"
+    model = parse(text, half=np.float32(0.5), modes=np.array([True, False]))
+    with pytest.raises(ExplainerError):
+        explain(model, np.ones((1, 4), np.float32))
