@@ -275,6 +275,7 @@ def throw(door, values):
                 raise AssertionError(f"{door}({parameter.name}={name}): {error!r}") from error
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("door", DOORS)
 def test_some_wrong_values_for_every_parameter(door, tmp_path, monkeypatch):
@@ -292,6 +293,7 @@ def test_all_wrong_values_for_every_parameter(door, tmp_path, monkeypatch):
     throw(door, VALUES.items())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("door", DOORS)
 def test_what_means_nothing_is_refused_everywhere(door, tmp_path, monkeypatch):

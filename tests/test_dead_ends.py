@@ -265,6 +265,7 @@ def test_nothing_is_recommended_that_does_not_work():
     assert "does answer" not in run("check", "none.onnx").output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "how", "message"),
     [

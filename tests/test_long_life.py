@@ -57,6 +57,7 @@ def test_the_last_that_were_asked_for_are_held():
     assert made == list("abcb") and len(recent) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [{}, {"method": "occlusion"}])
 def test_sessions_of_old_targets_are_given_back(sessions, how):
     made, x = Explainer(deep(), **how), np.ones((1, 4), np.float32)

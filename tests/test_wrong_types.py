@@ -135,6 +135,7 @@ DOORS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("door", DOORS)
 def test_whatever_is_given_is_read_or_refused(door):
     for value in ANYTHING:

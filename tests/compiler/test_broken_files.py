@@ -78,12 +78,8 @@ METHODS = {
 }
 
 
-FAST = ("epsilon", "vargrad")
-
-
-@pytest.mark.parametrize(
-    "how", [how if how in FAST else pytest.param(how, marks=pytest.mark.slow) for how in METHODS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("how", METHODS)
 @pytest.mark.parametrize("breaks", BREAKS, ids=lambda breaks: breaks.__name__)
 def test_one_wrong_node_is_seen(breaks, how, monkeypatch):
     real = emitting.written
@@ -98,6 +94,7 @@ def test_one_wrong_node_is_seen(breaks, how, monkeypatch):
         explainer.compile(residual_net(), target=1, **METHODS[how])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["c0", "c2", "y"])
 def test_the_wrong_rule_at_one_layer_is_seen(layer, monkeypatch):
     real = tracing.backward
@@ -145,6 +142,7 @@ def test_every_ninth_node_off_by_a_hundredth_is_seen_or_makes_no_difference(star
         assert relative(run(proto, x)["relevance"], wanted) < 1e-5
 
 
+@pytest.mark.slow
 def test_examples_do_not_decide(monkeypatch):
     """A map that is lost in float32, a dead net and a variance of nothing are no faults of a file."""
     text = "g (float[N,4] x) => (float[N,3] y) { q = Mul (x, x) n = Neg (q) r = Relu (n) y = MatMul (r, w) }"

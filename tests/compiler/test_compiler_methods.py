@@ -87,6 +87,7 @@ def test_a_fixed_batch(method, batch):
     assert relative(run(compiled, x)["relevance"], wanted.relevance) < CLOSE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opset", [11, 13, 15])
 @pytest.mark.parametrize("method", ["integrated_gradients", "deeplift", "grad_cam", "vargrad"])
 def test_an_old_opset_is_raised(method, opset):

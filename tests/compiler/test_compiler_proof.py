@@ -141,6 +141,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", BROKEN)
 def test_the_proof_sees_what_is_broken(what, monkeypatch):
     kind, method, change = BROKEN[what]

@@ -51,6 +51,7 @@ def checked(operator: str, shape: tuple[int, ...], opset: int = NEWEST, **attrib
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 5, 6])
 def test_max_pools(size):
     compared = [
@@ -62,6 +63,7 @@ def test_max_pools(size):
     assert np.mean(compared) > (0.9 if size > 1 else 0.4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count_include_pad", [0, 1])
 def test_average_pools(count_include_pad):
     if count_include_pad and before("onnxruntime", "1.25"):

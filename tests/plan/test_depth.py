@@ -74,6 +74,7 @@ def seconds(call):
     return time.process_time() - begin
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operator", CHAINS)
 def test_a_long_chain_is_planned_and_walked_without_recursion(operator, shallow):
     net, x = chain(1000, CHAINS[operator]), np.ones((1, 4), np.float32)

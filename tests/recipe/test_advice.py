@@ -44,6 +44,7 @@ def tried(error, model, **names):
     return [way.call for way in error.ways]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS, ids=repr)
 @pytest.mark.parametrize("name", MODELS)
 def test_any_form_of_a_target(name, target):
@@ -60,6 +61,7 @@ def test_any_form_of_a_target(name, target):
     assert ("target=" in calls[-1]) == (not isinstance(target, str))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "said"),
     [
@@ -92,6 +94,7 @@ def test_whatever_was_said_is_said_once_and_works(how, said):
         assert "options=" not in call and len(call) < 2000
 
 
+@pytest.mark.slow
 def test_what_is_long_is_called_by_its_name():
     model = parse(MODELS["at its end"], k=K, w=W)
     baseline = rng(2).standard_normal((3, 8, 8))

@@ -48,6 +48,7 @@ def test_a_map_that_the_biases_took_says_so_everywhere():
     assert noted.height > plain.height and noted.width == plain.width
 
 
+@pytest.mark.slow
 def test_a_map_of_far_more_than_the_score_says_so():
     least, most = -10.0, 0.0  # of the bias: where the score is a hundredth of what it is without
     for _ in range(60):
