@@ -17,7 +17,8 @@ from ..errors import ModelError
 from ..targets import Target
 from ..tensor import Array
 from ..walk.chunks import Batches, samples_of
-from ..walk.forward import Forward, ForwardPass, SessionForward
+from ..walk.forward import SessionForward
+from ..walk.passes import Forward, ForwardPass
 from ..walk.runs import Run
 from ..walk.walker import NumpyWalker
 

@@ -19,7 +19,8 @@ from ..tensor import Array, Recorder, Symbol
 from ..walk.audit import Audit
 from ..walk.backward import backward
 from ..walk.chunks import Batches, Chunk
-from ..walk.forward import ForwardPass, SessionForward
+from ..walk.forward import SessionForward
+from ..walk.passes import ForwardPass
 from ..walk.runs import Run
 from ..walk.walker import NumpyWalker, begin
 from .recorded import Record, RecordedForward

@@ -6,7 +6,8 @@ from ..errors import InputError
 from ..plain.keywords import only_named
 from ..results.explanation import Explanation
 from ..targets import UNSAID, TargetLike
-from .explainer import Explainer, ImageLike
+from .explainer import Explainer
+from .made import ImageLike
 
 
 @only_named()

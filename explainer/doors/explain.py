@@ -11,7 +11,8 @@ from ..plain.keywords import named
 from ..recipe import Recipe, Settings
 from ..results.explanation import Explanation
 from ..targets import UNSAID, ConditionsLike, LabelsLike, TargetLike
-from .explainer import Explainer, ImageLike
+from .explainer import Explainer
+from .made import ImageLike
 
 if TYPE_CHECKING:
     from typing import Unpack

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..files import Files, recording
 from ..inputs.feeds import given, layout_of
-from ..inputs.preprocess import Preprocess, PreprocessLike, reading
+from ..inputs.preprocess import PreprocessLike, reading
 from ..inputs.ranges import MAX_PIXELS, pixel_limit
 from ..methods import Progress
 from ..methods.explaining import explanation_of
 from ..model.graph import Graph, ModelLike
 from ..model.runtime import PathLike, ProviderLike, Runtime
 from ..plain.keywords import Nothing, named, refuse_unknown
-from ..plain.tables import html_table, text_table
 from ..plan import Plan
 from ..recipe import Recipe, Settings
-from ..recipe.advice import Asked
 from ..results.explanation import Explanation
 from ..targets import (
     UNSAID,
@@ -36,30 +33,14 @@ from ..targets import (
     paired,
     resolve_target,
 )
-from ..tensor import Array
-from ..text import LINE, printable
+from .made import ASKED, OF_EXPLAINER, ImageLike, Made
 from .prepared import Prepared
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from PIL.Image import Image
 
-ImageLike: TypeAlias = "str | os.PathLike[str] | Image | Array | Mapping[str, Array]"
-
-
-# What one question takes beside its target, and what is said of names that an explainer is made with.
-ASKED = ("x", "start", "against", "conditions")
-OF_EXPLAINER = {
-    name: f"it belongs to Explainer(model, {name}=...)"
-    for name in (
-        *Settings.__annotations__,
-        *("preprocess", "labels", "max_pixels", "providers", "threads", "custom_ops"),
-    )
-}
-
-
-class Explainer:
+class Explainer(Made):
     """Explains one model, many times; safe to share between threads.
 
     It stays as it was made: other rules or another preprocessing are another explainer. Pickled, a
@@ -174,44 +155,8 @@ class Explainer:
         self._prepared = Prepared(self.graph, self.composite, self.keep, self.method, backends)
         self._is_made = True
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if vars(self).get("_is_made"):
-            say = f"{name}=..." if name in OF_EXPLAINER else "..."
-            raise AttributeError(
-                f"{name}: an explainer stays as it was made; make another one: Explainer(model, {say})"
-            )
-        super().__setattr__(name, value)
-
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(Explainer, recipe=self.recipe, **self._given), (self.graph.source,)
-
-    def __repr__(self) -> str:
-        return printable(f"<Explainer of {self.graph.title!r} by {self.recipe!r}>", LINE)
-
-    def __str__(self) -> str:
-        return text_table(("explainer", self.graph.title), self._facts())
-
-    def _repr_html_(self) -> str:
-        return html_table((), self._facts(), f"Explainer of {self.graph.title}")
-
-    def _facts(self) -> list[tuple[str, Any]]:
-        """What it is made of, name by name."""
-        shapes = {value.name: value.shape and ["N", *value.shape[1:]] for value in self.graph.inputs}
-        return [
-            ("inputs", ", ".join(f"{name} {shape or 'of any shape'}" for name, shape in shapes.items())),
-            ("outputs", ", ".join(self.graph.outputs)),
-            ("method", self.name),
-            ("composite", self.composite.name),
-            *self.how.items(),
-            ("keep", self.keep if self.keep == "all" else ", ".join(self.keep)),
-            ("dtype", self.dtype),
-            ("labels", len(self.labels) or "none"),
-        ]
-
-    @property
-    def preprocess(self) -> Preprocess | None:
-        """How an image becomes the input: as given, or as the file's metadata has it, or None."""
-        return self._preprocess()
 
     @property
     def plan(self) -> Plan:
@@ -245,12 +190,6 @@ class Explainer:
         self.start_of(target)
         self.method.require_askable(self.graph, layout_of(self._preprocess))
         return None
-
-    def _asked(self, ask: Ask) -> Asked:
-        """A question, with all that decides what else could be asked."""
-        plain = {"max_pixels": MAX_PIXELS, "custom_ops": ()}
-        given = [name for name, value in self._given.items() if value != plain.get(name)]
-        return Asked(self.graph, self.recipe, self._preprocess, ask, self.labels, given)
 
     def start_of(self, target: TargetLike) -> Anchor:
         """The tensor that a target starts from, and what was cut behind it; no plan is made.
@@ -356,15 +295,3 @@ class Explainer:
                     files=made_of,
                 )
         return [replace(found[target], ask=ask) for target, ask in zip(asked, asks, strict=True)]
-
-    def prepare(self, image: Any) -> tuple[Array, tuple[Image, ...], str]:
-        """An image as the model's input, the image as the model sees it, and the layout.
-
-        Raises
-        ------
-        PreprocessError
-            Neither the file nor the caller says how.
-        InputError
-        """
-        made = given(self.graph, image, self._preprocess, self.max_pixels)
-        return next(iter(made.feeds.values())), made.photos, made.layout or "NCHW"

@@ -22,7 +22,7 @@ from .operators import known
 from .reading import Source, read_model
 from .runtime import Runtime
 from .signature import opsets_of
-from .tensors import Stored, array_of, kind_of, name_of
+from .tensors import Stored, kind_of, name_of
 
 if TYPE_CHECKING:
     from .session import Session
@@ -258,23 +258,13 @@ class Graph:
         return self.arrays[name].ndim if name in self.arrays else self.source.axes.get(name)
 
     def _evaluate(self, name: str) -> dict[str, Array]:
-        source = self.source
-        if name in source.places and source.path is not None:
-            source.check_unchanged()
-            return {name: source.places[name].read(source.path)}
         if name in self.initializers:
-            try:
-                source.check_unchanged()
-                return {name: array_of(self.initializers[name], source.folder)}
-            except ModelError:
-                raise
-            except Exception as error:  # whatever a malformed tensor raises, its name is the news
-                raise ModelError(f"{self.title}: tensor {name!r} cannot be read: {error}") from error
+            return {name: self.source.value(name, self.initializers[name])}
         producer = self.producers.get(name)
         if producer is not None and producer.operator == "Constant":
             return {name: value_of(producer)}
         # All at once: a session per constant would cost more than the explanation.
-        return computed(source, name, self._frontier, self.constants, self.constant, self.runtime)
+        return computed(self.source, name, self._frontier, self.constants, self.constant, self.runtime)
 
     @cached_property
     def _frontier(self) -> frozenset[str]:
@@ -289,8 +279,7 @@ class Graph:
         )
 
     def _is_computed(self, name: str) -> bool:
-        node = self.producers.get(name)
-        return node is not None and node.operator != "Constant" and name in self.fixed
+        return name in self.fixed and name in self.producers and self.producers[name].operator != "Constant"
 
     def typed(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Feeds in the types that the file declares: float64 explanations know theirs more precisely."""

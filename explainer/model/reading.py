@@ -16,8 +16,10 @@ from google.protobuf.message import DecodeError
 
 from ..errors import ModelError
 from ..files import opened
+from ..tensor import Array
 from ..text import LINE, printable
 from .gate import FileGate
+from .tensors import Stored, array_of
 from .weights import Location, split
 
 # A model file above this is refused: a protocol buffer cannot be larger.
@@ -107,6 +109,23 @@ class Source:
             if _stamp(file) != stamp:
                 what = "the file" if file == self.path else f"{file.name!r}"
                 raise ModelError(f"{self.title}: {what} changed after it was read; load the model again")
+
+    def value(self, name: str, tensor: Stored) -> Array:
+        """What an initializer holds, read where it lies.
+
+        Raises
+        ------
+        ModelError
+        """
+        self.check_unchanged()
+        if name in self.places and self.path is not None:
+            return self.places[name].read(self.path)
+        try:
+            return array_of(tensor, self.folder)
+        except ModelError:
+            raise
+        except Exception as error:  # whatever a malformed tensor raises, its name is the news
+            raise ModelError(f"{self.title}: tensor {name!r} cannot be read: {error}") from error
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (self.data if self.path is None else str(self.path), self.title, dict(self.stamps))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,15 +15,14 @@ from ..errors import InputError
 from ..files import Files
 from ..plain.checks import check_held, is_whole
 from ..plain.keywords import check_known, named, only_named
-from ..plain.tables import html_table, text_table
 from ..tensor import Array
-from ..text import LINE, printable
 from ..walk.audit import Audit
 from .facts import facts_of
 from .formats import write
 from .keys import arrays_of
 from .ranking import Ranked, channel_sums, ranked
 from .remarks import remark_on, whole_of
+from .telling import html_of, line_of, name_of, text_of
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -119,42 +117,20 @@ class Explanation:
     files: Files = field(default_factory=Files)
 
     def __repr__(self) -> str:
-        target = self.region or ("a whole tensor" if self.target is None else f"{self.target.tolist()}")
-        conserved = ", ".join(f"{value:.4g}" for value in self.conserved[:4])
-        remarks = dict.fromkeys(filter(None, (self.remark(sample) for sample in range(len(self.start)))))
-        parts = [f"<Explanation of {target} in {self.target_name!r}, conserved {conserved}", *remarks]
-        return printable("; ".join(parts[:4]) + ">", LINE)
+        return line_of(self)
 
     def __str__(self) -> str:
-        remarks = [(sample, self.remark(sample)) for sample in range(len(self.start))]
-        lines = [f"sample {sample}: {remark}" for sample, remark in remarks if remark]
-        return "\n".join([text_table(*self._table()), *map(printable, lines)])
+        return text_of(self)
 
     def _repr_html_(self) -> str:
-        try:
-            picture = f'<img src="data:image/png;base64,{base64.b64encode(self._repr_png_()).decode()}">'
-        except InputError:  # nothing that can be drawn
-            picture = ""
-        return (
-            f"{picture}{html_table(*self._table(), ', '.join(filter(None, [self.method, self.composite])))}"
-        )
-
-    def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """A row for every sample: what is explained, and what came of it."""
-        header = ("sample", "target", "label", "score", "relevance", "conserved")
-        numbers = zip(self.score, self.start, self.conserved, strict=True)
-        rows = []
-        for sample, values in enumerate(numbers):
-            index = "" if self.target is None else str(int(self.target[sample]))
-            rows.append((str(sample), index, self.title(sample), *(f"{value:.6g}" for value in values)))
-        return header, rows
+        return html_of(self)
 
     def label(self, sample: int = 0) -> str:
         """The name of the explained class, or its index where it has none; or the region's text."""
         self._check_sample(sample)
         if self.region or self.target is None:
             return self.region or self.target_name
-        return self._name(self.target[sample])
+        return name_of(self, self.target[sample])
 
     def title(self, sample: int = 0) -> str:
         """The label, and what relevance had to pass through."""
@@ -169,20 +145,12 @@ class Explanation:
     def rival(self, sample: int = 0) -> str:
         """The name of a margin's other side, or its index; "" where there is none."""
         self._check_sample(sample)
-        return "" if self.against is None else self._name(self.against[sample])
+        return "" if self.against is None else name_of(self, self.against[sample])
 
     def _check_sample(self, sample: int) -> None:
         check_held("sample", sample)
         if not is_whole(sample) or not 0 <= sample < len(self.start):
             raise InputError(f"sample {sample!r} is not one of the {len(self.start)} that were explained")
-
-    def _name(self, index: int) -> str:
-        index = int(index)
-        shape = np.shape(self.outputs.get(self.target_name, ()))[1:]
-        if sum(size != 1 for size in shape) > 1:  # a row of boxes, a mask: no classes
-            return f"{self.target_name}{[int(place) for place in np.unravel_index(index, shape)]}"
-        # Class names count in the model's output: an inner tensor's third channel is no class.
-        return self.labels.get(index, str(index)) if self.target_name in self.outputs else str(index)
 
     @only_named()
     def channels(self, tensor: str, axis: int = 1) -> Array:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -13,75 +12,18 @@ from ..errors import ModelError, NumericalError, TargetError
 from ..model.axes import as_model_has_them
 from ..model.graph import Graph
 from ..plan import Plan, Step
-from ..targets import Anchor, Chosen, Target, choose
+from ..targets import Anchor
 from ..tensor import Array, blas
 from .agreement import agrees, check_layers, check_whole_numbers
 from .auditor import check_finite
 from .chunks import samples_of
+from .passes import ForwardPass
 
 # Activations, in numbers, up to which NumPy multiplies with one thread where nothing else is said: a CIFAR
 # ResNet-20 has 0.3 million a picture, a ResNet-18 at 224 pixels 3.6 (benchmarks/threads.py: what it saves).
 SMALL = 1 << 20
 # What NumPy raises where shapes and axes are not those of the operator.
 MISFITS = (ValueError, ArithmeticError, LookupError)
-
-
-@dataclass(frozen=True, eq=False)
-class ForwardPass:
-    """One forward pass, and what walks need of it.
-
-    Attributes
-    ----------
-    activations : dict of tensor name -> array
-        In the number type of the walk, which takes out what it no longer needs.
-    outputs : dict of output name -> array
-        The model's own.
-    seen : dict of tensor name -> array
-        What onnxruntime itself computed: a target's index is chosen on it.
-    samples : int
-    parameters : dict of Step -> dict of letter -> array
-    """
-
-    activations: dict[str, Array]
-    outputs: dict[str, Any]
-    seen: Mapping[str, Array]
-    samples: int
-    parameters: Mapping[Step, dict[str, Array]] = field(default_factory=dict)
-
-    @property
-    def size(self) -> int:
-        """How many numbers its activations are."""
-        return sum(value.size for value in self.activations.values())
-
-    def choose(self, target: Target) -> Chosen:
-        """The values of the target tensor that are explained.
-
-        Raises
-        ------
-        TargetError
-        """
-        return choose(target, self.seen, self.samples)
-
-
-class Forward(Protocol):
-    """A forward backend: one batch that the model takes at once -> its activations.
-
-    Attributes
-    ----------
-    dtype : numpy dtype or None
-        The number type that they are in; None is whatever the file has.
-    """
-
-    @property
-    def dtype(self) -> np.dtype[Any] | None: ...
-
-    def __call__(self, feeds: Mapping[str, Array]) -> ForwardPass:
-        """Run it.
-
-        Raises
-        ------
-        ModelError, NumericalError
-        """
 
 
 class OutputForward:

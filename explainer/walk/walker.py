@@ -19,8 +19,9 @@ from .audit import Audit
 from .auditor import Auditor, check_whole, remedy
 from .backward import backward
 from .chunks import Batches
-from .forward import Forward, ForwardPass, SessionForward
+from .forward import SessionForward
 from .gates import gates_of
+from .passes import Forward, ForwardPass
 from .runs import Run
 
 

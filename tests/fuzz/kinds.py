@@ -14,9 +14,10 @@ from pathlib import Path
 import bases
 import numpy as np
 import onnx
-from checks import Subject, Wrong, anyhow, check
+from checks import anyhow, check
 from edits import EDITS, GENTLE, Nothing, bypass
 from PIL.Image import DecompressionBombWarning
+from subject import Subject, Wrong
 
 from explainer import ExplainerError
 

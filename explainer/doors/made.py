@@ -1,0 +1,108 @@
+"""An explainer as a value: what it was made of and stays, printed, pickled and asked about."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from ..composites import Composite
+from ..inputs.feeds import given
+from ..inputs.preprocess import Preprocess
+from ..inputs.ranges import MAX_PIXELS
+from ..methods.base import Method
+from ..model.graph import Graph
+from ..plain.tables import html_table, text_table
+from ..recipe import Recipe, Settings
+from ..recipe.advice import Asked
+from ..targets import Ask
+from ..tensor import Array
+from ..text import LINE, printable
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+ImageLike: TypeAlias = "str | os.PathLike[str] | Image | Array | Mapping[str, Array]"
+
+# What one question takes beside its target, and what is said of names that an explainer is made with.
+ASKED = ("x", "start", "against", "conditions")
+OF_EXPLAINER = {
+    name: f"it belongs to Explainer(model, {name}=...)"
+    for name in (
+        *Settings.__annotations__,
+        *("preprocess", "labels", "max_pixels", "providers", "threads", "custom_ops"),
+    )
+}
+
+
+class Made:
+    """What an `Explainer` was made of; see there."""
+
+    graph: Graph
+    recipe: Recipe
+    method: Method
+    composite: Composite
+    name: str
+    how: Mapping[str, Any]
+    keep: Any
+    dtype: np.dtype[Any]
+    labels: Any
+    max_pixels: int
+    _preprocess: Callable[[], Preprocess | None]
+    _given: dict[str, Any]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if vars(self).get("_is_made"):
+            say = f"{name}=..." if name in OF_EXPLAINER else "..."
+            raise AttributeError(
+                f"{name}: an explainer stays as it was made; make another one: Explainer(model, {say})"
+            )
+        super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        return printable(f"<Explainer of {self.graph.title!r} by {self.recipe!r}>", LINE)
+
+    def __str__(self) -> str:
+        return text_table(("explainer", self.graph.title), self._facts())
+
+    def _repr_html_(self) -> str:
+        return html_table((), self._facts(), f"Explainer of {self.graph.title}")
+
+    def _facts(self) -> list[tuple[str, Any]]:
+        """What it is made of, name by name."""
+        shapes = {value.name: value.shape and ["N", *value.shape[1:]] for value in self.graph.inputs}
+        return [
+            ("inputs", ", ".join(f"{name} {shape or 'of any shape'}" for name, shape in shapes.items())),
+            ("outputs", ", ".join(self.graph.outputs)),
+            ("method", self.name),
+            ("composite", self.composite.name),
+            *self.how.items(),
+            ("keep", self.keep if self.keep == "all" else ", ".join(self.keep)),
+            ("dtype", self.dtype),
+            ("labels", len(self.labels) or "none"),
+        ]
+
+    @property
+    def preprocess(self) -> Preprocess | None:
+        """How an image becomes the input: as given, or as the file's metadata has it, or None."""
+        return self._preprocess()
+
+    def _asked(self, ask: Ask) -> Asked:
+        """A question, with all that decides what else could be asked."""
+        plain = {"max_pixels": MAX_PIXELS, "custom_ops": ()}
+        given = [name for name, value in self._given.items() if value != plain.get(name)]
+        return Asked(self.graph, self.recipe, self._preprocess, ask, self.labels, given)
+
+    def prepare(self, image: Any) -> tuple[Array, tuple[Image, ...], str]:
+        """An image as the model's input, the image as the model sees it, and the layout.
+
+        Raises
+        ------
+        PreprocessError
+            Neither the file nor the caller says how.
+        InputError
+        """
+        made = given(self.graph, image, self._preprocess, self.max_pixels)
+        return next(iter(made.feeds.values())), made.photos, made.layout or "NCHW"
