@@ -69,10 +69,14 @@ class ExplainerError(Exception):
 
     Attributes
     ----------
+    in_options : tuple of object
+        The message as the command line says it, line by line, where Python's own words are others.
     ways : tuple of Way
         What this model does answer, where that was looked for.
     elsewhere : str
         Where to look for it: among "targets", "methods" or "scores"; "" is nowhere.
+    before : tuple of str
+        Inner tensors that can be explained up to what is in the way, the last one first.
     missing : tuple of Missing
         What has no layer or no rule; of an `UnsupportedError`, as the next two.
     rows : tuple of (node, operator, layer, rule)
@@ -82,8 +86,10 @@ class ExplainerError(Exception):
         The same, to be printed.
     """
 
+    in_options: tuple[object, ...] = ()
     ways: tuple[Way, ...] = ()
     elsewhere: str = ""
+    before: tuple[str, ...] = ()
     missing: tuple[Missing, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     table: str = ""
@@ -99,9 +105,17 @@ class ExplainerError(Exception):
     @property
     def text(self) -> str:
         """The message without the ways."""
-        lines = [printable(line, LINE) for line in self.args[:MOST_LINES]]
-        more = len(self.args) - len(lines)
-        return "\n".join([*lines, f"... and {more:,} more lines"] if more > 0 else lines)
+        return _joined(self.args)
+
+    @property
+    def text_in_options(self) -> str:
+        """The same as the command line says it."""
+        return _joined(self.in_options or self.args)
+
+    def optioned(self, *lines: object) -> Self:
+        """The same, with the message as the command line says it: `--size 224` is not Python."""
+        self.in_options = lines
+        return self
 
     def looking(self, elsewhere: str) -> Self:
         """The same, with where to look for what the model does answer."""
@@ -113,21 +127,20 @@ class ExplainerError(Exception):
         return "\n".join([self.text, *(["What this model does answer:"] if lines else []), *lines])
 
 
+def _joined(lines: tuple[object, ...]) -> str:
+    said = [printable(line, LINE) for line in lines[:MOST_LINES]]
+    more = len(lines) - len(said)
+    return "\n".join([*said, f"... and {more:,} more lines"] if more > 0 else said)
+
+
 class ModelError(ExplainerError):
     """The model file cannot be read, checked or run."""
 
 
 class UnsupportedError(ExplainerError):
-    """The path from target to input has nodes without a layer or a rule; all of them are listed.
-
-    Attributes
-    ----------
-    before : tuple of str
-        Inner tensors that can be explained up to where something is missing, the last one first.
-    """
+    """The path from target to input has nodes without a layer or a rule; all of them are listed."""
 
     elsewhere = "targets"
-    before: tuple[str, ...] = ()
 
 
 class InputError(ExplainerError):

@@ -171,6 +171,26 @@ def test_what_explain_recommends_works(given):
         assert again.exit_code == 0, f"{arguments}: {again.output}"
 
 
+@pytest.mark.parametrize("size", ["8,8", "72,96", "H,W", "12,9"])
+@pytest.mark.parametrize("dtype", ["float", "uint8"])
+def test_what_is_recommended_without_a_preprocessing_works_as_pasted(size, dtype, folder):
+    """The options first, which fit the model; with them the commands, which have them."""
+    body = LOGITS.replace("(x, k)", "(z, k)")
+    text = f"g ({dtype}[N,3,{size}] x) => (float[N,4] y) {{ z = Cast <to=1> (x) {body} y = Sin (logits) }}"
+    onnx.save(parse(text, k=KERNEL, w=EYE), "the model.onnx")
+    Image.new("RGB", (12, 9), "red").save("a photo.png")
+    asked = ["explain", "the model.onnx", "a photo.png", "-o", "map.png"]
+    first = run(*asked)
+    assert first.exit_code == 1 and "does not say how a picture becomes its input" in first.output
+    options = shlex.split(first.output.splitlines()[1])
+    assert size == "H,W" or options[:2] == ["--size", size]
+    found = commands(run(*asked, *options).output)
+    assert found
+    for arguments in found if size == "8,8" else found[:1]:
+        again = run(*arguments)
+        assert again.exit_code == 0, f"{arguments}: {again.output}"
+
+
 @each
 def test_what_check_and_compile_recommend_works(given):
     for command in (["check", "the model.onnx"], ["compile", "the model.onnx", "-o", "compiled.onnx"]):

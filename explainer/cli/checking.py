@@ -10,6 +10,7 @@ import click
 import explainer
 
 from .again import OneTarget, advice, in_lines
+from .given import options_for
 from .opening import open_model, opening_options
 from .options import method_options, runtime_options, target_option
 from .say import say, say_json, say_text
@@ -39,6 +40,7 @@ def check(models: tuple[str, ...], target: Any, as_json: bool, **options: Any) -
         try:
             explained = open_model(model, options)
             plan = explained.check_target(target)
+            explained.check_preprocess()
         except explainer.ExplainerError as caught:
             if not (several or as_json):
                 if caught.table:
@@ -50,8 +52,10 @@ def check(models: tuple[str, ...], target: Any, as_json: bool, **options: Any) -
             ways = advice(error, ctx, models=[model]) if error else []
             say_json({"model": model, **facts(explained, plan, error, ways)})
         elif error:
-            text = error.text if model in error.text else f"{model}: {error.text}"
-            say_text(text + in_lines(advice(error, ctx, models=[model])))
+            text = error.text_in_options
+            say_text(
+                (text if model in text else f"{model}: {text}") + in_lines(advice(error, ctx, models=[model]))
+            )
         elif explained is not None:
             first, *more = told(model, explained, plan)
             say(first, *(f"  {line}" if several else line for line in more))
@@ -65,13 +69,16 @@ def check(models: tuple[str, ...], target: Any, as_json: bool, **options: Any) -
 
 def told(model: str, explained: explainer.Explainer, plan: Any) -> list[str]:
     """Return the lines on a model that can be explained."""
-    if plan is None:
-        return [f"{model}: can be explained; {explained.name} asks for scores alone, no node needs a rule"]
-    return [
-        f"{model}: can be explained, {len(plan.steps)} steps",
-        f"preprocessing: {explained.preprocess or 'not in the file; explain needs options for it'}",
-        f"labels: {len(explained.labels) or 'none in the file'}",
-    ]
+    lines = [f"{model}: can be explained; {explained.name} asks for scores alone, no node needs a rule"]
+    if plan is not None:
+        lines = [f"{model}: can be explained, {len(plan.steps)} steps"]
+        lines += [f"looks at: tensor {tensor!r}" for tensor in plan.shows]
+    names = [value.name for value in explained.graph.inputs]
+    if explained.pictured:
+        how = explained.preprocess or "not in the file; explain needs options for it"
+    else:
+        how = f"none, for no input takes pictures; explain takes {options_for(names)}"
+    return [*lines, f"preprocessing: {how}", f"labels: {len(explained.labels) or 'none in the file'}"]
 
 
 def facts(
@@ -85,7 +92,7 @@ def facts(
     missing = error.missing if error else ()
     found: dict[str, Any] = {
         "explainable": error is None,
-        "error": None if error is None else error.text,
+        "error": None if error is None else error.text_in_options,
         "kind": None if error is None else type(error).__name__,
         "missing": [
             {"what": one.what, "count": len(one.nodes), "first": one.nodes[0], "reason": one.reason}
@@ -94,6 +101,7 @@ def facts(
         "ways": [{"command": command, "explains": why} for command, why in ways],
         "steps": [dict(zip(COLUMNS, row, strict=True)) for row in rows],
         "starts_at": None if plan is None else plan.anchor.tensor,
+        "looks_at": [] if plan is None else list(plan.shows),
         "ends_at": [] if plan is None else list(plan.sources),
         "preprocessing_in_file": [] if plan is None else [node.name for node in plan.preprocessing],
     }
@@ -113,7 +121,7 @@ def of_model(explained: explainer.Explainer) -> Mapping[str, Any]:
     preprocess = explained.preprocess
     values = (
         explained.name,
-        explained.composite.name,
+        explained.composite.name if explained.method.walks else None,
         inputs,
         list(graph.outputs),
         preprocess and preprocess.to_config(),

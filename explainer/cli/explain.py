@@ -12,7 +12,7 @@ import explainer
 from . import channels, stopping
 from .again import Repeatable
 from .drawing import drawing_of, drawing_options
-from .given import Inputs, input_option
+from .given import ARRAYS, Inputs, input_option
 from .lines import Lines
 from .opening import open_model, opening_options
 from .options import (
@@ -77,10 +77,14 @@ def explain(
     if not (images or inputs):
         raise click.UsageError("Missing argument 'IMAGE...', or --input for what is no image")
     explained = None
-    if not images:
+    numbers = len(images) == 1 and not inputs and images[0].lower().endswith(ARRAYS)
+    if not images or numbers:
         with channels.calling(options["ranks"], options["keep"]):
             explained = open_model(model, options)
-    names = images if explained is None else inputs.named(explained)
+    if numbers and explained is not None:
+        inputs = Inputs.positional(explained, images[0])
+        images = images[:0] if inputs else images
+    names = images if images or explained is None else inputs.named(explained)
     pictures, several = list_jobs(names, output, with_numbers, endings_of(targets))
     files = [path for picture in pictures for job in picture for path in job.written]
     files += filter(None, (options["grid"], options["lines"]))

@@ -88,6 +88,19 @@ class Inputs:
             pictures |= {} if found else {name: path}
         return cls(pictures, arrays, tuple(path for _, path in pairs))
 
+    @classmethod
+    def positional(cls, explained: explainer.Explainer, path: str) -> Inputs:
+        """Read a file of numbers in an image's place: what --input gives of the model's only input.
+
+        Raises
+        ------
+        InputError
+        """
+        names = [value.name for value in explained.graph.inputs]
+        if path.lower().endswith(".npz"):
+            return cls.read([("", path)])
+        return cls.read([(names[0], path)]) if len(names) == 1 else cls({}, {}, ())
+
     def named(self, explained: explainer.Explainer) -> list[str]:
         """What results are called where no image is given: the first file, and the sample's number."""
         samples = max(
@@ -109,7 +122,7 @@ class Inputs:
             An input is not given, or an array has neither one sample nor `count`.
         """
         inputs = explained.graph.inputs
-        if not self and len(inputs) == 1:
+        if not self and len(inputs) == 1 and not _is_array(image):
             return image
         given: dict[str, Any] = {**self.pictures, **self.arrays}
         left = [value for value in inputs if value.name not in given]
@@ -118,11 +131,10 @@ class Inputs:
         if image is not None and not left:
             raise click.UsageError(f"every input is given by --input: leave {image} out")
         if image is not None and len(left) == 1:
-            given[left.pop().name] = image
+            name = left.pop().name
+            given[name] = _positional(explained, name, image)
         if left:
-            beside = "; the image is one of them, if the others are given" if image is not None else ""
-            wanted = (f"  --input {shlex.quote(value.name)}=FILE.npy  # {wants(value)}" for value in left)
-            raise explainer.InputError(f"{len(left)} of the model's inputs are not given{beside}:", *wanted)
+            raise explainer.InputError(*_not_given(explained, left, image))
         for name, x in self.arrays.items():
             if count > 1 and has_samples(explained, name, x) and len(x) != 1:
                 if len(x) != count:
@@ -139,11 +151,55 @@ def has_samples(explained: explainer.Explainer, name: str, x: Any) -> bool:
     return x.ndim > 0 and (shape is None or x.ndim == len(shape))
 
 
+def _is_array(image: str | None) -> bool:
+    return image is not None and image.lower().endswith(ARRAYS)
+
+
+def _positional(explained: explainer.Explainer, name: str, image: str) -> Any:
+    """What is given in a picture's place: the picture, or one sample's numbers.
+
+    Raises
+    ------
+    InputError
+        There are more samples, which --input gives one by one.
+    """
+    if not _is_array(image):
+        return image
+    array = arrays_of(name, image)[name]
+    if has_samples(explained, name, array) and len(array) != 1:
+        raise explainer.InputError(f"{image} holds {len(array)} samples, not one; give it alone")
+    return array
+
+
+def _not_given(explained: explainer.Explainer, left: Sequence[Any], image: str | None) -> list[str]:
+    """The lines on inputs that are not given, less the one that the image is."""
+    pictured = [value for value in left if value.name in explained.pictured]
+    # With the image one of them is given; where several could be it, each of them is listed.
+    named = pictured[0].name if image is not None and len(pictured) == 1 else None
+    wanted = [value for value in left if value.name != named]
+    count = len(left) - (image is not None)
+    is_given = "1 of the model's inputs is" if count == 1 else f"{count} of the model's inputs are"
+    if named is not None:
+        beside = f", beside {image} for {named!r}"
+    elif image is not None:
+        beside = f"; {image} is for the one of these that is left out"
+    else:
+        beside = ""
+    lines = (f"  {options_for([value.name])}  # {wants(value)}" for value in wanted)
+    return [f"{is_given} not given{beside}:", *lines]
+
+
+def options_for(names: Sequence[str]) -> str:
+    """The options that give inputs their numbers, ready for a shell but for the files' names."""
+    return " ".join(f"--input {shlex.quote(f'{name}=FILE.npy')}" for name in names)
+
+
 def wants(value: Any) -> str:
-    """Return an input's type and shape for a message."""
+    """Return an input's type and shape for a message; N is the samples, ? a size that is open."""
     if value.shape is None:
         return f"{value.dtype}, of any shape"
-    return f"{value.dtype}, {' x '.join('N' if size is None else str(size) for size in value.shape)}"
+    sizes = ["?" if size is None else str(size) for size in value.shape]
+    return f"{value.dtype}, {' x '.join(['N', *sizes[1:]] if sizes else ['one number'])}"
 
 
 def arrays_of(name: str, path: str) -> dict[str, Any]:

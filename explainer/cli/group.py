@@ -54,7 +54,7 @@ def in_one_line(message: Warning | str, *where: Any, **source: Any) -> None:
 def message(error: Exception, ctx: click.Context) -> str:
     """Return what a user reads about an error."""
     if isinstance(error, explainer.ExplainerError):
-        return error.text + in_lines(advice(error, ctx))
+        return error.text_in_options + in_lines(advice(error, ctx))
     if isinstance(error, MemoryError):
         return f"not enough memory: {explainer.printable(error) or 'give smaller or fewer pictures'}"
     if isinstance(error, OSError):

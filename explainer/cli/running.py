@@ -113,7 +113,8 @@ class Run:
                     raise
                 self.failures += 1
                 name = picture[0].picture
-                self.progress.say(str(error) if name in str(error) else f"{name}: {error}", error=True)
+                said = error.text_in_options
+                self.progress.say(said if name in said else f"{name}: {said}", error=True)
                 continue
             more = {"seconds": perf_counter() - began}
             results = []

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..files import Files, recording
-from ..inputs.feeds import given, layout_of
+from ..inputs.feeds import check_images, given, layout_of
 from ..inputs.preprocess import PreprocessLike, reading
 from ..inputs.ranges import MAX_PIXELS, pixel_limit
 from ..methods import Progress
+from ..methods.drawn import check_steady
 from ..methods.explaining import explanation_of
 from ..model.graph import Graph, ModelLike
 from ..model.runtime import PathLike, ProviderLike, Runtime
@@ -28,6 +29,7 @@ from ..targets import (
     LabelsLike,
     Target,
     TargetLike,
+    declared_outputs,
     labels_given,
     labels_of,
     paired,
@@ -185,11 +187,15 @@ class Explainer(Made):
         ------
         TargetError, UnsupportedError, InputError
         """
-        if self.method.walks:
-            return self.plan_for(target)
-        self.start_of(target)
-        self.method.require_askable(self.graph, layout_of(self._preprocess))
-        return None
+        ask = Ask.of(target)
+        goal = resolve_target(self.graph, ask, self.labels)
+        with self._asked(ask).advising():
+            plan = self._prepared.plans([goal])[goal.anchor]
+            self.method.require_askable(self.graph, layout_of(self._preprocess), plan)
+            if plan is None:
+                check_steady(self.graph, goal.anchor)
+        self.labels.check(goal.anchor.output, declared_outputs(self.graph))
+        return plan
 
     def start_of(self, target: TargetLike) -> Anchor:
         """The tensor that a target starts from, and what was cut behind it; no plan is made.
@@ -273,6 +279,7 @@ class Explainer(Made):
             raise InputError(f"progress: a function that is called with (done, total), not {progress!r}")
         asks = [Ask.of(one, start, against, through) for one, through in paired(targets, conditions)]
         asked = [resolve_target(self.graph, ask, self.labels) for ask in asks]
+        check_images(self.graph, x, self._preprocess)
         asked_first = self._asked(asks[0] if asks else Ask())
         with asked_first.advising():
             walkers = self._prepared.walkers(asked)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..composites import Composite
 from ..inputs.feeds import given
+from ..inputs.fitting import check_preprocess, pictured
 from ..inputs.preprocess import Preprocess
 from ..inputs.ranges import MAX_PIXELS
 from ..methods.base import Method
@@ -60,6 +61,21 @@ class Made:
                 f"{name}: an explainer stays as it was made; make another one: Explainer(model, {say})"
             )
         super().__setattr__(name, value)
+
+    @property
+    def pictured(self) -> tuple[str, ...]:
+        """The inputs that are most probably pictures: those of three channels, else those of one."""
+        return pictured(self.graph)
+
+    def check_preprocess(self) -> None:
+        """Refuse a preprocessing whose pictures the model does not take; arrays are of no concern here.
+
+        Raises
+        ------
+        InputError, PreprocessError
+            As for a picture.
+        """
+        check_preprocess(self.graph, self._preprocess())
 
     def __repr__(self) -> str:
         return printable(f"<Explainer of {self.graph.title!r} by {self.recipe!r}>", LINE)

@@ -92,6 +92,15 @@ class Prepared:
         ------
         TargetError, UnsupportedError, CompositeError, InputError, ModelError
         """
+        return {anchor: self._made(anchor, plan) for anchor, plan in self.plans(targets).items()}
+
+    def plans(self, targets: Collection[Target]) -> dict[Anchor, Plan | None]:
+        """The plan from every anchor, all that can be told of a walk by it checked; None where none walks.
+
+        Raises
+        ------
+        TargetError, UnsupportedError, CompositeError, InputError
+        """
         conditioned = conditioned_tensors(condition for target in targets for condition in target.conditions)
         if conditioned:
             self.method.require_keeping("conditions")
@@ -102,7 +111,7 @@ class Prepared:
                 plans[target.anchor] = plan = self.plan(target.anchor, conditioned)
                 check_passable(plan, target.conditions)
                 self._check_samples(plan)
-        return {anchor: self._made(anchor, plan) for anchor, plan in plans.items()}
+        return plans
 
     def _check_samples(self, plan: Plan) -> None:
         """Refuse a walk to an input whose samples are not in front, for its relevance would not have them

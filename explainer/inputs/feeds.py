@@ -13,8 +13,9 @@ from ..errors import InputError, PreprocessError
 from ..files import read
 from ..model.graph import Graph, Input
 from ..tensor import Array
-from .arrays import check_inputs, feeds_of, limits, only_input
-from .preprocess import Preprocess, missing_message
+from .arrays import check_inputs, feeds_of, only_input
+from .fitting import check_fits, check_pictured
+from .preprocess import Preprocess
 from .ranges import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -91,6 +92,25 @@ def given(
     return Batch(feeds_of(graph, array), (photo,), layout_of(preprocess))
 
 
+def check_images(graph: Graph, x: Any, preprocess: Callable[[], Preprocess | None]) -> None:
+    """Refuse pictures that do not fit a model whatever is in them, before any is opened.
+
+    So what a later refusal recommends has pictures that can be given.
+
+    Raises
+    ------
+    PreprocessError, InputError
+    """
+    if isinstance(x, Mapping):
+        check_inputs(graph, x)
+        inputs = {value.name: value for value in graph.inputs}
+        shown = [inputs[name] for name, value in x.items() if _is_image(value)]
+    else:
+        shown = [only_input(graph)] if _is_image(x) else []
+    for expected in shown:
+        check_pictured(graph, expected, preprocess())
+
+
 def _is_image(x: Any) -> bool:
     """Whether it is a picture, or the path of one."""
     if isinstance(x, str | os.PathLike):
@@ -126,52 +146,14 @@ def _prepared(
     from . import image as images
     from . import pictures
 
-    if how is None:
-        raise PreprocessError(*missing_message(graph.title, *suggestion(expected)))
-    is_whole = expected.dtype.kind in "iub"
-    if is_whole:
-        check_whole(how, expected)
+    check_pictured(graph, expected, how)
+    assert how is not None
     open_ = pictures.upright if pictures.is_picture(image) else pictures.open_image
     array, photo = images.prepare(open_(image, max_pixels), how, max_pixels)
     if expected.shape is not None:
-        images.check_fits(array.shape, expected.shape, how.layout)
+        check_fits(array.shape, expected, how.layout)
+    is_whole = expected.dtype.kind in "iub"
     return np.rint(array).astype(expected.dtype) if is_whole else array, photo
-
-
-def suggestion(expected: Input) -> tuple[str, ...]:
-    """The options that most probably say how a picture becomes this input, and why; () for ImageNet's."""
-    if expected.dtype.kind not in "iub":
-        return ()
-    flags = "--scale 1 --mean 128" if expected.dtype == np.int8 else "--scale 1"
-    shape = expected.shape or ()
-    if len(shape) == 4 and shape[-1] in (1, 3) and shape[1] not in (1, 3):
-        flags += " --layout NHWC"
-        height, width = shape[1:3]
-    else:
-        height, width = shape[2:4] if len(shape) == 4 else (None, None)
-    if height and width:
-        flags += f" --size {height},{width}"
-    return flags, f"its input holds {expected.dtype}, so most likely pixels that nobody scaled:"
-
-
-def check_whole(how: Preprocess, expected: Input) -> None:
-    """Refuse a preprocessing that makes pixels into what an input of whole numbers cannot hold.
-
-    Raises
-    ------
-    PreprocessError
-        Fractions, or numbers beyond the type.
-    """
-    low, high = limits(expected.dtype)
-    table = how.table()
-    fits = low <= table.min() and table.max() <= high and np.abs(table - np.rint(table)).max() < 1e-4
-    if not fits:
-        flags = suggestion(expected)[0]
-        raise PreprocessError(
-            f"input {expected.name!r} holds {expected.dtype}, whole numbers from {low} to {high}, and the "
-            f"preprocessing makes pixels into {table.min():.4g} to {table.max():.4g}, with fractions or "
-            f"beyond them: give {flags} where it takes pixels of 0 to 255 as they are"
-        )
 
 
 def as_asked(settings: Mapping[str, Any]) -> dict[str, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -92,48 +90,3 @@ def center_crop(picture: Image.Image, height: int, width: int) -> Image.Image:
         for have, want in ((picture.width, width), (picture.height, height))
     )
     return picture.crop((left, top, left + width, top + height))
-
-
-def check_fits(shape: Sequence[int], input_shape: Sequence[int | str | None], layout: str) -> None:
-    """Check a prepared picture against the shape that the model declares.
-
-    Parameters
-    ----------
-    shape : sequence of int
-        Of the prepared array, batch first.
-    input_shape : sequence of int, str or None
-        As declared; anything but an int fits every size. The batch is not compared.
-    layout : {"NCHW", "NHWC"}
-        How the array lies.
-
-    Raises
-    ------
-    InputError
-        If it does not fit; the message names the option that mends it.
-    """
-    declared = " x ".join("?" if not isinstance(edge, int) else str(edge) for edge in input_shape)
-    given = " x ".join(map(str, shape))
-    complaint = f"the model takes {declared} and the prepared picture is {given} ({layout}): "
-    if len(input_shape) != len(shape):
-        raise InputError(complaint + "it does not take pictures; pass it an array of its own shape")
-    sizes = {
-        axis: (have, want)
-        for axis, have, want in zip(layout, shape, input_shape, strict=True)
-        if axis != "N" and isinstance(want, int) and have != want
-    }
-    if not sizes:
-        return
-    other = "NHWC" if layout == "NCHW" else "NCHW"
-    if "C" in sizes:
-        have, want = sizes["C"]
-        if input_shape[other.index("C")] == have:
-            raise InputError(complaint + f"its channels lie elsewhere; try --layout {other}")
-        if want in (1, 3):
-            raise InputError(complaint + f"try --channels {'gray' if want == 1 else 'RGB'}")
-        raise InputError(complaint + f"a picture has no {want} channels; pass an array")
-    height, width = (sizes.get(axis, (0, shape[layout.index(axis)]))[1] for axis in "HW")
-    edge = max(height, width)
-    raise InputError(
-        complaint + f"give --size {edge} --crop {height},{width} (shorter edge, then the centre) "
-        f"or --size {height},{width} (stretched)"
-    )

@@ -23,9 +23,6 @@ MAX_CONFIG_BYTES = 1 << 20
 LARGEST_FLOAT32 = 3.4e38
 CHANNELS = {"RGB": 3, "BGR": 3, "gray": 1}
 RESAMPLE = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")  # by Pillow's own codes
-IMAGENET_FLAGS = (
-    "--size 256 --crop 224 --scale 0.00392156862745098 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225"
-)
 EXAMPLE = '{"size": {"shortest_edge": 256}, "crop_size": 224, "rescale_factor": 0.00392156862745098}'
 
 
@@ -251,22 +248,27 @@ def of_metadata(metadata: Mapping[str, str]) -> Preprocess | None:
     return None if text is None else Preprocess.from_metadata(text)
 
 
-def missing_message(model_name: str, suggested: str = IMAGENET_FLAGS, reason: str = "") -> list[str]:
-    """Return the lines of the error for an image file when nothing says how the model takes it.
+def in_options(how: Preprocess) -> str:
+    """The options of the command line that say a preprocessing."""
+    said = {name: value if isinstance(value, tuple) else (value,) for name, value in _said(how).items()}
+    return " ".join(f"--{name} {','.join(map(_short, values))}" for name, values in said.items())
 
-    Parameters
-    ----------
-    model_name : str
-    suggested : str
-        The options that fit most probably.
-    reason : str
-        Why they do; ImageNet's, which are the default, say it themselves.
-    """
-    why = reason or "for most models trained on ImageNet they are"
-    return [
-        f"{model_name} does not say how a picture becomes its input, and a guess would explain the wrong "
-        "numbers. Give --preprocess FILE.json (a Hugging Face preprocessor_config.json) or the single "
-        f"values; {why}",
-        f"  {suggested}",
-        "where, after resize and crop, a pixel of 0 to 255 becomes (pixel * scale - mean) / std.",
-    ]
+
+def in_python(how: Preprocess) -> str:
+    """The call that makes a preprocessing."""
+    return f"explainer.Preprocess({', '.join(f'{name}={value!r}' for name, value in _said(how).items())})"
+
+
+def _said(how: Preprocess) -> dict[str, Any]:
+    """The fields that are not what they are unsaid, and the scale; one value for all channels as a number."""
+    said = {}
+    for entry in dataclasses.fields(how):
+        value = getattr(how, entry.name)
+        if entry.name == "scale" or value != entry.default:
+            said[entry.name] = value[0] if isinstance(value, tuple) and len(value) == 1 else value
+    order = ("size", "crop", "scale", "mean", "std")
+    return {name: said.pop(name) for name in order if name in said} | said
+
+
+def _short(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -11,6 +11,7 @@ import numpy as np
 from ..composites import Composite
 from ..errors import CompositeError, InputError, TargetError
 from ..inputs.feeds import Batch, as_text
+from ..model.axes import axes_of
 from ..model.graph import Graph
 from ..plain.checks import check_held, is_whole
 from ..plain.tables import html_table, text_table
@@ -21,7 +22,8 @@ from ..tensor import Array, Value, total
 from ..walk.runs import Run
 from ..walk.walker import Walkers
 from .baselines import Baseline, is_baseline, origins_of
-from .question import Question, refuse_whole_numbers
+from .drawn import check_steady
+from .question import Question, check_hold, refuse_whole_numbers
 from .trace import Trace
 
 # Called with what is done and what there is to do, in model runs.
@@ -114,6 +116,7 @@ class Method:
                 )
             question, run = Question.of(walkers, given, target)
             if not self.walks:
+                check_steady(walkers.graph, target.anchor)
                 question.check_steady(run.score)
             asked = question.holding([*self.held(question), *self._fixed(question)])
             if self.elsewhere:
@@ -182,13 +185,26 @@ class Method:
                 f"do, 'lrp', 'gradient' and 'input_x_gradient' without noise: take one, or leave {what} out"
             )
 
-    def require_askable(self, graph: Graph, layout: str = "") -> None:
-        """Refuse a model that the method cannot ask, whatever is asked of it.
+    def require_askable(self, graph: Graph, layout: str = "", plan: Plan | None = None) -> None:
+        """Refuse a model that the method cannot ask, whatever it is given.
 
         Raises
         ------
         InputError
         """
+        inputs = {value.name: value for value in graph.inputs}
+        sources = inputs if plan is None else [name for name in inputs if name in plan.sources]
+        names = getattr(self, "hold", None) or ()
+        check_hold(names, inputs, sources)
+        if self.elsewhere:
+            asked = {name: inputs[name] for name in sources if name not in names}
+            refuse_whole_numbers(
+                {
+                    name: value
+                    for name, value in asked.items()
+                    if value.shape is None or not axes_of(graph, name, value.shape, layout).beside
+                }
+            )
 
     def require_compilable(self) -> None:
         """Refuse what has no place in a model file.

@@ -84,8 +84,9 @@ class Noise(Sampling):
     ) -> Plan:
         return self.around.plan(graph, composite, anchor, keep, conditioned)
 
-    def require_askable(self, graph: Graph, layout: str = "") -> None:
-        self.around.require_askable(graph, layout)
+    def require_askable(self, graph: Graph, layout: str = "", plan: Plan | None = None) -> None:
+        super().require_askable(graph, layout, plan)
+        self.around.require_askable(graph, layout, plan)
 
     def repeats(self, x: Array) -> bool:
         return self.around.repeats(x)

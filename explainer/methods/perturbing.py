@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..model.axes import axes_of
 from ..model.graph import Graph
+from ..plan import Plan
 from ..tensor import Array
 from .asking import askable, beside_the_data
 from .base import Progress
@@ -73,7 +74,8 @@ class Perturbing(Holding):
     def walks(self) -> bool:
         return False
 
-    def require_askable(self, graph: Graph, layout: str = "") -> None:
+    def require_askable(self, graph: Graph, layout: str = "", plan: Plan | None = None) -> None:
+        super().require_askable(graph, layout, plan)
         if not askable(graph, layout):
             inputs = ", ".join(f"{value.name!r} {value.dtype}" for value in graph.inputs) or "none"
             raise InputError(

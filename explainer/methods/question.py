@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..inputs.feeds import Batch
 from ..model.axes import Axes, as_model_has_them, axes_of
-from ..model.graph import Graph
+from ..model.graph import Graph, Input
 from ..targets import Target
 from ..tensor import Array
 from ..walk.runs import Run
@@ -108,15 +108,9 @@ class Question:
             No such input, or none is left to explain.
         """
         there = {**self.held, **self.feeds}
-        if unknown := [name for name in names if name not in there]:
-            raise InputError(
-                f"hold: {', '.join(map(repr, unknown))} is no input; the inputs are "
-                f"{', '.join(map(repr, there))}"
-            )
+        check_hold(names, there, self.feeds)
         if not names:
             return self
-        if all(name in names for name in self.feeds):
-            raise InputError(f"{', '.join(map(repr, self.feeds))} is held, and nothing is left to explain")
         return Question(self.walkers, there, self.target, self._layout, names)
 
     def check_steady(self, scores: Array) -> None:
@@ -190,7 +184,23 @@ def axes_of_feeds(graph: Graph, feeds: Mapping[str, Array], layout: str) -> dict
     return {name: axes_of(graph, name, shape, layout).in_front() for name, shape in shapes.items()}
 
 
-def refuse_whole_numbers(feeds: Mapping[str, Array]) -> None:
+def check_hold(names: Collection[str], inputs: Collection[str], explained: Collection[str]) -> None:
+    """Refuse to hold what is no input, or all that is explained.
+
+    Raises
+    ------
+    InputError
+    """
+    if unknown := [name for name in names if name not in inputs]:
+        raise InputError(
+            f"hold: {', '.join(map(repr, unknown))} is no input; the inputs are "
+            f"{', '.join(map(repr, inputs))}"
+        )
+    if names and all(name in names for name in explained):
+        raise InputError(f"{', '.join(map(repr, explained))} is held, and nothing is left to explain")
+
+
+def refuse_whole_numbers(feeds: Mapping[str, Array | Input]) -> None:
     """Say that there is nothing between two of them.
 
     Raises

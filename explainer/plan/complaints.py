@@ -32,8 +32,11 @@ def layer_of(node: Node, graph: Graph, output: int) -> Layer:
     if operator == "Cast":
         raise UnsupportedError("no relevance passes through whole numbers and truth values")
     if operator == "Dropout":
-        said = "export the model in evaluation mode" if in_training(node, graph) else "its mask is read"
-        raise UnsupportedError(said)
+        if not in_training(node, graph):
+            raise UnsupportedError("its mask is read")
+        raise UnsupportedError(
+            "export the model in evaluation mode, in PyTorch model.eval(), or make training_mode false"
+        )
     raise UnsupportedError("this operator has no layer")
 
 

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from .. import rules
-from ..canonizers import in_training
-from ..errors import ExplainerError, ModelError, UnsupportedError, Way
+from ..errors import ExplainerError, ModelError, Way
 from ..inputs.feeds import layout_of
 from ..inputs.preprocess import Preprocess
 from ..layers import REGISTRY, facts_of
 from ..methods.asking import askable
+from ..methods.drawn import check_steady, drawn
 from ..model.graph import Graph
-from ..model.node import Node, input_of
+from ..model.node import input_of
 from ..plain.values import FrozenDict, written
 from ..rules import Rule
 from ..targets import Ask, Labels, resolve_target
@@ -66,7 +66,7 @@ class Asked:
         """What the model answers instead of what was refused, in the order in which it helps."""
         if not self._runs(error):
             return ()
-        before = error.before if isinstance(error, UnsupportedError) else ()
+        before = error.before
         walks: list[Way | None] = []
         if error.elsewhere == "targets":
             walks = [*self._outputs(), *self._inside(before)]
@@ -129,6 +129,9 @@ class Asked:
                 anchor = resolve_target(self.graph, target, self.labels).anchor
                 method, composite = recipe.made(self.preprocess)
                 plan = method.plan(self.graph, composite, anchor, recipe.keep)
+                method.require_askable(self.graph, layout_of(self.preprocess), plan)
+                if not method.walks:
+                    check_steady(self.graph, anchor)
                 if anchor.output in (tensor, plan.graph.resolve(tensor)):  # and no class of that name
                     by = f", by composite {composite.name!r}" if bare and recipe != self.recipe else ""
                     return self._way(f"{why}{by}", {"target": target}, bare)
@@ -146,7 +149,7 @@ class Asked:
         """What is a score: "" what was asked for, else another target; None where nothing is."""
         outputs = map(input_of, self.graph.source.proto.graph.output)
         is_score = {value.name: value.dtype.kind in "fV" for value in outputs}  # V: bfloat16
-        able = self.graph.carrying - self._drawn
+        able = self.graph.carrying - drawn(self.graph).keys()
         real = [name for name, is_real in is_score.items() if is_real and name in able]
         if resolve_target(self.graph, self.ask.target, self.labels).anchor.output in real:
             return ""
@@ -156,21 +159,6 @@ class Asked:
         inside += [name for name in reversed(read) if name in able]
         names = [name for name in (*real, *inside) if printable(name) == name]
         return f"{names[0]}[top]" if names else None
-
-    @property
-    def _drawn(self) -> set[str]:
-        """What is another number when asked again, so that no score of it says anything."""
-        drawn: set[str] = set()
-        for node in self.graph.nodes:
-            dropped = node.operator == "Dropout" and in_training(node, self.graph)
-            if (
-                dropped
-                or any(facts_of(operator).random for operator in operators_in(node))
-                or keeps_state(node, self.graph)
-                or not drawn.isdisjoint((*node.inputs, *node.captures))
-            ):
-                drawn.update(filter(None, node.outputs))
-        return drawn
 
     def _way(self, why: str, settings: Mapping[str, Any], bare: bool) -> Way:
         said = {**({} if bare else self.recipe.keywords), **settings}
@@ -185,31 +173,6 @@ class Asked:
         else:
             call = f"explainer.Explainer({', '.join([first, *how])}).explain({', '.join(['image', *what])})"
         return Way(why, settings, bare, call)
-
-
-def operators_in(node: Node) -> set[str]:
-    """A node's operator, and those of the bodies that it may run."""
-    found, bodies = {node.operator}, list(node.attributes.values())
-    while bodies:
-        body = bodies.pop()
-        for inner in getattr(body, "node", ()):
-            found.add(inner.op_type)
-            bodies += [entry.g for entry in inner.attribute if entry.HasField("g")]
-    return found
-
-
-def keeps_state(node: Node, graph: Graph) -> bool:
-    """Whether a BatchNormalization in training mode moves the statistics that the file holds.
-
-    onnxruntime 1.32 writes what it returns as running mean and variance over these constants, and answers
-    with them: another number each time, where the momentum weighs both (seen at opset 14 and 17, not before).
-    """
-    return (
-        node.operator == "BatchNormalization"
-        and bool(node.attributes.get("training_mode", 0))
-        and 0 < node.attributes.get("momentum", 0.9) < 1
-        and any(graph.is_constant(node.operand(place)) for place in (3, 4))
-    )
 
 
 def _in_python(name: str, value: Any) -> str:

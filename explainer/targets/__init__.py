@@ -4,7 +4,7 @@ from .anchor import Anchor, anchor_at_output, anchor_at_tensor
 from .ask import STARTS, UNSAID, Ask, TargetLike
 from .choosing import Chosen, choose, indices_of
 from .conditions import Condition, ConditionsLike, conditioned_tensors, paired
-from .labels import Labels, LabelsLike, Names, labels_given, labels_of, refuse_itself
+from .labels import Labels, LabelsLike, Names, declared_outputs, labels_given, labels_of, refuse_itself
 from .regions import Region
 from .relevance import finish, is_balanced, put_relevance, score, seed
 from .resolve import Fed, Index, Target, resolve_target
@@ -29,6 +29,7 @@ __all__ = [
     "anchor_at_tensor",
     "choose",
     "conditioned_tensors",
+    "declared_outputs",
     "finish",
     "indices_of",
     "is_balanced",

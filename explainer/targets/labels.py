@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..errors import InputError, ModelError, TargetError, did_you_mean, shown
-from ..model.graph import Graph
+from ..model.graph import Graph, Input
+from ..model.node import input_of
 from ..plain.checks import is_whole
 from ..plain.values import FrozenDict
 from ..tensor import Array
@@ -74,6 +75,13 @@ def _classes(values: Any) -> int | None:
     sizes = getattr(values, "shape", ())[1:]
     largest = max(sizes, default=0)
     return largest if largest == np.prod(sizes) else None
+
+
+def declared_outputs(graph: Graph) -> dict[str, Input]:
+    """A model's outputs as it declares them; none where the size of one is open, which could be any."""
+    outputs = {value.name: value for value in map(input_of, graph.source.proto.graph.output)}
+    told = all(value.shape is not None and None not in value.shape[1:] for value in outputs.values())
+    return outputs if told else {}
 
 
 def labels_given(labels: LabelsLike) -> Names:

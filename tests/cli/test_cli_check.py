@@ -7,6 +7,8 @@ import onnx
 import pytest
 from building import parse
 from command_line import FLAGS, TINY, fails, folder, parted, run, tiny
+from onnx import numpy_helper
+from PIL import Image
 
 import explainer
 
@@ -22,6 +24,7 @@ KEYS = {
     "ways",
     "steps",
     "starts_at",
+    "looks_at",
     "ends_at",
     "preprocessing_in_file",
 }
@@ -120,3 +123,68 @@ def test_a_model_without_labels_or_shapes():
     onnx.save(parse("g (float[N,K] x) => (float[N,M] y) { y = MatMul (x, w) }", w=np.eye(3)), "free.onnx")
     (found,) = objects("free.onnx", code=0)
     assert found["inputs"][0]["shape"] == [None, None] and found["labels"] == 0
+
+
+def test_what_a_method_looks_at():
+    assert "looks at: tensor 'c'" in run("check", "full.onnx", "--method", "gradcam").output
+    assert objects("full.onnx", "--method", "gradcam", code=0)[0]["looks_at"] == ["c"]
+    assert objects("full.onnx", code=0)[0]["looks_at"] == []
+    for method in ("rise", "occlusion"):
+        (found,) = objects("full.onnx", "--method", method, code=0)
+        assert found["composite"] is None and found["method"] == method
+    table = parse("g (float[N,6] x) => (float[N,6] y) { y = Relu (x) }")
+    onnx.save(table, "table.onnx")
+    for how in ((), ("--method", "occlusion")):
+        output = run("check", "table.onnx", *how).output
+        assert "preprocessing: none, for no input takes pictures; explain takes --input x=FILE.npy" in output
+
+
+WHOLE = "g (int64[N,3,8,8] x) => (float[N,3,8,8] y) { f = Cast <to=1> (x) y = Relu (f) }"
+DRAWN = TINY.replace("probability = S", "n = RandomNormalLike (logits) z = Add (logits, n) probability = S")
+DRAWN = DRAWN.replace("Softmax (logits)", "Softmax (z)")
+DROPPED = TINY.replace("Softmax (logits)", "Dropout (logits, half, true)")
+REFUSED = {
+    "another size": ("bare", ["--scale", "1", "--size", "9,9"], "the prepared picture is 1 x 3 x 9 x 9"),
+    "another layout": ("bare", ["--scale", "1", "--layout", "NHWC"], "try --layout NCHW"),
+    "other channels": ("bare", ["--scale", "1", "--channels", "gray"], "try --channels RGB"),
+    "more labels": ("bare", [*FLAGS, "--labels", "names"], "there are 5 names, but 'probability' has 4"),
+    "drawn": ("drawn", [*FLAGS, "--method", "occlusion"], "RandomNormalLike 'n' draws numbers"),
+    "drawn, by rise": ("drawn", [*FLAGS, "--method", "rise"], "RandomNormalLike 'n' draws numbers"),
+    "in training": ("dropped", [*FLAGS, "--method", "rise"], "Dropout 'probability' is in training mode"),
+    "whole numbers": ("whole", ["--scale", "1", "--method", "integrated_gradients"], "holds whole numbers"),
+    "held": ("bare", [*FLAGS, "--method", "occlusion", "--option", "hold=z"], "'z' is no input"),
+    "all held": ("bare", [*FLAGS, "--method", "occlusion", "--option", "hold=image"], "nothing is left"),
+    "fractions": ("whole", ["--scale", "0.1"], "with fractions or beyond them: give --size 8,8 --scale 1"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_explain_refuses_whatever_the_picture_check_refuses_alike(kind):
+    onnx.save(tiny(DRAWN), "drawn.onnx")
+    dropped = tiny(DROPPED)
+    dropped.graph.initializer.append(numpy_helper.from_array(np.float32(0.5), "half"))
+    dropped.graph.initializer.append(numpy_helper.from_array(np.array(True), "true"))
+    onnx.save(dropped, "dropped.onnx")
+    onnx.save(parse(WHOLE), "whole.onnx")
+    with open("names", "w", encoding="utf-8") as file:
+        file.write("a\nb\nc\nd\ne\n")
+    Image.new("RGB", (8, 8), "red").save("photos/8.png")
+    model, how, message = REFUSED[kind]
+    checked = run("check", f"{model}.onnx", *how)
+    asked = run("explain", f"{model}.onnx", "photos/8.png", "-o", "map.png", *how)
+    assert checked.exit_code == asked.exit_code == 1, checked.output + asked.output
+    assert message in checked.output
+    first = [result.output.partition("What this model")[0] for result in (checked, asked)]
+    assert first[0] == first[1]
+
+
+def test_the_ways_out_of_a_dropout_in_training():
+    dropped = tiny(DROPPED)
+    dropped.graph.initializer.append(numpy_helper.from_array(np.float32(0.5), "half"))
+    dropped.graph.initializer.append(numpy_helper.from_array(np.array(True), "true"))
+    onnx.save(dropped, "dropped.onnx")
+    for how in ((), ("--method", "occlusion")):
+        output = run("check", "dropped.onnx", *how).output
+        assert "in PyTorch model.eval()" in output
+        assert "onnx-lrp check dropped.onnx --target logits" in output
+        assert run("check", "dropped.onnx", *how, "--target", "logits").exit_code == 0

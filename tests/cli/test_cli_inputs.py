@@ -105,7 +105,7 @@ def test_samples_without_pictures():
 @pytest.mark.parametrize(
     ("code", "message", "arguments"),
     [
-        (1, "2 of the model's inputs are not given; the image is one of them, if the others are given:", ()),
+        (1, "1 of the model's inputs is not given, beside photos/8.png for 'rgb':", ()),
         (1, "--input depth=FILE.npy # float32, N x 1 x 8 x 8", ()),
         (1, "there is no input 'dept'; did you mean 'depth'?", ("--input", "dept=one.npy")),
         (1, "its 3 samples are neither one for all nor", ("photos/9.png", "--input", "depth=three.npy")),
@@ -129,6 +129,50 @@ def test_mistakes(code, message, arguments):
     os.makedirs("out")
     fails(code, message, *PAIR, *to, *arguments)
     assert "dict" not in run(*PAIR, *to, *arguments).output
+
+
+def test_what_is_missing_is_listed_without_the_image():
+    text = """g (float[N,3,H,W] image, float[N,5] state, float[N,T] trace) => (float[N,3,1,1] y) {
+        p = GlobalAveragePool (image) m = ReduceMean (state) t = ReduceMean (trace)
+        s = Add (p, m) y = Add (s, t) }"""
+    onnx.save(parse(text), "three.onnx")
+    command = ("explain", "three.onnx", "-o", "map.png")
+    given = run(*command, "photos/8.png").output
+    assert "2 of the model's inputs are not given, beside photos/8.png for 'image':" in given
+    assert "--input image=" not in given and "--input state=FILE.npy  # float32, N x 5\n" in given
+    assert "--input trace=FILE.npy  # float32, N x ?\n" in given
+    none = run(*command, "--input", "state=one.npy").output
+    assert "2 of the model's inputs are not given:" in none and "N x 3 x ? x ?\n" in none
+    one = run(*command, "--input", "state=one.npy", "--input", "trace=one.npy").output
+    assert "1 of the model's inputs is not given:" in one
+    onnx.save(parse(TWO.replace("1,8,8", "3,8,8"), w=rng(0).standard_normal((3, 1, 1))), "alike.onnx")
+    alike = run("explain", "alike.onnx", "photos/8.png", "-o", "map.png").output
+    assert "is not given; photos/8.png is for the one of these that is left out:" in alike
+
+
+def test_numbers_in_an_images_place():
+    onnx.save(parse("g (float[N,4] x) => (float[N,4] y) { y = Relu (x) }"), "table.onnx")
+    rows = np.abs(rng(5).standard_normal((2, 4))).astype(np.float32)
+    np.save("row.npy", rows[:1]), np.save("alone.npy", rows[0]), np.save("rows.npy", rows)
+    np.savez("row.npz", x=rows[:1])
+    table = ("explain", "table.onnx")
+    for name in ("row.npy", "alone.npy", "row.npz"):
+        result = run(*table, name, "-o", "map.png", "--save-relevance", "--json")
+        assert result.exit_code == 0, result.output
+        assert loaded("map.npz")["relevance"].shape == (1, 4)
+    want = explainer.explain("table.onnx", rows)
+    lone = run(*table, "rows.npy", "-o", "out", "--json")
+    named = run(*table, "--input", "x=rows.npy", "-o", "out", "--json")
+    several = run(*table, "row.npy", "alone.npy", "-o", "out", "--json")
+    for result in (lone, named, several):
+        assert result.exit_code == 0, result.output
+    scores = [json.loads(line)["score"] for line in lone.stdout.splitlines()]
+    assert scores == pytest.approx(list(want.score))
+    assert [json.loads(line)["score"] for line in several.stdout.splitlines()] == [scores[0], scores[0]]
+    fails(1, "rows.npy holds 2 samples, not one; give it alone", *table, "rows.npy", "row.npy", "-o", "out")
+    fails(1, "which is no picture: give its numbers as --input x=FILE.npy", *table, *PAIR[2:])
+    explained("one.npy", "-o", "map.png", "--input", "rgb=photos/8.png")
+    fails(1, "1 of the model's inputs is not given", "explain", "pair.onnx", "one.npy", "-o", "map.png")
 
 
 def test_mistakes_without_a_picture():

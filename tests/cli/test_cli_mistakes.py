@@ -56,8 +56,8 @@ def test_mistakes_with_files(folder):
 
 def test_mistakes_with_values():
     photo = ("explain", "full.onnx", "photos/one.png", "-o", "map.png")
-    fails(1, "--size 256 --crop 224", "explain", "bare.onnx", "photos/one.png", "-o", "map.png")
-    fails(1, "--size 256", "explain", "bare.onnx", "photos/one.png", "-o", "map.png", "--size", "8")
+    fails(1, "--size 8,8 --scale 0.0039", "explain", "bare.onnx", "photos/one.png", "-o", "map.png")
+    fails(1, "--size 8,8", "explain", "bare.onnx", "photos/one.png", "-o", "map.png", "--size", "8")
     fails(1, "out of range", *photo, "--target", "4")
     fails(1, "no class and no tensor is called 'wolf'", *photo, "--target", "wolf")
     fails(1, "keep: 'cc'", *photo, "--keep", "cc")

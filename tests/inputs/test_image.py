@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from explainer.errors import InputError
-from explainer.inputs.image import check_fits, prepare
+from explainer.inputs.image import prepare
 from explainer.inputs.preprocess import Preprocess
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -80,28 +80,3 @@ def test_sizes_are_bounded_before_memory_is_taken():
     ):
         with pytest.raises(InputError, match="too large; lower --size or --crop"):
             prepare(thin, preprocess)
-
-
-@pytest.mark.parametrize(
-    ("shape", "declared", "layout", "hint"),
-    [
-        ((1, 3, 480, 640), (1, 3, 224, 224), "NCHW", "--size 224 --crop 224,224"),
-        ((1, 480, 640, 3), ("N", 224, 192, 3), "NHWC", "--size 224,192"),
-        ((1, 3, 480, 640), (1, 3, "H", 64), "NCHW", "--size 480 --crop 480,64"),
-        ((1, 3, 224, 224), (1, 224, 224, 3), "NCHW", "--layout NHWC"),
-        ((1, 224, 224, 3), (None, 3, 224, 224), "NHWC", "--layout NCHW"),
-        ((1, 3, 28, 28), (1, 1, 28, 28), "NCHW", "--channels gray"),
-        ((1, 1, 28, 28), (1, 3, 28, 28), "NCHW", "--channels RGB"),
-        ((1, 3, 28, 28), (1, 4, 28, 28), "NCHW", "no 4 channels"),
-        ((1, 3, 28, 28), (1, 784), "NCHW", "does not take pictures"),
-    ],
-)
-def test_a_misfit_names_the_option_that_mends_it(shape, declared, layout, hint):
-    with pytest.raises(InputError, match="the model takes") as caught:
-        check_fits(shape, declared, layout)
-    assert hint in str(caught.value)
-
-
-def test_what_fits():
-    check_fits((1, 3, 480, 640), ("batch", 3, None, "width"), "NCHW")
-    check_fits((1, 224, 224, 3), (8, 224, 224, 3), "NHWC")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explainer.errors import PreprocessError
-from explainer.inputs.preprocess import IMAGENET_FLAGS, Preprocess, missing_message
+from explainer.inputs.preprocess import Preprocess
 
 IMAGENET = {
     "do_resize": True,
@@ -167,11 +167,6 @@ def test_files(tmp_path):
     for missing in (tmp_path / "none.json", tmp_path):
         with pytest.raises(PreprocessError, match="cannot be read"):
             Preprocess.from_file(missing)
-
-
-def test_missing_preprocessing_prints_flags_that_can_be_copied():
-    message = str(PreprocessError(*missing_message("model.onnx")))
-    assert "model.onnx" in message and IMAGENET_FLAGS in message
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,11 @@ def test_dynamic_quantisation_counts_its_nodes():
 @pytest.mark.parametrize(
     ("node", "what"),
     [
-        ("d = Dropout (h, r, t)", "Dropout in training mode x1 (export the model in evaluation mode): 'd'"),
+        (
+            "d = Dropout (h, r, t)",
+            "Dropout in training mode x1 (export the model in evaluation mode, in PyTorch model.eval(), or "
+            "make training_mode false): 'd'",
+        ),
         ("d, m = Dropout (h, r) f = Cast <to=1> (m) e = Add (d, f)", "Dropout x1 (its mask is read): 'd'"),
         ("i = Cast <to=7> (h) d = Cast <to=1> (i)", "Cast x1 (no relevance passes through whole numbers"),
     ],
