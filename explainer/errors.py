@@ -28,12 +28,15 @@ class Way:
         Whether nothing else that says how is kept: rules, noise, kept tensors.
     call : str
         It as Python.
+    is_compiled : bool
+        Whether a file was asked for, and can be compiled that way.
     """
 
     why: str
     settings: Mapping[str, Any]
     bare: bool
     call: str = ""
+    is_compiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,20 @@ class NumericalError(ExplainerError):
 
 
 class OutputError(ExplainerError):
-    """A result cannot be written where it was asked for."""
+    """A result cannot be written where it was asked for.
+
+    Attributes
+    ----------
+    overwrites : bool
+        Whether it would have replaced a file that is read, or another result.
+    """
+
+    overwrites = False
+
+    def overwriting(self) -> Self:
+        """The same, for what would have replaced another file."""
+        self.overwrites = True
+        return self
 
 
 def shown(value: object) -> str:

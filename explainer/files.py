@@ -140,13 +140,13 @@ def check(paths: Collection[PathLike], made_of: Files | None = None) -> None:
         if any(path in files for files in known):
             raise OutputError(
                 f"{path}: this would overwrite a file that is read; choose another place or name"
-            )
+            ).overwriting()
         # A rename replaces a name, so that two hard links stay two files.
         name = _name(path)
         if name in taken:
             raise OutputError(
                 f"{path} and {taken[name]}: one result would overwrite the other; name another place"
-            )
+            ).overwriting()
         taken[name] = path
 
 

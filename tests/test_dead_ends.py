@@ -199,9 +199,46 @@ def test_what_check_and_compile_recommend_works(given):
         found = commands(result.output)
         assert found, result.output
         for arguments in found:
-            assert arguments[0] == "check"
+            assert arguments[0] in ("check", command[0])
             again = run(*arguments)
             assert again.exit_code == 0, f"{arguments}: {again.output}"
+
+
+def test_what_compile_recommends_is_compiled(folder):
+    """`check` of a target said nothing of whether a file can be made that returns it."""
+    onnx.save(model_of("a layer before it"), "the model.onnx")
+    command = ["compile", "the model.onnx", "-o", "compiled.onnx", "--keep", "r"]
+    found = commands(run(*command).output)
+    assert [arguments[0] for arguments in found] == ["compile"] and set(command) <= set(found[0])
+    assert run(*found[0]).exit_code == 0
+    assert "relevance/r" in {value.name for value in onnx.load("compiled.onnx").graph.output}
+    with pytest.raises(explainer.UnsupportedError) as caught:
+        explainer.compile("the model.onnx", keep=["r"])
+    (way,) = caught.value.ways
+    eval(way.call, {"explainer": explainer, "path": "again.onnx"})
+    assert onnx.load("again.onnx").graph.output == onnx.load("compiled.onnx").graph.output
+    onnx.save(model_of("nothing before it"), "none.onnx")
+    for arguments in commands(run("compile", "none.onnx", "-o", "compiled.onnx").output):
+        assert arguments[0] == "check" and run(*arguments).exit_code == 0
+
+
+def test_what_cannot_be_compiled_is_not_recommended(folder, monkeypatch):
+    """A file is made before its command is said; where none can be, `check` has what `explain` answers."""
+    from explainer.compiler import compiling
+
+    kept = compiling._emitted
+
+    def but_c(original, sizes, recipe, asked, *rest):
+        if asked.target == "c":
+            raise explainer.InputError("not this one")
+        return kept(original, sizes, recipe, asked, *rest)
+
+    onnx.save(model_of("in the middle"), "the model.onnx")
+    command = ["compile", "the model.onnx", "-o", "compiled.onnx"]
+    assert {arguments[0] for arguments in commands(run(*command).output)} == {"compile"}
+    monkeypatch.setattr(compiling, "_emitted", but_c)
+    found = commands(run(*command).output)
+    assert {arguments[0] for arguments in found} == {"check"}
 
 
 @pytest.mark.slow

@@ -11,13 +11,15 @@ import click
 
 import explainer
 
+from .headings import Headed
+
 # What says how, by the names of parameters: nothing of it is kept where a way is bare.
 HOW = {"method", "noise", "composite", "rules", "dialect", "options", "eps", "dtype"}
 HOW |= {"start", "against", "conditions", "keep", "ranks"}
 KEY = "onnx-lrp called"
 
 
-class Repeatable(click.Command):
+class Repeatable(Headed):
     """A command that remembers what it was given, as it was written."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -109,13 +111,13 @@ def advice(error: explainer.ExplainerError, ctx: click.Context, **given: Any) ->
     called = ctx.meta.get(KEY)
     if called is None:
         return []
-    # A compiled file has no place for some ways; whether they lead somewhere is what `check` says.
-    command = None
-    if called.command.name == "compile":
-        command = ctx.find_root().command.commands["check"]  # type: ignore[attr-defined]  # a Group
     # What is said input by input has no place among --option NAME=VALUE.
     ways = [way for way in error.ways if not any(isinstance(v, Mapping) for v in way.settings.values())]
-    return [(called.by(way, command, **given), way.why) for way in ways]
+    # Where no file can be made, whether `explain` answers is what `check` says.
+    other = None
+    if called.command.name == "compile":
+        other = ctx.find_root().command.commands["check"]  # type: ignore[attr-defined]  # a Group
+    return [(called.by(way, None if way.is_compiled else other, **given), way.why) for way in ways]
 
 
 def in_lines(ways: Sequence[tuple[str, str]]) -> str:

@@ -18,7 +18,10 @@ from .say import say, say_json, say_text
 COLUMNS = ("node", "operator", "layer", "rule")
 
 
-@click.command(cls=OneTarget)
+EXAMPLE = "onnx-lrp check model.onnx --target tabby --composite recommended"
+
+
+@click.command(cls=OneTarget, example=EXAMPLE)
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @target_option()
 @method_options

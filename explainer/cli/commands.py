@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,6 +14,7 @@ import explainer
 
 from .again import OneTarget
 from .channels import condition_option
+from .opening import labels_option
 from .options import (
     Numbers,
     ask_of,
@@ -25,6 +28,8 @@ from .options import (
 )
 from .pictures import check_outputs
 from .say import say
+
+MODELS = (".onnx", ".ort")  # what a written model may be called; a pipe or a device has no such name
 
 
 @click.command()
@@ -103,7 +108,10 @@ def shown(parameter: inspect.Parameter) -> str:
     return parameter.name if default in (parameter.empty, None, ()) else f"{parameter.name}={default}"
 
 
-@click.command("compile", cls=OneTarget)
+EXAMPLE = "onnx-lrp compile model.onnx -o explained.onnx --composite recommended"
+
+
+@click.command("compile", cls=OneTarget, example=EXAMPLE)
 @click.argument("model")
 @click.option("-o", "--output", required=True, help="The .onnx file to write.")
 @target_option()
@@ -116,6 +124,7 @@ def shown(parameter: inspect.Parameter) -> str:
     metavar="N|H,W",
     help="Of a model whose spatial size is dynamic.  [default: its preprocessing's]",
 )
+@labels_option
 @runtime_options
 def compile_command(
     model: str,
@@ -127,12 +136,15 @@ def compile_command(
 
     Its outputs are those of MODEL and the relevance; any onnxruntime runs it.
     """
+    if not (Path(output).suffix.lower() in MODELS or (os.path.exists(output) and not os.path.isfile(output))):
+        raise click.UsageError(f"-o {output}: a model is a {MODELS[0]}")
     explainer.files.read(model)
     check_outputs([output])
     made = explainer.compile(
         model,
         output,
         target=ask_of(options, options["target"]),
+        labels=options["labels"],
         image_size=None if image_size is None else (image_size[0], image_size[-1]),
         recipe=recipe_of(options),
         **runtime_of(options),

@@ -25,8 +25,10 @@ from .options import (
 from .pictures import check_outputs, endings_of, list_jobs, make_folder
 from .running import Run
 
+EXAMPLE = "onnx-lrp explain model.onnx photo.jpg -o heatmap.png --composite recommended"
 
-@click.command(cls=Repeatable)
+
+@click.command(cls=Repeatable, example=EXAMPLE)
 @click.argument("model")
 @click.argument("images", nargs=-1, metavar="IMAGE...")
 @click.option("-o", "--output", required=True, help="The .png to write; for several images a folder.")
@@ -62,7 +64,7 @@ def explain(
 ) -> None:
     """Draw what in an image made the MODEL's prediction.
 
-    A model of several inputs gets the others, or all, by --input.
+    A model of several inputs gets the others, or all, by --input; a .npy is taken in an image's place.
 
     Several targets have a picture each, with the target in its name, and share one forward pass.
 

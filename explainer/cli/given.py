@@ -124,6 +124,8 @@ class Inputs:
         inputs = explained.graph.inputs
         if not self and len(inputs) == 1 and not _is_array(image):
             return image
+        if not inputs:
+            raise explainer.InputError("the model has no inputs, so that nothing explains its answer")
         given: dict[str, Any] = {**self.pictures, **self.arrays}
         left = [value for value in inputs if value.name not in given]
         if any(name not in {value.name for value in inputs} for name in given):
@@ -196,10 +198,11 @@ def options_for(names: Sequence[str]) -> str:
 
 def wants(value: Any) -> str:
     """Return an input's type and shape for a message; N is the samples, ? a size that is open."""
+    kind = "text" if value.dtype == object else value.dtype
     if value.shape is None:
-        return f"{value.dtype}, of any shape"
+        return f"{kind}, of any shape"
     sizes = ["?" if size is None else str(size) for size in value.shape]
-    return f"{value.dtype}, {' x '.join(['N', *sizes[1:]] if sizes else ['one number'])}"
+    return f"{kind}, {' x '.join(['N', *sizes[1:]] if sizes else ['one number'])}"
 
 
 def arrays_of(name: str, path: str) -> dict[str, Any]:

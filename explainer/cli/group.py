@@ -43,7 +43,10 @@ class Commands(click.Group):
                 raise Stopped() from None
             if ctx.meta.get("debug"):
                 raise
-            raise click.ClickException(message(error, ctx)) from error
+            said = message(error, ctx)
+            if isinstance(error, explainer.OutputError) and error.overwrites:
+                raise click.UsageError(said) from error
+            raise click.ClickException(said) from error
 
 
 def in_one_line(message: Warning | str, *where: Any, **source: Any) -> None:

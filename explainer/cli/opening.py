@@ -14,10 +14,15 @@ from .options import Command, Numbers, recipe_of, runtime_of, with_options
 FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
 
 
+def labels_option(command: Command) -> Command:
+    """Add --labels."""
+    return click.option("--labels", metavar="FILE", help="Class names: one a line, or JSON.")(command)
+
+
 def opening_options(command: Command) -> Command:
     """Add --labels, and the options of the preprocessing."""
     options = (
-        click.option("--labels", metavar="FILE", help="Class names: one a line, or JSON."),
+        labels_option,
         click.option("--preprocess", metavar="FILE", help="A Hugging Face preprocessor_config.json."),
         click.option(
             "--size", type=Numbers(int, 2), metavar="N|H,W", help="Resize: the shorter edge, or both."

@@ -49,12 +49,17 @@ def describe(explanation: explainer.Explanation, output: str, cut: str) -> dict[
         "start": start,
         "delta": None if numbers["delta"] is None else numbers["delta"][0],
         "conserved": numbers["conserved"][0],
-        "remark": numbers["remarks"][0],
+        "remark": remark(numbers["remarks"][0]),
         "bias_share": share([step["bias"][0] for step in audit], start),
         "epsilon_share": share([step["epsilon"][0] for step in audit], start),
         "masked_share": share([step["masked"][0] for step in audit], start),
         "audit": audit,
     }
+
+
+def remark(said: str | None) -> str | None:
+    """Return a remark with an option as it is given here."""
+    return said and said.replace("the option signed ", "--option signed=true ")
 
 
 def share(amounts: list[float | None], start: float) -> float | None:

@@ -32,9 +32,13 @@ from ..targets import (
     UNSAID,
     Ask,
     ConditionsLike,
+    LabelsLike,
+    Names,
     Target,
     TargetLike,
     conditioned_tensors,
+    declared_outputs,
+    labels_given,
     labels_of,
     resolve_target,
 )
@@ -62,6 +66,7 @@ def compile(
     against: TargetLike | None = None,
     conditions: ConditionsLike | None = None,
     image_size: int | tuple[int, int] | None = None,
+    labels: LabelsLike | None = None,
     providers: Sequence[ProviderLike] | None = None,
     threads: int | None = None,
     custom_ops: Sequence[PathLike] = (),
@@ -93,6 +98,8 @@ def compile(
         See `explain`; the same for all samples.
     image_size : int or (height, width), optional
         For a model whose spatial size is dynamic; its preprocessing's size by default.
+    labels : sequence of str, dict of int -> str, path or None
+        See `Explainer`: names by which a target can be said.
     providers, threads, custom_ops
         See `Explainer`: how onnxruntime runs the model, and the file that is made, to prove it.
     **how
@@ -120,35 +127,64 @@ def compile(
     runtime = Runtime(providers, threads, custom_ops)
     original = Graph.load(model, runtime)
     preprocess = reading(None, original.metadata)
+    names = labels_of(original) if labels is None else labels_given(labels)
+    sizes = Examples.of(original, image_size)
+
+    def tried(recipe: Recipe, asked: Ask) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a file that nobody gets
+            _emitted(original, sizes, recipe, asked, names, *recipe.made(preprocess))
+
     method, composite = recipe.made(preprocess)
     method.require_compilable()
     # Complaints first, in the names of the file as given.
     given = {"providers": runtime.providers, "threads": runtime.threads, "custom_ops": runtime.custom_ops}
-    said = [name for name, value in given.items() if value]
-    with Asked(original, recipe, preprocess, asked, labels_of(original), said).advising():
-        _planned(original, asked, recipe, method, composite)
-
-    def made(examples: Examples, opset: int) -> tuple[Target, Emitted]:
-        proto = raised(original, opset)
-        graph = original if original.opset >= opset else Graph.load(proto, original.runtime)
-        graph = graph.having(source=replace(graph.source, title=original.title))
-        # A converter may insert nodes before the output: the target is looked up anew.
-        goal, plan = _planned(graph, asked, recipe, method, composite)
-        _check_shared(graph, plan, examples)
-        _refuse_taken_names(original, names_of(proto.graph), output_names(plan, method))
-        emitter = Emitter(original, proto, plan, goal, examples, layout_of(preprocess))
-        file = emitter.emit(method)
-        emitter.prove(method, file)
-        return goal, file
-
-    with np.errstate(all="ignore"):  # the proof says what is not finite, NumPy only that
-        goal, file = _first_that_works(original, Examples.of(original, image_size), made)
+    said = [*([] if labels is None else ["labels"]), *(name for name, value in given.items() if value)]
+    with Asked(original, recipe, preprocess, asked, names, said, tried).advising():
+        goal, _ = _planned(original, asked, recipe, names, method, composite)
+    names.check(goal.anchor.output, declared_outputs(original))
+    goal, file = _emitted(original, sizes, recipe, asked, names, method, composite)
     compiled = file.proto
     _declare(compiled, recipe, asked, composite, goal, file.choices)
     if written is not None:
         with write_whole(written) as opened:
             opened.write(compiled.SerializeToString())
     return compiled
+
+
+def _emitted(
+    original: Graph,
+    sizes: Examples,
+    recipe: Recipe,
+    asked: Ask,
+    names: Names,
+    method: Method,
+    composite: Composite,
+) -> tuple[Target, Emitted]:
+    """The file, proved.
+
+    Raises
+    ------
+    UnsupportedError, TargetError, ModelError, InputError
+    """
+    method.require_compilable()
+
+    def made(examples: Examples, opset: int) -> tuple[Target, Emitted]:
+        proto = raised(original, opset)
+        graph = original if original.opset >= opset else Graph.load(proto, original.runtime)
+        graph = graph.having(source=replace(graph.source, title=original.title))
+        # A converter may insert nodes before the output: the target is looked up anew.
+        goal, plan = _planned(graph, asked, recipe, names, method, composite)
+        _check_shared(graph, plan, examples)
+        _refuse_taken_names(original, names_of(proto.graph), output_names(plan, method))
+        layout = layout_of(reading(None, original.metadata))
+        emitter = Emitter(original, proto, plan, goal, examples, layout)
+        file = emitter.emit(method)
+        emitter.prove(method, file)
+        return goal, file
+
+    with np.errstate(all="ignore"):  # the proof says what is not finite, NumPy only that
+        return _first_that_works(original, sizes, made)
 
 
 def _first_that_works(
@@ -196,10 +232,10 @@ def _asked(how: Settings) -> Recipe:
 
 
 def _planned(
-    graph: Graph, asked: Ask, recipe: Recipe, method: Method, composite: Composite
+    graph: Graph, asked: Ask, recipe: Recipe, names: Names, method: Method, composite: Composite
 ) -> tuple[Target, Plan]:
     """The target in a graph, and the plan for it."""
-    goal = resolve_target(graph, asked, labels_of(graph))
+    goal = resolve_target(graph, asked, names)
     if isinstance(goal.index, np.ndarray) or isinstance(goal.against, np.ndarray):
         raise InputError(
             "compile: one target for all samples; several are the compiled file's own input 'target'"

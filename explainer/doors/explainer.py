@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..files import Files, recording
-from ..inputs.feeds import check_images, given, layout_of
+from ..inputs.feeds import check_images, given
 from ..inputs.preprocess import PreprocessLike, reading
 from ..inputs.ranges import MAX_PIXELS, pixel_limit
 from ..methods import Progress
-from ..methods.drawn import check_steady
 from ..methods.explaining import explanation_of
 from ..model.graph import Graph, ModelLike
 from ..model.runtime import PathLike, ProviderLike, Runtime
@@ -29,7 +28,6 @@ from ..targets import (
     LabelsLike,
     Target,
     TargetLike,
-    declared_outputs,
     labels_given,
     labels_of,
     paired,
@@ -191,10 +189,7 @@ class Explainer(Made):
         goal = resolve_target(self.graph, ask, self.labels)
         with self._asked(ask).advising():
             plan = self._prepared.plans([goal])[goal.anchor]
-            self.method.require_askable(self.graph, layout_of(self._preprocess), plan)
-            if plan is None:
-                check_steady(self.graph, goal.anchor)
-        self.labels.check(goal.anchor.output, declared_outputs(self.graph))
+            self._check(goal.anchor, plan)
         return plan
 
     def start_of(self, target: TargetLike) -> Anchor:

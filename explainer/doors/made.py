@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ..composites import Composite
-from ..inputs.feeds import given
+from ..inputs.arrays import check_kind
+from ..inputs.feeds import given, layout_of
 from ..inputs.fitting import check_preprocess, pictured
 from ..inputs.preprocess import Preprocess
 from ..inputs.ranges import MAX_PIXELS
 from ..methods.base import Method
+from ..methods.drawn import check_steady
 from ..model.graph import Graph
 from ..plain.tables import html_table, text_table
+from ..plan import Plan
 from ..recipe import Recipe, Settings
 from ..recipe.advice import Asked
-from ..targets import Ask
+from ..targets import Anchor, Ask, declared_outputs
 from ..tensor import Array
 from ..text import LINE, printable
 
@@ -66,6 +69,20 @@ class Made:
     def pictured(self) -> tuple[str, ...]:
         """The inputs that are most probably pictures: those of three channels, else those of one."""
         return pictured(self.graph)
+
+    def _check(self, anchor: Anchor, plan: Plan | None) -> None:
+        """Refuse what no input could be explained by, as far as a plan tells; None is that of scores alone.
+
+        Raises
+        ------
+        InputError
+        """
+        self.method.require_askable(self.graph, layout_of(self._preprocess), plan)
+        if plan is None:
+            check_steady(self.graph, anchor)
+        for expected in self.graph.inputs:
+            check_kind(expected)
+        self.labels.check(anchor.output, declared_outputs(self.graph))
 
     def check_preprocess(self) -> None:
         """Refuse a preprocessing whose pictures the model does not take; arrays are of no concern here.

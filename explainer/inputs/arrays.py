@@ -160,6 +160,21 @@ def fit(array: Array, expected: Input, samples: int | None = 0) -> Array:
     return cast
 
 
+def check_kind(expected: Input) -> None:
+    """Refuse an input that holds no numbers, whatever is given for it.
+
+    Raises
+    ------
+    InputError
+    """
+    kind = expected.dtype.kind
+    if kind not in "fiub":
+        what = "text" if kind == "O" else expected.dtype
+        raise InputError(
+            f"input {expected.name!r} holds {what}, which no array of numbers can be made into here"
+        )
+
+
 def check_numbers(array: Array, expected: Input) -> None:
     """Refuse numbers that the input's type does not hold: NumPy would wrap them round, or cut them off.
 
@@ -167,10 +182,8 @@ def check_numbers(array: Array, expected: Input) -> None:
     ------
     InputError
     """
+    check_kind(expected)
     name, kind = expected.name, expected.dtype.kind
-    if kind not in "fiub":
-        what = "text" if kind == "O" else expected.dtype
-        raise InputError(f"input {name!r} holds {what}, which no array of numbers can be made into here")
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():
             raise InputError(f"the array for input {name!r} has NaN or infinity in it")

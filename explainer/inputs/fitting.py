@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InputError, PreprocessError
 from ..model.axes import axes_of
 from ..model.graph import Graph, Input
-from .arrays import limits, shape_of
+from .arrays import check_kind, limits, shape_of
 from .preprocess import CHANNELS, Preprocess, in_options, in_python
 
 COLOURS = {1: "gray", 3: "RGB"}
@@ -77,6 +77,7 @@ def check_pictured(graph: Graph, expected: Input, how: Preprocess | None) -> Non
     PreprocessError
         Nothing says how a picture becomes the input, or it holds whole numbers alone.
     """
+    check_kind(expected)
     shape = expected.shape
     likely = suggested(graph, expected)
     if (shape is not None and len(shape) != 4) or (likely is None and how is None):

@@ -11,7 +11,7 @@ import numpy as np
 from ..composites import Composite
 from ..errors import CompositeError, InputError
 from ..layers.kinds import CONVOLUTION
-from ..model.axes import Axes, tensor_axes
+from ..model.axes import Axes, axes_of, tensor_axes
 from ..model.graph import Graph
 from ..plain.checks import check_flag, is_one_of
 from ..plan import Plan, make_plan
@@ -81,14 +81,7 @@ class GradCam(Method):
             if is_open is not None and A.ndim > 2:
                 said = f": {LAYOUT}" if A.ndim > 3 else ""
                 raise InputError(f"grad_cam: {untold(is_open, inputs[is_open].shape)}{said}")
-            shapes = ", ".join(
-                f"{name!r} {list(x.shape)} with {len(axes[name].places)} axes of places"
-                for name, x in inputs.items()
-            )
-            raise InputError(
-                f"grad_cam: the tensor is {list(A.shape)}, the input {shapes}; name a convolution's output "
-                "that has as many (tensor=)"
-            ).looking("methods")
+            raise unplaced(A.ndim, {name: len(axes[name].places) for name in inputs})
         cam = ReduceSum(self.weights(A, g) * A, np.array([1]))
         cam = cam if self.signed else Relu(cam)
         return {name: _placed(cam, inputs[name], axes[name], self.upsampling) for name in fitting}
@@ -132,6 +125,19 @@ class GradCam(Method):
         check_reached(plan, tensor)
         return replace(plan, keep={self.tensor: tensor}, shows=(tensor,))
 
+    def require_askable(self, graph: Graph, layout: str = "", plan: Plan | None = None) -> None:
+        super().require_askable(graph, layout, plan)
+        rank = None if plan is None else graph.axes(plan.shows[0])
+        if plan is None or rank is None:
+            return
+        shapes = {value.name: value.shape for value in graph.inputs if value.name in plan.sources}
+        axes = {name: axes_of(graph, name, shape, layout) for name, shape in shapes.items() if shape}
+        places = {name: len(one.places) for name, one in axes.items()}
+        # Where nothing tells an input's axes, an array's own sizes may.
+        are_told = len(axes) == len(shapes) and not any(one.is_open for one in axes.values())
+        if are_told and not any(count == rank - 2 > 0 for count in places.values()):
+            raise unplaced(rank, places)
+
     def emit(self, trace: Trace) -> dict[str, Value]:
         (tensor,) = trace.plan.shows
         graph = trace.plan.graph
@@ -149,6 +155,15 @@ class GradCamPlusPlus(GradCam):
     def weights(self, A: Value, g: Value) -> Value:
         # g² cancels, where g is not 0; and what is multiplied by relu(g) counts where g > 0 alone.
         return ReduceSum(Relu(g) / stabilize(g * ReduceSum(A, _spatial(A)) + 2, 1e-7), _spatial(A))
+
+
+def unplaced(rank: int, places: Mapping[str, int]) -> InputError:
+    """What is said of a tensor of so many axes that has other places than every input, so many each."""
+    inputs = ", ".join(f"{name!r} {count}" for name, count in places.items())
+    return InputError(
+        f"grad_cam: the tensor has {max(rank - 2, 0)} axes of places, beside samples and channels, and the "
+        f"input {inputs}; name a convolution's output that has as many (tensor=)"
+    ).looking("methods")
 
 
 def check_reached(plan: Plan, tensor: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from types import EllipsisType
 from typing import Any
 
@@ -43,6 +44,9 @@ class Asked:
     labels : sequence of str, or dict of int -> str
     given : collection of str
         What else the door was given, which the ways need too: "preprocess" and "labels", say.
+    compiled : callable, optional
+        Where a file was asked for: called with a recipe and an `Ask`, it raises an `ExplainerError` where
+        none can be compiled by them.
     """
 
     graph: Graph
@@ -51,6 +55,7 @@ class Asked:
     ask: Ask = field(default_factory=Ask)
     labels: Labels | None = None
     given: Collection[str] = ()
+    compiled: Callable[[Recipe, Ask], Any] | None = None
 
     @contextmanager
     def advising(self) -> Iterator[None]:
@@ -67,13 +72,15 @@ class Asked:
         if not self._runs(error):
             return ()
         before = error.before
-        walks: list[Way | None] = []
+        walks: Iterator[Way | None] = iter(())
         if error.elsewhere == "targets":
-            walks = [*self._outputs(), *self._inside(before)]
+            walks = chain(self._outputs(), self._inside(before))
         elif error.elsewhere == "methods":
-            walks = [self._gradient()]
-        there = [way for way in walks if way is not None]
-        return (*there[: MOST - 2], *self._scores(before))[:MOST]
+            walks = iter([self._gradient()])
+        there = tuple(islice((way for way in walks if way is not None), MOST - 2))
+        if self.compiled is not None:  # or what `explain` answers
+            return there or replace(self, compiled=None).ways(error)
+        return (*there, *self._scores(before))[:MOST]
 
     def _runs(self, error: ExplainerError) -> bool:
         """Whether onnxruntime runs the file at all; why not is part of the news."""
@@ -91,6 +98,8 @@ class Asked:
             method.plan(
                 self.graph, composite, resolve_target(self.graph, self.ask.target, self.labels).anchor
             )
+            if self.compiled is not None:
+                self.compiled(Recipe(method="gradient"), Ask(self.ask.target))
             return self._way("gradient, which asks at the input alone", {"method": "gradient"}, True)
         return None
 
@@ -133,6 +142,8 @@ class Asked:
                 if not method.walks:
                     check_steady(self.graph, anchor)
                 if anchor.output in (tensor, plan.graph.resolve(tensor)):  # and no class of that name
+                    if self.compiled is not None:
+                        self.compiled(recipe, Ask(target))
                     by = f", by composite {composite.name!r}" if bare and recipe != self.recipe else ""
                     return self._way(f"{why}{by}", {"target": target}, bare)
         return None
@@ -168,11 +179,14 @@ class Asked:
         how = [f"{name}={_in_python(name, value)}" for name, value in said.items()]
         how += [f"{name}={name}" for name in self.given]
         what = [] if Ask(target) == Ask() else [f"target={_in_python('target', target)}"]
-        if RUNTIME.isdisjoint(self.given):
+        is_compiled = self.compiled is not None
+        if is_compiled:
+            call = f"explainer.compile({', '.join([first, 'path', *what, *how])})"
+        elif RUNTIME.isdisjoint(self.given):
             call = f"explainer.explain({', '.join([first, 'image', *what, *how])})"
         else:
             call = f"explainer.Explainer({', '.join([first, *how])}).explain({', '.join(['image', *what])})"
-        return Way(why, settings, bare, call)
+        return Way(why, settings, bare, call, is_compiled)
 
 
 def _in_python(name: str, value: Any) -> str:

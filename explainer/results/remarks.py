@@ -108,7 +108,7 @@ def _is_squared(explanation: Explained) -> bool:
 
 def _why(explanation: Explained, sample: int) -> str:
     if explanation.how.get("signed", "False") == "False" and explanation.method.startswith("grad_cam"):
-        return ": nothing positive speaks for the target; signed=True shows what speaks against it"
+        return ": nothing positive speaks for the target; the option signed shows what speaks against it"
     if explanation.method != "lrp" or "noise" in explanation.how:
         return ""
     if not explanation.start[sample] and explanation.kind not in ("clrp", "sglrp"):

@@ -154,6 +154,12 @@ REFUSED = {
     "whole numbers": ("whole", ["--scale", "1", "--method", "integrated_gradients"], "holds whole numbers"),
     "held": ("bare", [*FLAGS, "--method", "occlusion", "--option", "hold=z"], "'z' is no input"),
     "all held": ("bare", [*FLAGS, "--method", "occlusion", "--option", "hold=image"], "nothing is left"),
+    "places": (
+        "bare",
+        [*FLAGS, "--method", "gradcam", "--option", "tensor=logits"],
+        "the tensor has 0 axes of places, beside samples and channels, and the input 'image' 2",
+    ),
+    "complex": ("complex", [], "'image' holds complex64, which no array of numbers can be made into here"),
     "fractions": ("whole", ["--scale", "0.1"], "with fractions or beyond them: give --size 8,8 --scale 1"),
 }
 
@@ -166,6 +172,10 @@ def test_what_explain_refuses_whatever_the_picture_check_refuses_alike(kind):
     dropped.graph.initializer.append(numpy_helper.from_array(np.array(True), "true"))
     onnx.save(dropped, "dropped.onnx")
     onnx.save(parse(WHOLE), "whole.onnx")
+    onnx.save(
+        parse("g (complex64[N,3,8,8] image) => (complex64[N,3,8,8] y) { y = Add (image, image) }"),
+        "complex.onnx",
+    )
     with open("names", "w", encoding="utf-8") as file:
         file.write("a\nb\nc\nd\ne\n")
     Image.new("RGB", (8, 8), "red").save("photos/8.png")

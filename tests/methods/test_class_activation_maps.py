@@ -186,9 +186,7 @@ def test_what_has_no_map():
     dense = parse("g (float[N,3] x) => (float[N,2] y) { h = Gemm (x, w) y = Relu (h) }", w=np.ones((3, 2)))
     with pytest.raises(InputError, match=r"no convolution on the way .*; name a tensor that .* \(tensor=\)"):
         Explainer(dense, method="grad_cam").explain(np.ones((1, 3)))
-    with pytest.raises(
-        InputError, match=r"the tensor is \[1, 2\], the input 'x' \[1, 3\] with 0 axes of places; name a"
-    ):
+    with pytest.raises(InputError, match=r"the tensor has 0 axes of places, .*, and the input 'x' 0; name a"):
         Explainer(dense, method="grad_cam", tensor="h").explain(np.ones((1, 3)))
     masks = parse(
         "g (float[N,2,4,4] x) => (float[N,3,4,4] y) { c = Conv (x, w) y = Relu (c) }", w=np.ones((3, 2, 1, 1))

@@ -194,7 +194,6 @@ def test_an_option_is_replaced_as_a_field_is():
 @pytest.mark.parametrize(
     ("door", "name", "who"),
     [
-        (explainer.compile, "labels", "Explainer or explain"),
         (explainer.compile, "preprocess", "Explainer or explain"),
         (Explainer, "target", "explain or compile"),
         (Explainer, "image_size", "compile"),

@@ -72,7 +72,11 @@ def test_a_map_that_holds_its_relevance_has_no_remark():
 @pytest.mark.parametrize(
     ("model", "how", "why"),
     [
-        (net(weight=-1.0), {"method": "grad_cam"}, ": nothing positive speaks for the target; signed=True"),
+        (
+            net(weight=-1.0),
+            {"method": "grad_cam"},
+            ": nothing positive speaks for the target; the option signed",
+        ),
         (net(weight=-1.0), {"method": "grad_cam_plus_plus"}, ""),
         (net(inner="n"), {}, ": the relevance at the target is 0"),
         (net(inner="n"), {"method": "gradient"}, ""),
