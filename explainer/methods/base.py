@@ -214,7 +214,9 @@ class Method:
         InputError
         """
         if not self.walks:
-            raise self.not_compilable("asks for scores alone: there is no walk to put into a file")
+            raise self.not_compilable(
+                "asks for scores alone: there is no walk to put into a file, and explain answers it"
+            )
 
     def emit(self, trace: Trace) -> dict[str, Value]:
         """The same in primitives, on the values of a file that is being written.

@@ -18,7 +18,9 @@ def drawn(graph: Graph) -> dict[str, Node]:
     """The tensors that are drawn anew, each with the node that does so."""
     found: dict[str, Node] = {}
     for node in graph.nodes:
-        dropped = node.operator == "Dropout" and in_training(node, graph)
+        if facts_of(node.operator).shape_alone:
+            continue
+        dropped = node.operator == "Dropout" and in_training(node, graph) and not _keeps_all(node, graph)
         chance = any(facts_of(operator).random for operator in operators_in(node))
         source = node if dropped or chance or keeps_state(node, graph) else None
         source = source or next((found[name] for name in _read(node) if name in found), None)
@@ -36,7 +38,9 @@ def check_steady(graph: Graph, anchor: Anchor) -> None:
     """
     found = drawn(graph)
     node = found.get(anchor.tensor) or found.get(anchor.output)
-    if node is not None:
+    # A mode that is an input may be false: whether it is, two answers tell.
+    may_be = node is not None and node.operator == "Dropout" and not graph.is_constant(node.operand(2))
+    if node is not None and not may_be:
         what = "is in training mode" if node.operator in TRAINED else "draws numbers"
         error = InputError(
             f"asked again about the same input, the model answers something else, for {node} {what}: no "
@@ -45,6 +49,12 @@ def check_steady(graph: Graph, anchor: Anchor) -> None:
         ).looking("targets")
         error.before = tuple(name for name in node.inputs if name in graph.carrying and name not in found)
         raise error
+
+
+def _keeps_all(node: Node, graph: Graph) -> bool:
+    """Whether a Dropout's ratio is 0."""
+    ratio = node.operand(1)
+    return bool(ratio) and graph.is_constant(ratio) and not graph.constant(ratio).any()
 
 
 def _read(node: Node) -> Iterator[str]:

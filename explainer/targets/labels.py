@@ -59,9 +59,9 @@ class Names(FrozenDict[int, str]):
         """
         classes = {name: _classes(values) for name, values in outputs.items()}
         if self.listed and classes.get(output) and len(self) not in classes.values():
-            raise InputError(
-                f"labels: there are {len(self)} names, but {output!r} has {classes[output]} classes; "
-                "give one name for each, or a dict of index -> name"
+            what = f"labels: there are {len(self)} names, but {output!r} has {classes[output]} classes; give"
+            raise InputError(f"{what} one name for each, or a dict of index -> name").optioned(
+                f"{what} one name for each, or JSON of index: name"
             )
         count, last = classes.get(output), max(self, default=0)
         if self.given and count and all(one is None or one <= last for one in classes.values()):
