@@ -122,7 +122,8 @@ class Inputs:
             An input is not given, or an array has neither one sample nor `count`.
         """
         inputs = explained.graph.inputs
-        if not self and len(inputs) == 1 and not _is_array(image):
+        if not self and len(inputs) == 1 and image is not None and not _is_array(image):
+            explained.check_image(inputs[0].name)  # for all images, once
             return image
         if not inputs:
             raise explainer.InputError("the model has no inputs, so that nothing explains its answer")
@@ -166,6 +167,7 @@ def _positional(explained: explainer.Explainer, name: str, image: str) -> Any:
         There are more samples, which --input gives one by one.
     """
     if not _is_array(image):
+        explained.check_image(name)
         return image
     array = arrays_of(name, image)[name]
     if has_samples(explained, name, array) and len(array) != 1:

@@ -11,7 +11,7 @@ import numpy as np
 from ..composites import Composite
 from ..inputs.arrays import check_kind
 from ..inputs.feeds import given, layout_of
-from ..inputs.fitting import check_preprocess, pictured
+from ..inputs.fitting import check_pictured, check_preprocess, pictured
 from ..inputs.preprocess import Preprocess
 from ..inputs.ranges import MAX_PIXELS
 from ..methods.base import Method
@@ -83,6 +83,17 @@ class Made:
         for expected in self.graph.inputs:
             check_kind(expected)
         self.labels.check(anchor.output, declared_outputs(self.graph))
+
+    def check_image(self, name: str) -> None:
+        """Refuse pictures for an input, where none would do whatever is in it.
+
+        Raises
+        ------
+        InputError, PreprocessError
+        """
+        for expected in self.graph.inputs:
+            if expected.name == name:
+                check_pictured(self.graph, expected, self._preprocess())
 
     def check_preprocess(self) -> None:
         """Refuse a preprocessing whose pictures the model does not take; arrays are of no concern here.

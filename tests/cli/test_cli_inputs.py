@@ -175,6 +175,14 @@ def test_numbers_in_an_images_place():
     fails(1, "1 of the model's inputs is not given", "explain", "pair.onnx", "one.npy", "-o", "map.png")
 
 
+def test_what_no_picture_would_do_for_is_said_once():
+    onnx.save(parse("g (float[N,4] x) => (float[N,4] y) { y = Relu (x) }"), "table.onnx")
+    for model, how in (("table.onnx", ()), ("pair.onnx", ("--input", "depth=one.npy", "--size", "9,9"))):
+        result = run("explain", model, "photos", "-o", "out", *SCALE, *how)
+        assert result.exit_code == 1 and result.output.count("Error: ") == 1, result.output
+        assert "could not be explained" not in result.output and "photos/" not in result.output
+
+
 def test_mistakes_without_a_picture():
     fails(2, "Missing argument 'IMAGE...', or --input", "explain", "pair.onnx", "-o", "map.png")
     fails(1, "--input rgb=FILE.npy", "explain", "pair.onnx", "-o", "map.png", "--input", "depth=one.npy")
