@@ -116,7 +116,7 @@ def check_preprocess(graph: Graph, how: Preprocess | None) -> None:
 
 def _no_picture(expected: Input) -> InputError:
     """What is said of a picture for an input that takes none."""
-    what = f"input {expected.name!r} takes {shape_of(expected)} {expected.dtype}, which is no picture: give"
+    what = f"input {expected.name!r}, {expected.dtype} {shape_of(expected)}, is no picture: give"
     return InputError(f"{what} an array of its numbers").optioned(
         f"{what} its numbers as",
         f"  --input {shlex.quote(f'{expected.name}=FILE.npy')}",

@@ -170,7 +170,7 @@ def test_numbers_in_an_images_place():
     assert scores == pytest.approx(list(want.score))
     assert [json.loads(line)["score"] for line in several.stdout.splitlines()] == [scores[0], scores[0]]
     fails(1, "rows.npy holds 2 samples, not one; give it alone", *table, "rows.npy", "row.npy", "-o", "out")
-    fails(1, "which is no picture: give its numbers as --input x=FILE.npy", *table, *PAIR[2:])
+    fails(1, "is no picture: give its numbers as --input x=FILE.npy", *table, *PAIR[2:])
     explained("one.npy", "-o", "map.png", "--input", "rgb=photos/8.png")
     fails(1, "1 of the model's inputs is not given", "explain", "pair.onnx", "one.npy", "-o", "map.png")
 

@@ -71,15 +71,16 @@ def test_both_doors_suggest_the_same_and_it_works_as_printed(shape, dtype, photo
 @pytest.mark.parametrize(
     ("text", "wants"),
     [
-        ("g (float[N,4] x) => (float[N,4] y) { y = Relu (x) }", "(N, 4) float32"),
-        ("g (float[N,9,4] x) => (float[N,9,4] y) { y = Relu (x) }", "(N, 9, 4) float32"),
-        ("g (int64[N,5] x) => (float[N,5] y) { f = Cast <to=1> (x) y = Relu (f) }", "(N, 5) int64"),
-        ("g (float[N,4,8,8] x) => (float[N,4,8,8] y) { y = Relu (x) }", "(N, 4, 8, 8) float32"),
+        ("g (float[N,4] x) => (float[N,4] y) { y = Relu (x) }", "float32 (N, 4)"),
+        ("g (float[N,9,4] x) => (float[N,9,4] y) { y = Relu (x) }", "float32 (N, 9, 4)"),
+        ("g (int64[N,5] x) => (float[N,5] y) { f = Cast <to=1> (x) y = Relu (f) }", "int64 (N, 5)"),
+        ("g (float[N,4,8,8] x) => (float[N,4,8,8] y) { y = Relu (x) }", "float32 (N, 4, 8, 8)"),
+        ("g (float x) => (float y) { y = Relu (x) }", "float32 of one number"),
         ("g (bool[N,3,8,8] x) => (float[N,3,8,8] y) { f = Cast <to=1> (x) y = Relu (f) }", "bool"),
     ],
 )
 def test_what_is_no_picture_is_asked_for_its_numbers(text, wants, photo):
-    with pytest.raises(InputError, match=r"'x' takes .*, which is no picture: give an array") as caught:
+    with pytest.raises(InputError, match=r"input 'x', .*, is no picture: give an array") as caught:
         explain(parse(text), photo)
     assert wants in str(caught.value) and "Preprocess" not in str(caught.value)
     assert "--input x=FILE.npy" in caught.value.text_in_options
