@@ -15,7 +15,7 @@ from .headings import Headed
 
 # What says how, by the names of parameters: nothing of it is kept where a way is bare.
 HOW = {"method", "noise", "composite", "rules", "dialect", "options", "eps", "dtype"}
-HOW |= {"start", "against", "conditions", "keep", "ranks"}
+HOW |= {"start", "against", "conditions", "keep", "ranks", "stop"}
 KEY = "onnx-lrp called"
 
 

@@ -11,7 +11,7 @@ HEADINGS = {
     "By which method and rules": (
         *("method", "noise", "composite", "rules", "dialect", "options", "eps", "dtype"),
     ),
-    "What is looked at inside": ("keep", "ranks"),
+    "What is looked at inside": ("stop", "keep", "ranks"),
     "From a picture, or numbers, to the input": (
         *("preprocess", "size", "crop", "scale", "mean", "std", "layout", "channels"),
         *("max_pixels", "image_size", "inputs"),

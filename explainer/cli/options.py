@@ -183,6 +183,13 @@ def method_options(command: Command) -> Command:
             "  [repeatable]",
         ),
         click.option(
+            "--stop",
+            multiple=True,
+            metavar="TENSOR",
+            help="Where walks end, in place of the inputs: the relevance, or the gradients, of this tensor."
+            "  [repeatable]",
+        ),
+        click.option(
             "--eps",
             type=float,
             help="The epsilon rule's stabiliser.  [default: the composite's own; 1e-6 for epsilon]",
@@ -233,7 +240,7 @@ def recipe_of(options: Mapping[str, Any], *keep: str) -> explainer.Recipe:
     *keep : str
         Tensors that are looked at beside those of --keep.
     """
-    names = ("method", "noise", "composite", "rules", "dialect", "eps", "dtype")
+    names = ("method", "noise", "composite", "rules", "dialect", "eps", "stop", "dtype")
     said = {name: options[name] for name in names if name in options}
     if options["eps"] is not None and "eps" in options["options"]:
         raise click.UsageError("--eps and --option eps=... say the same: give one of them")

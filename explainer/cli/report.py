@@ -11,6 +11,7 @@ import explainer
 from . import channels
 
 TOP = 5
+WORDS = 10
 
 
 def describe(explanation: explainer.Explanation, output: str, cut: str) -> dict[str, Any]:
@@ -49,6 +50,7 @@ def describe(explanation: explainer.Explanation, output: str, cut: str) -> dict[
         "start": start,
         "delta": None if numbers["delta"] is None else numbers["delta"][0],
         "conserved": numbers["conserved"][0],
+        "tokens": tokens_of(explanation),
         "remark": remark(numbers["remarks"][0]),
         "bias_share": share([step["bias"][0] for step in audit], start),
         "epsilon_share": share([step["epsilon"][0] for step in audit], start),
@@ -60,6 +62,12 @@ def describe(explanation: explainer.Explanation, output: str, cut: str) -> dict[
 def remark(said: str | None) -> str | None:
     """Return a remark with an option as it is given here."""
     return said and said.replace("the option signed ", "--option signed=true ")
+
+
+def tokens_of(explanation: explainer.Explanation) -> dict[str, list[float]]:
+    """Return the relevance of each word, where the walk ended at an embedding by itself; else nothing."""
+    ends = explanation.relevance if explanation.stopped and isinstance(explanation.relevance, dict) else {}
+    return {name: explanation.channels(name)[0].tolist() for name, R in ends.items() if R.ndim > 2}
 
 
 def share(amounts: list[float | None], start: float) -> float | None:
@@ -121,11 +129,25 @@ def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], lo
         lines.append(f"  complete    up to {numbers['delta']:.2g}: what the sum misses of score − baseline's")
     lines += [
         *channels.in_full(numbers),
+        *in_words(numbers["tokens"]),
         f"  time        {numbers['seconds']:.2f} s, and {loading:.2f} s to load the model",
         f"  written     {', '.join(written)}",
     ]
     if is_lrp and numbers["composite"] == "epsilon":
         lines.append(HINT)
+    return lines
+
+
+def in_words(tokens: Mapping[str, Sequence[float]]) -> list[str]:
+    """Return the lines on the words that matter most."""
+    lines = []
+    for tensor, amounts in tokens.items():
+        whole = math.fsum(map(abs, amounts)) or 1.0
+        order = sorted(range(len(amounts)), key=lambda place: -abs(amounts[place]))
+        lines.append(f"  words       of {tensor!r}, by place: relevance, share of all amounts")
+        lines += [
+            f"              {k:<6} {amounts[k]:<12.5g} {amounts[k] / whole:+.1%}" for k in order[:WORDS]
+        ]
     return lines
 
 

@@ -20,6 +20,7 @@ from ..inputs.preprocess import reading
 from ..inputs.ranges import edges
 from ..methods import Method
 from ..model.graph import Graph, ModelLike
+from ..model.parts import Parts
 from ..model.raising import opsets, raised
 from ..model.runtime import PathLike, ProviderLike, Runtime
 from ..model.sharing import is_shared, is_whole
@@ -28,6 +29,7 @@ from ..plain.keywords import named
 from ..plan import Plan
 from ..recipe import Recipe, Settings
 from ..recipe.advice import Asked
+from ..recipe.stopping import goal_of, stopped
 from ..targets import (
     UNSAID,
     Ask,
@@ -40,7 +42,6 @@ from ..targets import (
     declared_outputs,
     labels_given,
     labels_of,
-    resolve_target,
 )
 from ..text import LINE, printable
 from ..walk.chunks import callers_level
@@ -97,20 +98,21 @@ def compile(
     conditions : dict of tensor name -> channels, optional
         See `explain`; the same for all samples.
     image_size : int or (height, width), optional
-        For a model whose spatial size is dynamic; its preprocessing's size by default.
+        For a model whose spatial size is dynamic, or one whose texts or series have any length; its
+        preprocessing's size by default.
     labels : sequence of str, dict of int -> str, path or None
         See `Explainer`: names by which a target can be said.
     providers, threads, custom_ops
         See `Explainer`: how onnxruntime runs the model, and the file that is made, to prove it.
     **how
-        method, noise, composite, rules, dialect, eps, keep and options, as `Explainer` takes them, or a
-        `recipe`; one that asks for float64 or NumPy is refused, its audit is not the file's.
+        method, noise, composite, rules, dialect, eps, keep, stop and options, as `Explainer` takes them, or
+        a `recipe`; one that asks for float64 or NumPy is refused, its audit is not the file's.
 
     Returns
     -------
     onnx.ModelProto
         With the further outputs ``relevance`` (``relevance/NAME`` for each input of a model that
-        has several) and ``relevance/NAME`` for each kept or conditioned tensor.
+        has several) and ``relevance/NAME`` for each kept or conditioned tensor, and each stop.
 
     Raises
     ------
@@ -141,7 +143,7 @@ def compile(
     given = {"providers": runtime.providers, "threads": runtime.threads, "custom_ops": runtime.custom_ops}
     said = [*([] if labels is None else ["labels"]), *(name for name, value in given.items() if value)]
     with Asked(original, recipe, preprocess, asked, names, said, tried).advising():
-        goal, _ = _planned(original, asked, recipe, names, method, composite)
+        goal, _, _ = _planned(original, asked, recipe, names, method, composite)
     names.check(goal.anchor.output, declared_outputs(original))
     goal, file = _emitted(original, sizes, recipe, asked, names, method, composite)
     compiled = file.proto
@@ -174,11 +176,11 @@ def _emitted(
         graph = original if original.opset >= opset else Graph.load(proto, original.runtime)
         graph = graph.having(source=replace(graph.source, title=original.title))
         # A converter may insert nodes before the output: the target is looked up anew.
-        goal, plan = _planned(graph, asked, recipe, names, method, composite)
-        _check_shared(graph, plan, examples)
+        goal, plan, parts = _planned(graph, asked, recipe, names, method, composite)
+        _check_shared(graph if parts is None else parts.rest, plan, examples)
         _refuse_taken_names(original, names_of(proto.graph), output_names(plan, method))
         layout = layout_of(reading(None, original.metadata))
-        emitter = Emitter(original, proto, plan, goal, examples, layout)
+        emitter = Emitter(original, proto, plan, goal, examples, layout, parts)
         file = emitter.emit(method)
         emitter.prove(method, file)
         return goal, file
@@ -233,9 +235,10 @@ def _asked(how: Settings) -> Recipe:
 
 def _planned(
     graph: Graph, asked: Ask, recipe: Recipe, names: Names, method: Method, composite: Composite
-) -> tuple[Target, Plan]:
-    """The target in a graph, and the plan for it."""
-    goal = resolve_target(graph, asked, names)
+) -> tuple[Target, Plan, Parts | None]:
+    """The target in a graph, and the plan for it; and the graph's parts where walks end inside of it."""
+    parts = stopped(graph, recipe, method)
+    goal = goal_of(graph, parts, asked, names)
     if isinstance(goal.index, np.ndarray) or isinstance(goal.against, np.ndarray):
         raise InputError(
             "compile: one target for all samples; several are the compiled file's own input 'target'"
@@ -243,9 +246,10 @@ def _planned(
     if goal.conditions:
         method.require_keeping("conditions")
     conditioned = conditioned_tensors(goal.conditions)
-    plan = method.plan(graph, composite, goal.anchor, recipe.keep, conditioned)
+    walked = graph if parts is None else parts.rest
+    plan = method.plan(walked, composite, goal.anchor, recipe.keep, conditioned)
     check_passable(plan, goal.conditions)
-    return goal, plan
+    return goal, plan, parts
 
 
 def _check_shared(graph: Graph, plan: Plan, examples: Examples) -> None:
@@ -257,7 +261,14 @@ def _check_shared(graph: Graph, plan: Plan, examples: Examples) -> None:
     ModelError
         For one sample at a time it is that sample's.
     """
-    shared = [name for name in plan.sources if is_shared(graph, name)]
+    samples = {} if graph.source.cut is None else graph.source.cut.samples
+    for name in plan.sources:
+        if samples.get(name, 0) != 0:
+            raise InputError(
+                f"compile: stop {name!r} does not begin with the samples, and a file walks over all of them "
+                "together; take explain, which walks one sample after the other"
+            )
+    shared = [name for name in plan.sources if name not in samples and is_shared(graph, name)]
     for name in shared:
         if is_whole(graph, name):
             what = "" if graph.axes(name) else "one number, "

@@ -17,7 +17,7 @@ class Watch:
     Attributes
     ----------
     points : dict of input name -> str
-        Where the model is run; of the file's own run none.
+        Where the model is run; of the file's own run the tensors that walks end at in place of its inputs.
     values : dict of tensor name -> str
     loops : bool
         Whether they are those of all rounds, one behind the other along a new first axis.

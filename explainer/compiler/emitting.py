@@ -12,6 +12,7 @@ from ..methods import Method
 from ..methods.question import refuse_whole_numbers
 from ..model.graph import Graph
 from ..model.mixing import mixing
+from ..model.parts import Parts
 from ..plan import Plan
 from ..targets import Target, choose
 from ..tensor import Array, Recorder
@@ -40,6 +41,8 @@ class Emitter:
     examples : Examples
     layout : str
         "NCHW" or "NHWC".
+    parts : Parts or None
+        Of the same, where walks end inside of it.
     """
 
     def __init__(
@@ -50,8 +53,9 @@ class Emitter:
         target: Target,
         examples: Examples,
         layout: str,
+        parts: Parts | None = None,
     ) -> None:
-        self.original, self.proto, self.plan = original, proto, plan
+        self.original, self.proto, self.plan, self.parts = original, proto, plan, parts
         self.target, self.examples, self.layout = target, examples, layout
         self.names = names_of(proto.graph)
         self.forward = SessionForward(plan, np.dtype(np.float32))
@@ -66,8 +70,8 @@ class Emitter:
         InputError, UnsupportedError
             The method has no place in a file.
         """
-        feeds = self.examples.feeds(2)
-        samples = samples_of(feeds)
+        samples = samples_of(self.examples.feeds(2))
+        feeds = self._reached(self.examples.feeds(2))
         if self.examples.is_dynamic and not method.keeps:
             met = mixing(self.plan.graph)
             if met is not None and met.is_sure:
@@ -84,7 +88,8 @@ class Emitter:
         choices = choices_of(self.target, found, self.names)
         target = fed(self.target, choices, recorder)
         with recorder.scoped("map"):
-            trace = ModelTrace(self.proto, self.plan, target, symbols, self._run, feeds, self.layout, watched)
+            proto = self.proto if self.parts is None else self.plan.graph.source.proto
+            trace = ModelTrace(proto, self.plan, target, symbols, self._run, feeds, self.layout, watched)
             relevance = method.emit(trace)
         if not isinstance(relevance, Mapping):
             raise method.wrong(
@@ -101,6 +106,13 @@ class Emitter:
         results = {name: relevance[tensor] for name, tensor in names.items()}
         proto = written(self.proto, recorder, results, choices, self.examples, activations, samples)
         return Emitted(proto, names, choices, tuple(trace.runs), trace.loops)
+
+    def _reached(self, feeds: Mapping[str, Array]) -> Mapping[str, Array]:
+        """What is fed to the part of the model that is walked, as the file has it."""
+        if self.parts is None:
+            return feeds
+        there = self.parts.computed_from(self.parts.whole.typed(feeds))
+        return {value.name: there[value.name] for value in self.parts.rest.inputs}
 
     def _run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         values = self.plan.graph.typed(feeds)
@@ -131,7 +143,7 @@ class Emitter:
 
 def output_names(plan: Plan, method: Method) -> dict[str, str]:
     """The emitted outputs: their name -> the tensor whose relevance they hold."""
-    single = len(plan.sources) == 1
+    single = len(plan.sources) == 1 and not plan.graph.stops
     names = {"relevance" if single else f"relevance/{name}": name for name in plan.sources}
     if not method.keeps:
         return names

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..errors import InputError
 from ..inputs.preprocess import Preprocess
 from ..model.graph import Graph, Input
+from ..model.lookups import WHOLE, lookups
 from ..tensor import Array
 
 # What samples are multiplied by, one after the other: where a model is dead for some, it is not for others.
@@ -33,12 +34,15 @@ class Examples:
         Whether the caller said so.
     batch : int or None
         What the file's batch is fixed to, though it is declared to be free.
+    tables : dict of input name -> int
+        How many rows the table has that it is looked up in; 0 for what stands beside such, a mask say.
     """
 
     inputs: tuple[Input, ...]
     sizes: tuple[int, int] | None
     asked: bool = False
     batch: int | None = None
+    tables: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, graph: Graph, image_size: int | tuple[int, int] | None) -> Examples:
@@ -51,7 +55,7 @@ class Examples:
             how = Preprocess.from_metadata(text)
             size = how.crop or how.size
             image_size = (size, size) if isinstance(size, int) else size
-        return cls(graph.inputs, image_size, asked)
+        return cls(graph.inputs, image_size, asked, tables=_tables(graph))
 
     def shape(self, value: Input, samples: int) -> tuple[int, ...]:
         """A whole shape of an input, the batch where it is dynamic."""
@@ -65,7 +69,8 @@ class Examples:
             raise InputError(
                 f"input {value.name!r} has the fixed shape {['N', *inner]}; leave image_size out"
             )
-        if unknown and (self.sizes is None or len(unknown) != 2):
+        alone = len(unknown) == 1 and self.asked and self.sizes is not None and len({*self.sizes}) == 1
+        if unknown and not alone and (self.sizes is None or len(unknown) != 2):
             raise InputError(
                 f"input {value.name!r} has the dynamic shape {['N', *inner]}: spatial sizes must be fixed; "
                 "give image_size (--image-size)"
@@ -95,16 +100,32 @@ class Examples:
                     f"input {value.name!r} has the shape {list(shape)}: an example of it takes "
                     f"{takes / 1e9:.3g} GB, and {LARGEST >> 30} GiB is the most; declare other sizes"
                 )
-            x = rng.standard_normal(shape)
+            x: Array = rng.standard_normal(shape)
             scales = np.resize(np.roll(SPREAD, -seed), len(x)).reshape(-1, *[1] * (x.ndim - 1))
-            pixels = rng.integers(0, 255, x.shape) if value.dtype.kind in "iu" else x * scales
-            feeds[value.name] = np.asarray(pixels, dtype=value.dtype)
+            rows = self.tables.get(value.name, 255)
+            if rows == 0:  # of a mask the first always counts
+                x = np.asarray(rng.integers(0, 2, x.shape))
+                x[..., :1] = 1
+            elif value.dtype.kind in "iu" or value.name in self.tables:
+                x = np.asarray(rng.integers(0, rows, x.shape))
+            else:
+                x = x * scales
+            feeds[value.name] = np.asarray(x, dtype=value.dtype)
         return feeds
 
     def trials(self) -> Iterator[dict[str, Array]]:
         """What a file is proved on: a further batch size shows whether the traced one was baked in."""
         sizes = ((1, 0), (3, 0)) if self.is_dynamic else ((1, 0), (1, 1), (1, 2))
         return (self.feeds(samples, seed) for samples, seed in sizes)
+
+
+def _tables(graph: Graph) -> dict[str, int]:
+    """How many rows there are for inputs that tell rows; 0 for a mask, a length or a place beside them."""
+    found = lookups(graph)
+    tables = {value.name: 0 for value in graph.inputs if found and value.dtype in WHOLE}
+    for one in found:
+        tables |= {name: min(one.rows, tables.get(name) or one.rows) for name in one.inputs}
+    return tables
 
 
 def declared_batches(graph: Graph) -> list[int]:

@@ -136,12 +136,13 @@ def prove(
     alike, failure = dict.fromkeys(file.names, False), None
     longest = dict.fromkeys(file.names, 0.0)
     of_whole_numbers = any(value.dtype.kind in "iu" for value in original.inputs)
-    for (tried, feeds, given), answer in zip(trials, answers, strict=True):
+    for (tried, _, given), answer in zip(trials, answers, strict=True):
         seen = {**given, **session.run(given)}
-        runs = [part for watch in watched.runs for part in _records(watch, seen, feeds)]
+        own = _walked_from(watched, reference.forward.plan.graph, seen)
+        runs = [part for watch in watched.runs for part in _records(watch, seen, own)]
         try:
             if of_whole_numbers:  # the file shows what its walks read as numbers, however they were computed
-                reference.forward(feeds)
+                reference.forward(own)
             wanted = reference(runs, tried)
         except NumericalError as error:  # of this example; the next may be within the numbers' range
             failure = failure or error
@@ -209,6 +210,12 @@ def _showing(file: Emitted) -> onnx.ModelProto:
     proto.CopyFrom(file.proto)
     proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in _shown(file) if name not in there)
     return proto
+
+
+def _walked_from(file: Emitted, graph: Graph, seen: Mapping[str, Array]) -> dict[str, Array]:
+    """What the walked part of a file was fed: its inputs, or tensors inside of it."""
+    inner = file.runs[0].points
+    return {value.name: seen[inner.get(value.name, value.name)] for value in graph.inputs}
 
 
 def _records(

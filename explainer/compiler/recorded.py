@@ -73,7 +73,7 @@ class RecordedForward(SessionForward):
         """See `Forward`."""
         record = next((record for record in self.records if record.is_at(feeds)), self.records[-1])
         activations = self.numbers(record.values)
-        activations.update({name: x.astype(self.dtype, copy=False) for name, x in feeds.items()})
+        activations.update(self.numbers(feeds))
         with np.errstate(all="ignore"):
             parameters = self.parameters(activations)
         anchor = self.plan.anchor

@@ -53,6 +53,8 @@ class Symbols(dict[str, Value]):
             # Inputs may be whole numbers themselves (pixels).
             flows = value.dtype.kind == "f" or name in graph.carrying
             self[name] = self._floating(there, value) if flows else value
+            if not flows and name in graph.computed:  # a mask, or indices, of inputs that are held
+                self[name] = Symbol(recorder, there, value)
             self.held[name] = self[name].name if flows else there
 
     def __missing__(self, name: str) -> Value:

@@ -64,7 +64,11 @@ class ModelTrace:
         self.recorder = symbols.recorder
         self.inputs: dict[str, Value] = {name: symbols[name] for name in plan.sources}
         self.examples: dict[str, Array] = {name: x.value for name, x in self.inputs.items()}
-        self.watched, self.runs = watched, [self._watch({}, symbols)]
+        # What a walk reads of it, and the tensors that walks end at where these are no inputs.
+        cut = plan.graph.source.cut
+        inner = {} if cut is None else {name: symbols.held[name] for name in cut.samples}
+        own = self._watch({}, symbols)
+        self.watched, self.runs = watched, [replace(own, points=inner)]
         self.loops = False
 
     def value(self, tensor: str) -> Value:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..files import Files, recording
-from ..inputs.feeds import check_images, given
+from ..inputs.feeds import Batch, check_images, given
 from ..inputs.preprocess import PreprocessLike, reading
 from ..inputs.ranges import MAX_PIXELS, pixel_limit
 from ..methods import Progress
@@ -19,6 +19,7 @@ from ..model.runtime import PathLike, ProviderLike, Runtime
 from ..plain.keywords import Nothing, named, refuse_unknown
 from ..plan import Plan
 from ..recipe import Recipe, Settings
+from ..recipe.stopping import goal_of, stopped
 from ..results.explanation import Explanation
 from ..targets import (
     UNSAID,
@@ -31,7 +32,6 @@ from ..targets import (
     labels_given,
     labels_of,
     paired,
-    resolve_target,
 )
 from .made import ASKED, OF_EXPLAINER, ImageLike, Made
 from .prepared import Prepared
@@ -67,6 +67,9 @@ class Explainer(Made):
         The composite's stabiliser: short for ``composite=(name, {"eps": eps})``.
     keep : collection of str, or "all"
         Tensors whose relevance is returned too.
+    stop : str or collection of str
+        Tensors at which walks end in place of the inputs, which are held as they are: relevance, gradients
+        and what methods change are theirs. A model of tokens ends at its embedding by itself.
     dtype : "float32" or "float64"
         Of the walk. float64 is the reference mode: the forward pass runs in float64 too, in NumPy.
     forward : str
@@ -152,7 +155,10 @@ class Explainer(Made):
             "threads": runtime.threads or None,
             "custom_ops": runtime.custom_ops,
         }
-        self._prepared = Prepared(self.graph, self.composite, self.keep, self.method, backends)
+        self._parts = stopped(self.graph, self.recipe, self.method)
+        walked = self.graph if self._parts is None else self._parts.rest
+        self._prepared = Prepared(walked, self.composite, self.keep, self.method, backends)
+        self._front = None if self._parts is None else self._prepared.front(self._parts)
         self._is_made = True
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -186,7 +192,7 @@ class Explainer(Made):
         TargetError, UnsupportedError, InputError
         """
         ask = Ask.of(target)
-        goal = resolve_target(self.graph, ask, self.labels)
+        goal = goal_of(self.graph, self._parts, ask, self.labels)
         with self._asked(ask).advising():
             plan = self._prepared.plans([goal])[goal.anchor]
             self._check(goal.anchor, plan)
@@ -199,7 +205,7 @@ class Explainer(Made):
         ------
         TargetError
         """
-        return resolve_target(self.graph, target, self.labels).anchor
+        return goal_of(self.graph, self._parts, Ask.of(target), self.labels).anchor
 
     @named(Nothing)
     def explain(
@@ -273,13 +279,15 @@ class Explainer(Made):
         if progress is not None and not callable(progress):
             raise InputError(f"progress: a function that is called with (done, total), not {progress!r}")
         asks = [Ask.of(one, start, against, through) for one, through in paired(targets, conditions)]
-        asked = [resolve_target(self.graph, ask, self.labels) for ask in asks]
+        asked = [goal_of(self.graph, self._parts, ask, self.labels) for ask in asks]
         check_images(self.graph, x, self._preprocess)
         asked_first = self._asked(asks[0] if asks else Ask())
         with asked_first.advising():
             walkers = self._prepared.walkers(asked)
         with recording() as files:
             input_ = given(self.graph, x, self._preprocess, self.max_pixels)
+        if self._front is not None:
+            input_ = Batch(self._front(input_.feeds), layout=input_.layout)
         made_of = Files([self._files, files])
         found: dict[Target, Explanation] = {}
         for anchor, here in walkers.items():
@@ -287,7 +295,9 @@ class Explainer(Made):
             with asked_first.advising():
                 runs = self.method.answer(here, input_, these, progress)
             for run, target in zip(runs, these, strict=True):
-                answer = explanation_of(run, target, input_, self.graph, here.plan, self.method, self.labels)
+                answer = explanation_of(
+                    run, target, input_, self._prepared.graph, here.plan, self.method, self.labels
+                )
                 found[target] = replace(
                     answer,
                     method=self.name,

@@ -24,6 +24,7 @@ from ..recipe.advice import Asked
 from ..targets import Anchor, Ask, declared_outputs
 from ..tensor import Array
 from ..text import LINE, printable
+from .prepared import Prepared
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -56,6 +57,7 @@ class Made:
     max_pixels: int
     _preprocess: Callable[[], Preprocess | None]
     _given: dict[str, Any]
+    _prepared: Prepared
 
     def __setattr__(self, name: str, value: Any) -> None:
         if vars(self).get("_is_made"):
@@ -77,9 +79,10 @@ class Made:
         ------
         InputError
         """
-        self.method.require_askable(self.graph, layout_of(self._preprocess), plan)
+        walked = self._prepared.graph
+        self.method.require_askable(walked, layout_of(self._preprocess), plan)
         if plan is None:
-            check_steady(self.graph, anchor)
+            check_steady(walked, anchor)
         for expected in self.graph.inputs:
             check_kind(expected)
         self.labels.check(anchor.output, declared_outputs(self.graph))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection
+from contextlib import suppress
 
 from .. import composites
 from ..composites import Composite
@@ -11,12 +12,14 @@ from ..errors import InputError, UnsupportedError
 from ..methods import Method
 from ..model.axes import sample_axes
 from ..model.graph import Graph
+from ..model.parts import Parts
 from ..plain.recent import Recent
 from ..plan import Plan, make_plan
-from ..targets import Anchor, Target, conditioned_tensors
+from ..targets import Anchor, Target, anchor_at_tensor, conditioned_tensors
 from ..walk.backends import Backends
 from ..walk.chunks import Batches
 from ..walk.forward import LayersForward, OutputForward, SessionForward
+from ..walk.front import Front
 from ..walk.gates import check_passable
 from ..walk.walker import NumpyWalker, Scorer, Walker, Walkers
 
@@ -130,6 +133,15 @@ class Prepared:
             raise InputError(
                 f"input {elsewhere[0]!r} {where}, and relevance is handed back to samples that come first"
             ).looking("scores")
+
+    def front(self, parts: Parts) -> Front:
+        """What computes the stops of a cut model, in the walk's number type as far as there are layers."""
+        precise = {}
+        for name in parts.computed if self.backends.forward == "numpy" else ():
+            with suppress(UnsupportedError):
+                plan = make_plan(parts.whole, composites.get("gradient"), anchor_at_tensor(parts.whole, name))
+                precise[name] = LayersForward(plan, self.backends.dtype)
+        return Front(parts, precise)
 
     def _made(self, anchor: Anchor, plan: Plan | None) -> Walkers:
         with self._lock:

@@ -193,7 +193,9 @@ class Method:
         InputError
         """
         inputs = {value.name: value for value in graph.inputs}
-        sources = inputs if plan is None else [name for name in inputs if name in plan.sources]
+        sources = [name for name in inputs if name not in graph.held]
+        if plan is not None:
+            sources = [name for name in sources if name in plan.sources]
         names = getattr(self, "hold", None) or ()
         check_hold(names, inputs, sources)
         if self.elsewhere:

@@ -44,7 +44,7 @@ def explanation_of(
     if run.target is not None:
         labels.check(target.anchor.output, run.outputs)
     samples = len(run.start)
-    sources = given.feeds if plan is None else plan.sources
+    sources = [name for name in given.feeds if name not in graph.held] if plan is None else plan.sources
     # The map of an inner tensor is that of the inputs which have its axes.
     relevance = {name: run.relevance[name] for name in sources if name in run.relevance}
     first = given.pictured if given.pictured in relevance else next(iter(relevance))
@@ -59,13 +59,13 @@ def explanation_of(
     beside = without if set(given.feeds) - without else set()
     shaped = {
         name: R
-        if name in beside or (plan is not None and name not in without)
+        if graph.stops or name in beside or (plan is not None and name not in without)
         else as_model_has_them(graph, {name: R})[name]
         for name, R in relevance.items()
     }
     keep = plan.keep if plan is not None and method.keeps else {}
     return Explanation(
-        relevance=next(iter(shaped.values())) if len(given.feeds) == 1 else shaped,
+        relevance=shaped if graph.stops or len(given.feeds) > 1 else next(iter(shaped.values())),
         relevances={name: run.relevance[tensor] for name, tensor in keep.items()},
         outputs=run.outputs,
         target=run.target,
@@ -82,7 +82,8 @@ def explanation_of(
         labels=labels,
         photos=given.photos * samples,
         pictured=given.pictured,
+        stopped="" if graph.source.cut is None else graph.source.cut.told,
         layout=axes.layout,
-        axis=turned[first][1] if first in turned and first not in beside else 0,
+        axis=turned[first][1] if first in turned and first not in beside and not graph.stops else 0,
         repeats=axes.channel is not None and bool(axes.places) and method.repeats(given.feeds[first]),
     )

@@ -57,7 +57,8 @@ class Question:
     ) -> None:
         self.walkers, self.target, self._layout, self.hold = walkers, target, layout, tuple(hold)
         self.samples = len(next(iter(feeds.values())))
-        sources = feeds if walkers.plan is None else walkers.plan.sources
+        free = [name for name in feeds if name not in walkers.graph.held]
+        sources = free if walkers.plan is None else walkers.plan.sources
         names = [name for name in sources if name not in hold]
         self.held = {name: x for name, x in feeds.items() if name not in names}
         self.dtype = walkers.dtype

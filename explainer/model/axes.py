@@ -111,6 +111,9 @@ def axes_of(graph: Graph, name: str, shape: Sequence[int | None], layout: str = 
         a matrix product; 1, 3 or 4 channels beside larger axes.
     """
     rank = len(shape)
+    cut = graph.source.cut
+    if cut is not None and name in cut.samples:
+        return _of_stop(graph, name, rank, cut.samples[name])
     if rank == 0:
         return Axes(samples=None, beside=True)
     sure, likely = _said(graph, name, rank)
@@ -120,6 +123,17 @@ def axes_of(graph: Graph, name: str, shape: Sequence[int | None], layout: str = 
         return sure
     found = _likely(graph, name, shape, layout, likely)
     return replace(found, beside=found.beside or alone(graph, name))
+
+
+def _of_stop(graph: Graph, name: str, rank: int, samples: int | None) -> Axes:
+    """Of a tensor at which the file was cut: where its samples are, is known."""
+    sure, likely = _said(graph, name, rank) if rank else (None, None)
+    told = sure or likely
+    if told is not None and told.samples == samples and not told.beside:
+        return told
+    if rank <= 2:
+        return Axes((0,) if rank == 2 and samples is None else (), rank - 1 if rank else None, samples)
+    return Axes(tuple(axis for axis in range(rank) if axis != samples), None, samples, is_open=True)
 
 
 def _likely(graph: Graph, name: str, shape: Sequence[int | None], layout: str, likely: Axes | None) -> Axes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -56,7 +56,8 @@ class Graph:
     runtime : Runtime
         What onnxruntime's sessions are opened with.
     held : frozenset of str
-        Tensors that are taken for parameters of a call, though they are computed from an input.
+        Inputs and computed tensors that are taken for parameters of a call, and with them all that is
+        computed from them alone.
     """
 
     nodes: tuple[Node, ...]
@@ -119,6 +120,7 @@ class Graph:
             metadata={entry.key: entry.value for entry in proto.metadata_props},
             source=source,
             runtime=runtime,
+            held=frozenset() if source.cut is None else source.cut.held,
         )
 
     @property
@@ -185,13 +187,27 @@ class Graph:
 
     @cached_property
     def carrying(self) -> frozenset[str]:
-        """Tensors whose values depend on the values of an input, unless held; shape arithmetic does not."""
-        carrying = {value.name for value in self.inputs}
+        """Tensors whose values depend on those of an input that is not held; shape arithmetic does not."""
+        return self.depending({value.name for value in self.inputs} - self.held, self.held)
+
+    @cached_property
+    def computed(self) -> frozenset[str]:
+        """Tensors whose values depend on those of any input, held or not."""
+        return self.depending(value.name for value in self.inputs)
+
+    def depending(self, names: Iterable[str], held: Collection[str] = ()) -> frozenset[str]:
+        """These tensors, and those whose values depend on theirs; what is held depends on nothing."""
+        found = set(names)
         for node in self.nodes:
             reads = (*node.inputs, *node.captures)
-            if not known(node.operator).shape_alone and not carrying.isdisjoint(reads):
-                carrying.update(name for name in node.outputs if name)
-        return frozenset(carrying - self.held)
+            if not known(node.operator).shape_alone and not found.isdisjoint(reads):
+                found.update(name for name in node.outputs if name and name not in held)
+        return frozenset(found)
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """The tensors at which the file was cut, which are inputs here; () for a whole file."""
+        return () if self.source.cut is None else tuple(stop.name for stop in self.source.cut.stops)
 
     @cached_property
     def fixed(self) -> frozenset[str]:

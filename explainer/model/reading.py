@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import mmap
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ..errors import ModelError
 from ..files import opened
 from ..tensor import Array
 from ..text import LINE, printable
+from .cut import Cut, before, behind
 from .gate import FileGate
 from .tensors import Stored, array_of
 from .weights import Location, split
@@ -44,6 +45,8 @@ class Source:
         What to call the model in messages.
     stamps : dict of Path -> (int, int)
         The files that it was read from, the model's own the first: their sizes and times of change.
+    cut : Cut or None
+        Where it was cut, if it is the part of a file behind some of its tensors.
     """
 
     proto: onnx.ModelProto
@@ -52,6 +55,7 @@ class Source:
     places: Mapping[str, Location] = field(default_factory=dict)
     title: str = "the model"
     stamps: Mapping[Path, tuple[int, int]] = field(default_factory=dict)
+    cut: Cut | None = None
 
     def __repr__(self) -> str:
         return printable(f"<Source {self.title!r}: {len(self.data):,} bytes>", LINE)
@@ -98,6 +102,19 @@ class Source:
                 suffix.graph.output.add().name = name
         return self.data + bytes(suffix.SerializeToString())
 
+    def before(self, names: Collection[str]) -> Source:
+        """The part of the file that computes these tensors."""
+        return self._part(before(self.proto, names), None)
+
+    def behind(self, cut: Cut) -> Source:
+        """The part of the file behind some of its tensors, which are inputs of it."""
+        return self._part(behind(self.proto, cut), cut)
+
+    def _part(self, proto: onnx.ModelProto, cut: Cut | None) -> Source:
+        left = {tensor.name for tensor in proto.graph.initializer}
+        places = {name: place for name, place in self.places.items() if name in left}
+        return Source(proto, proto.SerializeToString(), self.path, places, self.title, self.stamps, cut)
+
     def check_unchanged(self) -> None:
         """Refuse a file that is no longer the one that was read.
 
@@ -128,10 +145,11 @@ class Source:
             raise ModelError(f"{self.title}: tensor {name!r} cannot be read: {error}") from error
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (self.data if self.path is None else str(self.path), self.title, dict(self.stamps))
+        model = self.data if self.path is None else str(self.path)
+        return _again, (model, self.title, dict(self.stamps), self.cut)
 
 
-def _again(model: bytes | str, title: str, stamps: Mapping[Path, tuple[int, int]]) -> Source:
+def _again(model: bytes | str, title: str, stamps: Mapping[Path, tuple[int, int]], cut: Cut | None) -> Source:
     """A pickled model read again: a file by its name, if it is still the same."""
     for file, stamp in stamps.items():
         if not file.exists():
@@ -140,7 +158,10 @@ def _again(model: bytes | str, title: str, stamps: Mapping[Path, tuple[int, int]
             raise ModelError(
                 f"{title}: {file} is not the file that it was when this was pickled; load it anew"
             )
-    return replace(read_model(model), title=title)
+    source = replace(read_model(model), title=title)
+    if cut is None:
+        return source
+    return replace(source, cut=cut) if isinstance(model, bytes) else source.behind(cut)  # it was cut then
 
 
 def read_model(model: Any) -> Source:

@@ -94,6 +94,11 @@ class Session:
                 "install the libraries that it needs"
             )
 
+    @property
+    def declared(self) -> dict[str, tuple[str, list[int | str | None]]]:
+        """Output -> what onnxruntime knows of it: its type, and its sizes, some by name, some not at all."""
+        return {value.name: (value.type, list(value.shape)) for value in self._session.get_outputs()}
+
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Run the model.
 

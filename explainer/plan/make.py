@@ -159,7 +159,8 @@ def _kept(
             kept[name] = plan.graph.resolve(name)
         else:
             known = any(name in node.outputs for node in graph.nodes)
-            what = "is not on the path from target to input" if known else "is no tensor of this model"
+            where = "this model" if not graph.stops else "the part behind the stops"
+            what = "is not on the path from target to input" if known else f"is no tensor of {where}"
             hint = did_you_mean(name, sorted(tensors)) or f"; {_some(plan.tensors)}"
             wrong.append(f"{'condition' if name in conditioned else called}: {name!r} {what}{hint}")
     if wrong:

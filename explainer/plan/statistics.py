@@ -48,7 +48,7 @@ def normalised(graph: Graph) -> dict[Node, Graph]:
         images = [name for name in node.inputs if roles.get(name) == IMAGE]
         origin = frozenset().union(*(origins[name] for name in reads))
         if node.operator in NORMALISING and held and _joins(node, images, held, origins):
-            found[node] = graph.having(held=held)
+            found[node] = graph.having(held=graph.held | held)
             role: str | None = IMAGE
         else:
             role = _role(graph, node, {roles[name] for name in reads})

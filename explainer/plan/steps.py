@@ -134,7 +134,9 @@ class Plan:
         """What is told of nodes that are not taken as they are."""
         prepares = ", ".join(map(str, self.preprocessing))
         passed = f"preprocessing in the file, through which relevance goes unchanged: {prepares}"
-        return [*([printable(passed, LINE)] if prepares else []), *told(self.notes)]
+        cut = self.graph.source.cut
+        ends = [] if cut is None or not cut.told else [printable(cut.told, LINE)]
+        return [*ends, *([printable(passed, LINE)] if prepares else []), *told(self.notes)]
 
     @property
     def _header(self) -> str:

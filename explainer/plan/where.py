@@ -21,10 +21,11 @@ def placed(graph: Graph, layers: Sequence[Layer], target: str) -> list[Layer]:
         The tensor that relevance starts from.
     """
     last = _met_first(layers, {target}, forward=False)
-    first = _met_first(layers[::-1], {value.name for value in graph.inputs}, forward=True)
+    begins, given = _beginning(graph)
+    first = _met_first(layers[::-1], set(begins), forward=True)
     ancestors = Ancestry(graph)
     above_zero = nonnegative(graph)
-    prepared = {value.name for value in graph.inputs}
+    prepared = set(given)
     known = []
     for layer in layers[::-1]:
         at_input = prepared.issuperset(layer.inputs)
@@ -33,6 +34,14 @@ def placed(graph: Graph, layers: Sequence[Layer], target: str) -> list[Layer]:
         place = Place(layer in first, layer in last, at_input, prepares, ancestors)
         known.append(layer.having(place=place, nonnegative=above_zero.issuperset(layer.inputs)).sealed())
     return known[::-1]
+
+
+def _beginning(graph: Graph) -> tuple[set[str], set[str]]:
+    """The inputs that no weights lie before, and those of the file itself: it may have been cut."""
+    stops = () if graph.source.cut is None else graph.source.cut.stops
+    names = {value.name for value in graph.inputs}
+    later = {stop.name for stop in stops if not stop.begins}
+    return names - later, names - {stop.name for stop in stops if not stop.is_given}
 
 
 def _met_first(layers: Sequence[Layer], reached: set[str], forward: bool) -> set[Layer]:

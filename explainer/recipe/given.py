@@ -62,9 +62,14 @@ def frozen_rules(rules: Any) -> Any:
 
 def frozen_keep(keep: Any) -> Any:
     """The names of tensors as a tuple; or "all"."""
-    if isinstance(keep, str):
-        return keep if keep == "all" else (keep,)
-    names = None if isinstance(keep, bytes) else several(keep)
+    return keep if isinstance(keep, str) and keep == "all" else frozen_names("keep", keep, " or 'all'")
+
+
+def frozen_names(called: str, given: Any, more: str = "") -> tuple[str, ...]:
+    """The names of tensors as a tuple, each once."""
+    if isinstance(given, str):
+        return (given,)
+    names = None if isinstance(given, bytes) else several(given)
     if names is None or not all(isinstance(name, str) for name in names):
-        raise TargetError(f"keep: tensor names or 'all', not {shown(keep)}")
-    return tuple(sorted(names)) if isinstance(keep, set | frozenset) else names
+        raise TargetError(f"{called}: tensor names{more}, not {shown(given)}")
+    return tuple(dict.fromkeys(sorted(names) if isinstance(given, set | frozenset) else names))

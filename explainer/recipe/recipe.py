@@ -19,7 +19,7 @@ from ..plain.tables import html_table, text_table
 from ..plain.values import ByValue, FrozenDict, frozen
 from ..rules import Stabilized, Zero
 from ..walk.backends import Backends
-from .given import check_kinds, frozen_composite, frozen_keep, frozen_rules
+from .given import check_kinds, frozen_composite, frozen_keep, frozen_names, frozen_rules
 from .options import Options, option_names
 
 # What is said of an option where a recipe's fields stand.
@@ -39,7 +39,7 @@ class Recipe(ByValue):
 
     Parameters
     ----------
-    method, noise, composite, rules, dialect, eps, keep, dtype, engine, forward, audit
+    method, noise, composite, rules, dialect, eps, keep, stop, dtype, engine, forward, audit
         See `Explainer`.
     options : dict
         The method's options; of "lrp" and methods that are composites, the composite's parameters.
@@ -59,6 +59,7 @@ class Recipe(ByValue):
     dialect: str | None = None
     eps: float | None = None
     keep: Collection[str] | str = ()
+    stop: Collection[str] | str = ()
     dtype: Any = "float32"
     engine: str = "auto"
     forward: str = "auto"
@@ -83,6 +84,7 @@ class Recipe(ByValue):
             "rules": frozen_rules(self.rules),
             "eps": frozen(self.eps),
             "keep": frozen_keep(self.keep),
+            "stop": frozen_names("stop", self.stop),
             "dtype": Backends.of(self.dtype, self.engine, self.forward, self.audit).dtype.name,
             "options": frozen(options),
         }
@@ -254,7 +256,13 @@ class Recipe(ByValue):
         """What stands beside method and composite in an explanation: noise, dialect, rules and options."""
         entries: Iterable[Any] = self.rules
         rules = [one if isinstance(one, str) else "=".join(map(as_text, one)) for one in entries]
-        said = {"noise": self.noise, "dialect": self.dialect, "rules": rules, "eps": self.eps}
+        said = {
+            "noise": self.noise,
+            "dialect": self.dialect,
+            "rules": rules,
+            "eps": self.eps,
+            "stop": self.stop,
+        }
         return as_asked({**said, **self.options})
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -279,6 +287,7 @@ class Fields(TypedDict, total=False):
     dialect: str | None
     eps: float | None
     keep: Collection[str] | str
+    stop: Collection[str] | str
     dtype: Any
     engine: str
     forward: str

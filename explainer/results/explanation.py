@@ -40,6 +40,7 @@ class Explanation:
     Attributes
     ----------
     relevance : array shaped like the input, or dict of input name -> array
+        Where the walk ended at other tensors, a dict of these.
     relevances : dict of str -> array
         The relevance of the tensors named by `keep`, and of those with conditions: what passes them.
     outputs : dict of str -> array
@@ -76,6 +77,8 @@ class Explanation:
         The images as the model saw them, where they were preprocessed here.
     pictured : str
         The input that they are of, where there are several; else "".
+    stopped : str
+        Where the walk ended before the inputs, and why, if nobody asked for that: at a model's embedding.
     layout : str
         "NCHW" or "NHWC", for drawing.
     axis : int or None
@@ -109,6 +112,7 @@ class Explanation:
     labels: Mapping[int, str] = field(default_factory=dict)
     photos: tuple[Image, ...] = ()
     pictured: str = ""
+    stopped: str = ""
     layout: str = "NCHW"
     axis: int | None = 0
     repeats: bool = False
@@ -154,13 +158,14 @@ class Explanation:
 
     @only_named()
     def channels(self, tensor: str, axis: int = 1) -> Array:
-        """The relevance of each channel of a kept tensor.
+        """The relevance of each channel of a kept tensor, or of each word of an embedding.
 
         Parameters
         ----------
         tensor : str
+            One that was kept, or that walks ended at.
         axis : int
-            Where the tensor has its channels; 0 is the batch.
+            Where the tensor has its channels; 0 is the batch. An embedding (N, T, D) has its words on axis 1.
 
         Returns
         -------

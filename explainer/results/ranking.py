@@ -22,10 +22,12 @@ class Ranked(NamedTuple):
 
 def channel_sums(explanation: Explained, tensor: str, axis: int) -> Array:
     """The relevance of each channel of a kept tensor: see `Explanation.channels`."""
-    if not is_one_of(tensor, explanation.relevances):
-        there = ", ".join(map(repr, explanation.relevances)) or "none"
+    ends = explanation.relevance if isinstance(explanation.relevance, dict) else {}
+    maps = {**ends, **explanation.relevances}
+    if not is_one_of(tensor, maps):
+        there = ", ".join(map(repr, maps)) or "none"
         raise InputError(f"channels: {tensor!r} was not kept (keep=[...]); kept: {there}")
-    R = explanation.relevances[tensor]
+    R = maps[tensor]
     samples = len(explanation.start)
     if not is_whole(axis) or not -R.ndim < axis < R.ndim or axis == 0 or len(R) != samples:
         raise InputError(f"channels: {tensor!r}, {list(R.shape)}, has no channels on axis {axis!r}")

@@ -20,6 +20,10 @@ ULPS = 4
 
 def remark_on(explanation: Explained, sample: int) -> str:
     """One line on a sample's map; "" where it says what it seems to say."""
+    return "; ".join(filter(None, [explanation.stopped, _on_the_map(explanation, sample)]))
+
+
+def _on_the_map(explanation: Explained, sample: int) -> str:
     values = explanation.drawn[sample]
     if not np.any(values):
         return f"{_which(explanation)} is 0 everywhere{_why(explanation, sample)}"

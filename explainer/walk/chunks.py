@@ -76,7 +76,7 @@ class Chunk:
 
 
 class Chunks:
-    """One batch and its targets, cut; `runs` are its answers, when all chunks have theirs.
+    """One batch and its targets, cut; `runs` are its answers, when all chunks have theirs, `done` these.
 
     Several indices of one sample count as a batch: one walk each, behind one forward pass. Walks one
     after the other hold one sample's values at a time, and are faster than one walk on copies of
@@ -101,7 +101,7 @@ class Chunks:
         self.batches, self.feeds, self.references = batches, feeds, references
         self.samples = samples_of(feeds)
         self.groups = [target.each(self.samples) for target in targets]
-        self._done: list[Chunk] = []
+        self.done: list[Chunk] = []
 
     def __iter__(self) -> Iterator[Chunk]:
         size = self._alike(self.batches.size(self.samples))
@@ -113,11 +113,11 @@ class Chunks:
             yield from (self._chunk(begin, size) for begin in range(size, self.samples, size))
             return
         if size == 1:  # what begins the inputs are no samples: the nodes of a graph
-            self._done.clear()
+            self.done.clear()
             yield self._chunk(0, self.samples)
             return
         # Some files declare a dynamic batch that they do not have: does one sample pass?
-        self._done.clear()
+        self.done.clear()
         yield from (self._chunk(begin, 1) for begin in range(self.samples))
         self.batches.one_by_one = True
         what = (
@@ -166,12 +166,12 @@ class Chunks:
             ]
             targets = [target.taking(take, self.samples) for target in targets]
         assert parts[0] is not None
-        self._done.append(Chunk(parts[0], targets, parts[1], count, can_be_cut))
-        return self._done[-1]
+        self.done.append(Chunk(parts[0], targets, parts[1], count, can_be_cut))
+        return self.done[-1]
 
     def runs(self) -> list[Run]:
         """What the whole batch gave, for each target."""
-        parts = [[run.first(chunk.count) for run in chunk.runs] for chunk in self._done]
+        parts = [[run.first(chunk.count) for run in chunk.runs] for chunk in self.done]
         singles = iter([Run.join(runs) for runs in zip(*parts, strict=True)])
         return [Run.join([next(singles) for _ in group]) for group in self.groups]
 

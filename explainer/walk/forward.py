@@ -81,6 +81,7 @@ class SessionForward:
         given = {value.name for value in graph.inputs}
         self.wanted = [name for name in dict.fromkeys(self._reads()) if name not in given]
         self.carried = {name for step in plan.steps for name in (*step.layer.inputs, step.layer.output)}
+        self.carried.update(plan.sources)
         self.producers = {name: str(node) for name, node in graph.producers.items()}
         with np.errstate(all="ignore"):  # what comes of it is reported below
             self.fixed = {
@@ -118,7 +119,7 @@ class SessionForward:
         values = self.session.run(self.plan.graph.typed(given))
         outputs = {name: values[name] for name in self.plan.graph.outputs}
         activations = self.numbers({name: values[name] for name in self.wanted})
-        activations.update({name: value.astype(self.dtype, copy=False) for name, value in given.items()})
+        activations.update(self.numbers(given))
         check_finite({**activations, **_arrays(outputs)}, self.producers, self.plan.graph.precision)
         with np.errstate(all="ignore"):
             parameters = self.parameters(activations)

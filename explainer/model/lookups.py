@@ -1,0 +1,164 @@
+"""Where a graph looks whole numbers up in a table: the words of a text, their positions and kinds.
+
+There is nothing between two rows of a table, so a walk ends at the rows that were looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .graph import Graph
+from .node import Node
+from .operators import known
+from .roles import ELEMENTWISE, EMBEDDING
+from .sizes import numbers_of
+from .tensors import kind_of
+
+# What makes an index of another, value by value, or puts indices elsewhere.
+INDEXING = ELEMENTWISE | frozenset(
+    {
+        *("Concat", "CumSum", "Expand", "Flatten", "Pad", "Reshape", "Slice", "Split", "Squeeze", "Tile"),
+        *("Transpose", "Unsqueeze"),
+    }
+)
+MOVING = frozenset({"Cast", "Clip", "Concat", "Expand", "Flatten", "Identity", "Pad", "Reshape", "Slice"})
+MOVING |= frozenset({"Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"})
+# The operand that is an index -> that which is the table.
+TABLES = {
+    "Gather": (1, 0),
+    "GatherND": (1, 0),
+    "GatherElements": (1, 0),
+    "com.microsoft.GatherBlockQuantized": (1, 0),
+}
+PRODUCTS = frozenset({"Gemm", "MatMul"})
+# Types of inputs that are no pixels: beside words they are masks, lengths and places.
+WHOLE = (np.dtype(bool), np.dtype(np.int32), np.dtype(np.int64))
+# ONNX's numbers of the floating types.
+FLOATS = frozenset({1, 10, 11, 16})
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A tensor of rows that were looked up.
+
+    Attributes
+    ----------
+    tensor : str
+    node : str
+        Who looks them up, as text.
+    inputs : frozenset of str
+        The inputs that hold the indices, or what they are computed from.
+    rows : int
+        How many the table has.
+    is_moved : bool
+        Whether the indices are the input's own, at most moved.
+    """
+
+    tensor: str
+    node: str
+    inputs: frozenset[str]
+    rows: int
+    is_moved: bool
+
+
+@dataclass(frozen=True)
+class _Index:
+    """A tensor of whole numbers that tell a row: of which inputs, and whether it is one moved; or, where
+    `rows` says so, what a table of whole numbers or a OneHot has made of it."""
+
+    inputs: frozenset[str]
+    is_moved: bool = True
+    rows: int = 0
+
+
+def lookups(graph: Graph) -> list[Lookup]:
+    """All of them, in the order in which they run."""
+    indices = {value.name: _Index(frozenset({value.name})) for value in graph.inputs}
+    found: list[Lookup] = []
+    for node in graph.nodes:
+        reads = [name for name in dict.fromkeys(node.inputs) if name in graph.carrying]
+        if not reads or known(node.operator).shape_alone or node.captures:
+            continue
+        there = [indices[name] for name in reads if name in indices]
+        if len(there) < len(reads):
+            continue
+        made = _looked_up(graph, node, there)
+        if isinstance(made, Lookup):
+            found.append(made)
+        elif made is not None:
+            indices.update((name, made) for name in node.outputs if name)
+        else:  # a OneHot that is read by something else than a product: it is the rows itself
+            hot = {name: indices[name] for name in reads if indices[name].rows}
+            found += [_rows_of(graph, name, index) for name, index in hot.items()]
+    return list({one.tensor: one for one in found}.values())
+
+
+def _rows_of(graph: Graph, tensor: str, index: _Index) -> Lookup:
+    return Lookup(tensor, str(graph.producers[tensor]), index.inputs, index.rows, index.is_moved)
+
+
+def _looked_up(graph: Graph, node: Node, there: Sequence[_Index]) -> Lookup | _Index | None:
+    """What a node makes of indices: rows, other indices, or neither."""
+    operator, tensor = node.operator, node.outputs[0]
+    inputs = frozenset().union(*(index.inputs for index in there))
+    is_moved, rows = all(index.is_moved for index in there), max(index.rows for index in there)
+    if operator == EMBEDDING:
+        return Lookup(tensor, str(node), inputs, _rows(graph, node, 2), True)
+    if operator in TABLES:
+        index, table = TABLES[operator]
+        if not graph.is_constant(node.operand(table)) or node.operand(index) not in graph.carrying:
+            return None if node.operand(table) not in graph.carrying else _Index(inputs, is_moved, rows)
+        count = _rows(graph, node, table)
+        if operator == "com.microsoft.GatherBlockQuantized" or _is_float(graph, node.operand(table)):
+            return Lookup(tensor, str(node), inputs, count, is_moved)
+        return _Index(inputs, is_moved, count)  # quantised rows, or other indices
+    if operator == "OneHot":
+        depth, *_ = numbers_of(graph, node.operand(1)) or [1]
+        return _Index(inputs, is_moved, max(1, depth))
+    if rows and operator in PRODUCTS and len(there) == 1:  # OneHot(ids) @ W
+        return Lookup(tensor, str(node), inputs, rows, is_moved)
+    if rows and operator == "DequantizeLinear":
+        return Lookup(tensor, str(node), inputs, rows, is_moved)
+    if operator in INDEXING:
+        return _Index(inputs, is_moved and operator in MOVING, rows)
+    return None
+
+
+def _rows(graph: Graph, node: Node, place: int) -> int:
+    """How many rows a node's table has."""
+    name = node.operand(place)
+    tensor = graph.initializers.get(name)
+    shape = graph.constant(name).shape if tensor is None else tuple(tensor.dims)
+    axis = node.attributes.get("axis", 0)
+    return int(shape[axis]) if -len(shape) <= axis < len(shape) else 1
+
+
+def _is_float(graph: Graph, name: str) -> bool:
+    if name in graph.initializers:
+        return kind_of(graph.initializers[name]) in FLOATS
+    return bool(graph.constant(name).dtype.kind == "f")
+
+
+def embeddings(graph: Graph, found: Sequence[Lookup]) -> list[Lookup]:
+    """Those of the lookups that are what a model is asked about, and not what is said of each word: its
+    position and its kind, in a smaller table.
+
+    Positions are computed from the words, or are an input of the same shape.
+    """
+    shapes = {value.name: value.shape for value in graph.inputs}
+    words = max(found, key=lambda one: (one.is_moved, one.rows), default=None)
+
+    def is_beside(one: Lookup) -> bool:
+        if words is None or one.rows >= words.rows:
+            return False
+        if one.inputs == words.inputs:
+            return words.is_moved and not one.is_moved
+        like = [shapes[name] for name in words.inputs]
+        return all(
+            (shape := shapes[name]) is not None and len(shape) > 1 and shape in like for name in one.inputs
+        )
+
+    return [one for one in found if not is_beside(one)]

@@ -1,0 +1,257 @@
+"""A walk may end at any tensor: relevance, gradients and what methods change are that tensor's."""
+
+import pickle
+
+import numpy as np
+import pytest
+from building import parse, relative, rng, run
+from residual import picture, residual_net
+from tokens import LOOKUPS, constants, embedded, feeds_for, rows_for, tokens
+
+import explainer
+from explainer import Explainer, InputError, TargetError
+
+METHODS = {
+    "lrp": {},
+    "gradient": {},
+    "integrated_gradients": {"n_steps": 5},
+    "deeplift": {},
+    "gradient_shap": {"n_samples": 3},
+    "smoothgrad": {"n_samples": 3},
+}
+INNER = ["r0", "p0", "c1", "s2", "c3", "m3"]
+
+
+@pytest.mark.parametrize("composite", ["epsilon", "epsilon_plus_flat", "alpha2_beta1", "gamma"])
+@pytest.mark.parametrize("tensor", INNER)
+def test_the_relevance_of_a_stop_is_what_a_walk_to_the_input_hands_to_it(tensor, composite):
+    net, x = residual_net(), picture(2)
+    how = {"composite": composite, "dtype": "float64"}
+    whole = Explainer(net, keep=[tensor], **how).explain(x, 3)
+    found = Explainer(net, stop=tensor, **how).explain(x, 3)
+    assert list(found.relevance) == [tensor]
+    assert relative(found.relevance[tensor], whole.relevances[tensor]) < 1e-9
+    np.testing.assert_array_equal(found.score, whole.score)
+
+
+def test_what_passes_one_stop_has_been_stopped_there():
+    net, x = residual_net(), picture(1)
+    found = Explainer(net, stop=["p0", "n2"], dtype="float64").explain(x, 3)
+    assert list(found.relevance) == ["p0", "n2"]
+    alone = Explainer(net, stop="n2", dtype="float64").explain(x, 3)
+    whole = Explainer(net, keep=["p0"], dtype="float64").explain(x, 3)
+    assert relative(found.relevance["n2"], alone.relevance["n2"]) < 1e-12
+    assert relative(found.relevance["p0"], whole.relevances["p0"]) > 0.01  # the shortcut's part alone
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", LOOKUPS)
+def test_a_model_of_words_is_explained_as_if_it_were_fed_their_rows(kind, method):
+    feeds = feeds_for(kind)
+    if method in ("lrp", "smoothgrad") and kind == "quantised":
+        pytest.skip("its table is compared by the other methods")
+    how = METHODS[method]
+    made = Explainer(tokens(kind), method=method, **how)
+    found = made.explain(feeds, 2)
+    assert list(found.relevance) == ["e"]
+    twin = Explainer(embedded(kind), method=method, stop="e", **how)
+    rows = rows_for(kind, feeds)
+    assert relative(found.relevance["e"], twin.explain(rows, 2).relevance["e"]) < 2e-5
+    # And without any stop, what is added being held: the plain way to say the same.
+    if method not in ("lrp", "gradient", "smoothgrad"):
+        held = Explainer(embedded(kind), method=method, hold=("added", "mask"), **how).explain(rows, 2)
+        assert relative(found.relevance["e"], held.relevance["e"]) < 2e-5
+
+
+def test_it_says_where_it_ends():
+    made = Explainer(tokens("counted"))
+    said = "the walk ends at 'e', which Gather 'e' looks up for 'ids'; 'at' beside it counts as constant"
+    assert said in str(made.plan) and said in made.plan._repr_html_().replace("&#x27;", "'")
+    assert made.plan.sources == ("e",)
+    found = made.explain(feeds_for("counted"))
+    assert found.remark(1).startswith(said) and said in str(found)
+    assert not Explainer(tokens("counted"), stop="e").explain(feeds_for("counted")).remark()
+
+
+def test_relevance_by_word():
+    found = Explainer(tokens()).explain(feeds_for())
+    np.testing.assert_allclose(found.channels("e"), found.relevance["e"].sum(axis=2), rtol=1e-5)
+    best = found.ranking("e", top=1)[0]
+    assert best.channel == np.abs(found.relevance["e"][0].sum(axis=-1)).argmax()
+    assert not found.relevance["e"][1, -1].any()  # the mask hides it, and what its neighbour would see
+
+
+@pytest.mark.parametrize("kind", [kind for kind in LOOKUPS if kind != "quantised"])
+def test_words_have_all_of_the_relevance_where_nothing_is_added(kind):
+    made = Explainer(tokens(kind, zero=True), dtype="float64", eps=1e-9)
+    found = made.explain(feeds_for(kind), start="one")
+    np.testing.assert_allclose(found.conserved, 1, atol=1e-6)
+
+
+def test_tables_of_positions_and_kinds_have_relevance_where_it_is_asked_for():
+    feeds = feeds_for("kinds")
+    made = Explainer(tokens("kinds"), stop=["e", "of"], dtype="float64")
+    found = made.explain(feeds)
+    parts = found.relevance["e"].sum() + found.relevance["of"].sum()
+    alone = Explainer(tokens("kinds"), dtype="float64").explain(feeds)
+    assert relative(found.relevance["e"], alone.relevance["e"]) < 1e-12
+    taken = np.array([alone.audit[-1].bias, alone.audit[-1].R_in]).sum()
+    assert parts == pytest.approx(taken, rel=1e-5)  # what was booked as constant, but for ε
+    table = Explainer(tokens(), stop=["positions", "e"], dtype="float64").explain(feeds_for())
+    assert table.relevance["positions"].shape == (2, 7, 6)  # by sample
+    assert table.relevance["positions"].any()
+
+
+def test_any_constant_may_be_a_stop_the_table_of_words_too():
+    feeds = feeds_for()
+    found = Explainer(tokens(), stop="w", dtype="float64").explain(feeds)
+    words = Explainer(tokens(), dtype="float64").explain(feeds).relevance["e"]
+    wanted = np.zeros((2, 20, 6))
+    for sample, ids in enumerate(feeds["ids"]):
+        np.add.at(wanted[sample], ids, words[sample])
+    assert relative(found.relevance["w"], wanted) < 1e-6
+
+
+@pytest.mark.parametrize("kind", LOOKUPS)
+@pytest.mark.parametrize(
+    "how", [{}, {"method": "integrated_gradients", "n_steps": 4}, {"method": "deeplift"}]
+)
+def test_a_compiled_file_takes_words_and_gives_the_relevance_of_their_rows(kind, how):
+    model, feeds = tokens(kind), feeds_for(kind, samples=3)
+    made = explainer.compile(model, target=1, **how)
+    assert [value.name for value in made.graph.output] == ["y", "relevance/e"]
+    y, relevance = run(made, feeds)
+    wanted = Explainer(model, **how).explain(feeds, 1)
+    assert relative(relevance, wanted.relevance["e"]) < 1e-5
+    np.testing.assert_allclose(y, wanted.outputs["y"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("stop", [["r2"], ["n2", "p0"], ["c3"]])
+@pytest.mark.parametrize(
+    "how", [{}, {"method": "integrated_gradients", "n_steps": 4}, {"composite": "gamma"}]
+)
+def test_a_compiled_file_walks_to_inner_tensors(stop, how):
+    net, x = residual_net(), picture(3)
+    made = explainer.compile(net, target=1, stop=stop, **how)
+    found = dict(zip([value.name for value in made.graph.output], run(made, {"x": x}), strict=True))
+    wanted = Explainer(net, stop=stop, **how).explain(x, 1).relevance
+    for name in stop:
+        assert relative(found[f"relevance/{name}"], wanted[name]) < 1e-4
+
+
+def test_methods_of_scores_change_the_words_and_a_stop_that_is_named():
+    feeds = feeds_for(samples=1)
+    words = Explainer(tokens(), method="occlusion", baseline=1).explain(feeds)
+    assert words.relevance["ids"].shape == (1, 7) and not words.remark()
+    rows = Explainer(tokens(), method="occlusion", stop="e", window=(1, 6)).explain(feeds)
+    assert list(rows.relevance) == ["e"]
+    y = run(tokens(), feeds)[0][0]
+    without = rows_for("words", feeds)
+    without["e"][0, 2] = 0
+    target = int(rows.target[0])
+    gap = y[target] - run(embedded(), without)[0][0, target]
+    np.testing.assert_allclose(rows.relevance["e"][0, 2], gap, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("stop", "message"),
+    [
+        ("e7", "stop: 'e7' is no tensor of this model; did you mean 'e'"),
+        ("y", "stop: 'y' is on no path from 'r' to an input"),
+        (["e", "s"], "stop: every path from 'r' to 'e' ends at another stop before"),
+        ("one", "stop: 'one' is on no path"),
+        (3, "stop: tensor names, not 3"),
+    ],
+)
+def test_what_is_no_stop(stop, message):
+    with pytest.raises(TargetError, match=rf"^{message}"):
+        Explainer(tokens(), stop=stop).explain(feeds_for(), "r")
+    with pytest.raises(TargetError, match=rf"^{message}"):
+        explainer.compile(tokens(), stop=stop, target="r")
+
+
+def test_a_target_before_the_stop():
+    with pytest.raises(
+        TargetError, match=r"^stop: 'r' is on no path from 'c' to an input; there are 'h', 's'"
+    ):
+        Explainer(tokens(), stop="r").explain(feeds_for(), "c")
+
+
+def test_the_target_itself_may_be_the_stop():
+    found = Explainer(tokens(), stop="p").explain(feeds_for(), "p")
+    np.testing.assert_array_equal(found.relevance["p"], run_to("p"))
+
+
+def run_to(name):
+    return Explainer(tokens(), method="gradient").graph.session([name]).run(feeds_for())[name]
+
+
+def test_tensors_inside_and_conditions():
+    feeds = feeds_for()
+    found = Explainer(tokens(), keep=["c"]).explain(feeds, conditions={"r": [1, 2]})
+    assert {"c", "r"} == found.relevances.keys() and not found.relevances["r"][:, 0].any()
+    with pytest.raises(TargetError, match=r"^keep: 'c' is no tensor of the part behind the stops"):
+        Explainer(tokens(), keep=["c"], stop="r").explain(feeds)
+
+
+def test_samples_that_are_not_in_front_are_walked_to_one_by_one():
+    text = "g (float[N,4,3] x) => (float[N,2] y) { t = Transpose <perm = [1, 0, 2]> (x) u = Relu (t)"
+    text += " v = Transpose <perm = [1, 0, 2]> (u) f = Flatten (v) y = Gemm (f, w) }"
+    net, x = parse(text, w=rng(1).standard_normal((12, 2))), rng(2).standard_normal((3, 4, 3))
+    found = Explainer(net, stop="u").explain(x, 1).relevance["u"]
+    assert found.shape == (3, 4, 1, 3)
+    wanted = Explainer(net, keep=["v"]).explain(x, 1).relevances["v"]
+    np.testing.assert_allclose(found[:, :, 0], wanted, rtol=1e-6)
+    with pytest.raises(InputError, match=r"^compile: stop 'u' does not begin with the samples"):
+        explainer.compile(net, stop="u")
+
+
+def test_a_fixed_batch_and_a_batch_of_parts():
+    """Samples that a Reshape has taken apart: what a Swin transformer does with windows."""
+    text = "g (float[{0},4,3] x) => (float[{0},2] y) {{ t = Reshape (x, pieces) u = Relu (t)"
+    text += " v = Reshape (u, whole) y = Gemm (v, w) }}"
+    sizes = {"pieces": np.array([-1, 3]), "whole": np.array([-1, 12])}
+    for batch in ("N", "1", "2"):
+        net, x = (
+            parse(text.format(batch), w=rng(1).standard_normal((12, 2)), **sizes),
+            rng(2).random((2, 4, 3)),
+        )
+        if batch == "2":
+            with pytest.raises(InputError, match="takes 2 of them at once"):
+                Explainer(net, stop="u").explain(x)
+            continue
+        found = Explainer(net, stop="u").explain(x, 1).relevance["u"]
+        assert found.shape == (2, 4, 3)
+        np.testing.assert_allclose(found, Explainer(net).explain(x, 1).relevance, rtol=1e-6)
+
+
+def test_a_file_that_is_cut_stays_one(tmp_path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(tokens().SerializeToString())
+    for model in (path, path.read_bytes()):
+        made = Explainer(model, stop=["r"])
+        again = pickle.loads(pickle.dumps(made))
+        np.testing.assert_array_equal(
+            made.explain(feeds_for()).relevance["r"], again.explain(feeds_for()).relevance["r"]
+        )
+        plan = pickle.loads(pickle.dumps(made.plan))
+        assert str(plan) == str(made.plan) and plan.graph.stops == ("r",)
+        assert str(pickle.loads(pickle.dumps(Explainer(model).plan))) == str(Explainer(model).plan)
+
+
+def test_the_rest_of_the_file_is_left_out():
+    rest = Explainer(tokens("counted"), stop="r").plan.graph
+    assert [value.name for value in rest.inputs] == ["r", "m3"]
+    assert {node.operator for node in rest.nodes} == {"Mul", "ReduceMean", "Gemm"}
+    assert not constants().keys() & rest.initializers.keys() - {"two", "g", "gb"}
+
+
+def test_a_pixel_and_a_word_beside_each_other():
+    """A model of a picture and a word: both have relevance, by themselves."""
+    text = "g (float[N,3,4,4] x, int64[N] word) => (float[N,2] y) {"
+    text += " p = GlobalAveragePool (x) f = Flatten (p) e = Gather (w, word) j = Concat <axis = 1> (f, e)"
+    net = parse(text + " y = Gemm (j, g) }", w=rng(1).random((9, 2)), g=rng(2).standard_normal((5, 2)))
+    feeds = {"x": rng(3).random((2, 3, 4, 4), np.float32), "word": np.array([3, 4])}
+    found = Explainer(net, dtype="float64").explain(feeds, 1)
+    assert {name: R.shape for name, R in found.relevance.items()} == {"e": (2, 2), "x": (2, 3, 4, 4)}
+    np.testing.assert_allclose(found.conserved, 1, atol=1e-5)
