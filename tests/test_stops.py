@@ -139,6 +139,27 @@ def test_a_compiled_file_walks_to_inner_tensors(stop, how):
         assert relative(found[f"relevance/{name}"], wanted[name]) < 1e-4
 
 
+@pytest.mark.parametrize("method", ["integrated_gradients", "deeplift"])
+def test_a_baseline_may_be_words(method):
+    feeds, pad = feeds_for(), 1
+    found = Explainer(tokens(), method=method, baseline={"ids": pad}, dtype="float64").explain(feeds, 1)
+    row = np.broadcast_to(constants()["w"][pad], (2, 7, 6))
+    rows = Explainer(tokens(), method=method, baseline={"e": row}, dtype="float64").explain(feeds, 1)
+    assert relative(found.relevance["e"], rows.relevance["e"]) < 1e-6
+    assert not found.relevance["e"][feeds["ids"] == pad].any()
+    y, nothing = (
+        run(tokens(), {**feeds, "ids": ids})[0][:, 1] for ids in (feeds["ids"], np.full((2, 7), pad))
+    )
+    allowed = 0.05 if method == "integrated_gradients" else 1e-5
+    np.testing.assert_allclose(found.relevance["e"].sum(axis=(1, 2)), y - nothing, atol=allowed)
+    noisy = Explainer(tokens(), method=method, baseline={"ids": pad}, noise="smoothgrad", n_samples=2)
+    assert noisy.explain(feeds).relevance["e"].any()
+    with pytest.raises(InputError, match="looked up in a table of 20 rows"):
+        Explainer(tokens(), method=method, baseline={"ids": 20}).explain(feeds)
+    with pytest.raises(InputError, match=r"^baseline: 'idz' is none of the inputs that are explained, 'e'"):
+        Explainer(tokens(), method=method, baseline={"idz": 1}).explain(feeds)
+
+
 def test_methods_of_scores_change_the_words_and_a_stop_that_is_named():
     feeds = feeds_for(samples=1)
     words = Explainer(tokens(), method="occlusion", baseline=1).explain(feeds)

@@ -13,6 +13,7 @@ from ..inputs.feeds import Batch, check_images, given
 from ..inputs.preprocess import PreprocessLike, reading
 from ..inputs.ranges import MAX_PIXELS, pixel_limit
 from ..methods import Progress
+from ..methods.beginnings import from_inputs
 from ..methods.explaining import explanation_of
 from ..model.graph import Graph, ModelLike
 from ..model.runtime import PathLike, ProviderLike, Runtime
@@ -286,14 +287,16 @@ class Explainer(Made):
             walkers = self._prepared.walkers(asked)
         with recording() as files:
             input_ = given(self.graph, x, self._preprocess, self.max_pixels)
-        if self._front is not None:
+        method = self.method
+        if self._parts is not None and self._front is not None:
+            method = from_inputs(method, self.graph, self._parts.rest, input_, self._front)
             input_ = Batch(self._front(input_.feeds), layout=input_.layout)
         made_of = Files([self._files, files])
         found: dict[Target, Explanation] = {}
         for anchor, here in walkers.items():
             these = [target for target in asked if target.anchor == anchor]
             with asked_first.advising():
-                runs = self.method.answer(here, input_, these, progress)
+                runs = method.answer(here, input_, these, progress)
             for run, target in zip(runs, these, strict=True):
                 answer = explanation_of(
                     run, target, input_, self._prepared.graph, here.plan, self.method, self.labels

@@ -8,18 +8,19 @@ from contextlib import suppress
 
 from .. import composites
 from ..composites import Composite
-from ..errors import InputError, UnsupportedError
+from ..errors import InputError, TargetError, UnsupportedError
 from ..methods import Method
 from ..model.axes import sample_axes
 from ..model.graph import Graph
 from ..model.parts import Parts
 from ..plain.recent import Recent
 from ..plan import Plan, make_plan
+from ..recipe.stopping import at_words
 from ..targets import Anchor, Target, anchor_at_tensor, conditioned_tensors
 from ..walk.backends import Backends
 from ..walk.chunks import Batches
 from ..walk.forward import LayersForward, OutputForward, SessionForward
-from ..walk.front import Front
+from ..walk.front import Front, Precise
 from ..walk.gates import check_passable
 from ..walk.walker import NumpyWalker, Scorer, Walker, Walkers
 
@@ -136,12 +137,24 @@ class Prepared:
 
     def front(self, parts: Parts) -> Front:
         """What computes the stops of a cut model, in the walk's number type as far as there are layers."""
-        precise = {}
+        precise: dict[str, Precise] = {}
         for name in parts.computed if self.backends.forward == "numpy" else ():
-            with suppress(UnsupportedError):
-                plan = make_plan(parts.whole, composites.get("gradient"), anchor_at_tensor(parts.whole, name))
-                precise[name] = LayersForward(plan, self.backends.dtype)
+            with suppress(UnsupportedError, TargetError):
+                precise[name] = self._precise(parts.whole, name)
         return Front(parts, precise)
+
+    def _precise(self, whole: Graph, name: str) -> Precise:
+        """What computes a tensor by the layers' own bodies, from the rows of words where there are words.
+
+        Raises
+        ------
+        UnsupportedError, TargetError
+        """
+        words = at_words(whole)
+        graph = whole if words is None else words.rest
+        plan = make_plan(graph, composites.get("gradient"), anchor_at_tensor(graph, name))
+        forward, rows = LayersForward(plan, self.backends.dtype), Front(words, {}) if words else dict
+        return lambda feeds: forward(rows(feeds)).activations[plan.anchor.tensor]
 
     def _made(self, anchor: Anchor, plan: Plan | None) -> Walkers:
         with self._lock:

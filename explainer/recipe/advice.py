@@ -16,15 +16,17 @@ from ..errors import ExplainerError, ModelError, Way
 from ..inputs.feeds import layout_of
 from ..inputs.preprocess import Preprocess
 from ..layers import REGISTRY, facts_of
+from ..methods import Method
 from ..methods.asking import askable
 from ..methods.drawn import check_steady, drawn
 from ..model.graph import Graph
 from ..model.node import input_of
 from ..plain.values import FrozenDict, written
 from ..rules import Rule
-from ..targets import Ask, Labels, resolve_target
+from ..targets import Anchor, Ask, Labels, TargetLike, resolve_target
 from ..text import LONGEST, printable
 from .recipe import Recipe
+from .stopping import goal_of, stopped
 
 RUNTIME = {"providers", "threads", "custom_ops"}  # what an explainer is given, and `explain` is not
 MOST = 4  # ways that are said; more would hide the first
@@ -94,10 +96,10 @@ class Asked:
     def _gradient(self) -> Way | None:
         """The method that asks at the input alone, and for no tensor; None where its walk has no plan."""
         with suppress(ExplainerError):
-            method, composite = Recipe(method="gradient").made(self.preprocess)
-            method.plan(
-                self.graph, composite, resolve_target(self.graph, self.ask.target, self.labels).anchor
-            )
+            recipe = Recipe(method="gradient")
+            method, composite = recipe.made(self.preprocess)
+            graph, anchor = self._found(recipe, method, self.ask.target)
+            method.plan(graph, composite, anchor)
             if self.compiled is not None:
                 self.compiled(Recipe(method="gradient"), Ask(self.ask.target))
             return self._way("gradient, which asks at the input alone", {"method": "gradient"}, True)
@@ -135,18 +137,24 @@ class Asked:
         alike = self.ask.replace(target=Ask().target) == Ask()
         for recipe, bare in ((self.recipe, False), (Recipe(), True)) if alike else ((Recipe(), True),):
             with suppress(ExplainerError):
-                anchor = resolve_target(self.graph, target, self.labels).anchor
                 method, composite = recipe.made(self.preprocess)
-                plan = method.plan(self.graph, composite, anchor, recipe.keep)
-                method.require_askable(self.graph, layout_of(self.preprocess), plan)
+                graph, anchor = self._found(recipe, method, target)
+                plan = method.plan(graph, composite, anchor, recipe.keep)
+                method.require_askable(graph, layout_of(self.preprocess), plan)
                 if not method.walks:
-                    check_steady(self.graph, anchor)
+                    check_steady(graph, anchor)
                 if anchor.output in (tensor, plan.graph.resolve(tensor)):  # and no class of that name
                     if self.compiled is not None:
                         self.compiled(recipe, Ask(target))
                     by = f", by composite {composite.name!r}" if bare and recipe != self.recipe else ""
                     return self._way(f"{why}{by}", {"target": target}, bare)
         return None
+
+    def _found(self, recipe: Recipe, method: Method, target: TargetLike) -> tuple[Graph, Anchor]:
+        """What a method walks or asks, the whole model or what lies behind its stops, and where it begins."""
+        parts = stopped(self.graph, recipe, method)
+        goal = goal_of(self.graph, parts, Ask(target), self.labels)
+        return self.graph if parts is None else parts.rest, goal.anchor
 
     def _scores(self, before: Collection[str]) -> Iterator[Way]:
         """The methods that ask for scores alone, about what is a score."""

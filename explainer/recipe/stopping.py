@@ -25,7 +25,17 @@ def stopped(graph: Graph, recipe: Recipe, method: Method) -> Parts | None:
     """
     if recipe.stop:
         return parted(graph, list(recipe.stop))
-    found = lookups(graph) if method.walks else []
+    return at_words(graph) if method.walks else None
+
+
+def at_words(graph: Graph) -> Parts | None:
+    """A model cut where it looks up what it is asked about; None where it looks up nothing.
+
+    Raises
+    ------
+    ModelError
+    """
+    found = lookups(graph)
     if not found:
         return None
     ends = embeddings(graph, found)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
 
@@ -12,8 +13,10 @@ from ..model.parts import Parts
 from ..tensor import Array
 from .audit import Audit
 from .chunks import Batches, Chunk
-from .forward import LayersForward
 from .runs import Run
+
+# Feeds of the whole -> one of the stops, in the number type of the walk.
+Precise: TypeAlias = Callable[[Mapping[str, Array]], Array]
 
 
 class Front:
@@ -22,11 +25,11 @@ class Front:
     Parameters
     ----------
     parts : Parts
-    precise : dict of stop -> LayersForward
+    precise : dict of stop -> callable
         What computes it in the number type of the walk; the other stops are onnxruntime's.
     """
 
-    def __init__(self, parts: Parts, precise: Mapping[str, LayersForward]) -> None:
+    def __init__(self, parts: Parts, precise: Mapping[str, Precise]) -> None:
         self.parts, self.precise = parts, precise
         cut = parts.rest.source.cut
         assert cut is not None
@@ -72,10 +75,7 @@ class Front:
         whole = self.parts.whole
         found = self.parts.computed_from(whole.typed(as_model_has_them(whole, chunk.feeds)))
         values = {name: found[name] for name in self.parts.computed}
-        values |= {
-            name: forward(chunk.feeds).activations[forward.plan.anchor.tensor]
-            for name, forward in self.precise.items()
-        }
+        values |= {name: compute(chunk.feeds) for name, compute in self.precise.items()}
         for name, value in values.items():
             if self.samples[name] is None:
                 values[name] = value[None]

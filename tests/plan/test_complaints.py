@@ -77,7 +77,6 @@ def test_groups_are_called_by_their_names():
     text = f"g (int64[N,5] ids) => (float[N,4,4] y) {{ h0 = Gather (table, ids){blocks} y = Sin (h3) }}"
     error = refused(text, table=rng(0).standard_normal((9, 4)), c=np.float32(0.5), w=np.ones((4, 5)))
     assert [str(entry) for entry in error.missing] == [
-        "embedding lookup x1 (Gather: its list of indices is computed from the input): 'h0'",
         "Softmax x3 (this operator has no layer): the first is 'p0'",
         "Sin x1 (this operator has no layer): 'y'",
     ]
