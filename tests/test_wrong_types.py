@@ -18,6 +18,7 @@ WRONG = {
     "audit": ("no", "audit is 'no'; there is: True, False"),
     "eps": (True, "epsilon: eps must be a positive number, not True"),
     "keep": (3, "keep: tensor names or 'all', not 3"),
+    "stop": (3, "stop: tensor names, not 3"),
     "options": (3, "options: a dict"),
     "method": (3, "no method 3"),
     "composite": (3, "no composite 3"),
@@ -102,7 +103,7 @@ ANYTHING = [
     {3},
 ]
 HOW = ("method", "noise", "composite", "rules", "dialect", "eps", "keep", "dtype", "engine", "forward")
-HOW += ("audit", "options", "recipe", "preprocess", "labels", "providers", "threads", "custom_ops")
+HOW += ("stop", "audit", "options", "recipe", "preprocess", "labels", "providers", "threads", "custom_ops")
 DRAWN = ("style", "sign", "colormap", "scale", "percentile", "outlier_perc", "pool", "alpha_overlay", "title")
 DRAWN += ("min_size", "photo", "layout", "sample")
 FIELDS = ("size", "crop", "channels", "layout", "scale", "mean", "std", "resample")
