@@ -267,6 +267,15 @@ def test_the_rest_of_the_file_is_left_out():
     assert not constants().keys() & rest.initializers.keys() - {"two", "g", "gb"}
 
 
+def test_what_goes_past_the_stop_may_be_read_twice():
+    text = "g (float[N,4] x) => (float[N,4] y) { r = Relu (x) h = MatMul (r, w) a = Add (h, r) b = Add (a, r)"
+    net, x = parse(text + " y = MatMul (b, w) }", w=rng(1).standard_normal((4, 4))), rng(2).random((2, 4))
+    made = Explainer(net, stop="h", dtype="float64")
+    assert [value.name for value in made.plan.graph.inputs] == ["h", "r"]
+    kept = Explainer(net, keep=["h"], dtype="float64").explain(x, 1).relevances["h"]
+    assert relative(made.explain(x, 1).relevance["h"], kept) < 1e-12
+
+
 def test_a_pixel_and_a_word_beside_each_other():
     """A model of a picture and a word: both have relevance, by themselves."""
     text = "g (float[N,3,4,4] x, int64[N] word) => (float[N,2] y) {"

@@ -177,7 +177,8 @@ def conserved(numbers: Mapping[str, Any]) -> str:
         for name, key in (("bias", "bias_share"), ("epsilon", "epsilon_share"), ("masked", "masked_share"))
         if numbers[key] is not None and (name != "masked" or numbers["conditions"])
     )
-    return f"{numbers['conserved']:.6f} of it reaches the input ({', '.join(shares)})"
+    where = "where the walk ends" if numbers["tokens"] or "stop" in numbers["how"] else "the input"
+    return f"{numbers['conserved']:.6f} of it reaches {where} ({', '.join(shares)})"
 
 
 def title_of(numbers: Mapping[str, Any]) -> str:

@@ -122,8 +122,9 @@ class Examples:
 def _tables(graph: Graph) -> dict[str, int]:
     """How many rows there are for inputs that tell rows; 0 for a mask, a length or a place beside them."""
     found = lookups(graph)
-    tables = {value.name: 0 for value in graph.inputs if found and value.dtype in WHOLE}
-    for one in found:
+    beside = {value.name for value in graph.inputs if found.rows and value.dtype in WHOLE}
+    tables = dict.fromkeys(beside - found.numbers, 0)
+    for one in found.rows:
         tables |= {name: min(one.rows, tables.get(name) or one.rows) for name in one.inputs}
     return tables
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .cut import WEIGHTED
 from .graph import Graph
 from .node import Node
 from .operators import known
@@ -34,6 +35,11 @@ TABLES = {
     "com.microsoft.GatherBlockQuantized": (1, 0),
 }
 PRODUCTS = frozenset({"Gemm", "MatMul"})
+UNTOLD = -1
+# What reads whole numbers as numbers like others, and not as a mask or a place.
+AS_NUMBERS = WEIGHTED | frozenset({"BatchNormalization", "Concat", "LayerNormalization"})
+# What inputs are called that say where a word stands and of which kind it is.
+BESIDE = ("position", "segment", "type")
 # Types of inputs that are no pixels: beside words they are masks, lengths and places.
 WHOLE = (np.dtype(bool), np.dtype(np.int32), np.dtype(np.int64))
 # ONNX's numbers of the floating types.
@@ -67,33 +73,51 @@ class Lookup:
 @dataclass(frozen=True)
 class _Index:
     """A tensor of whole numbers that tell a row: of which inputs, and whether it is one moved; or, where
-    `rows` says so, what a table of whole numbers or a OneHot has made of it."""
+    `rows` is not 0, what a table of whole numbers or a OneHot has made of it; UNTOLD, an Equal."""
 
     inputs: frozenset[str]
     is_moved: bool = True
     rows: int = 0
 
 
-def lookups(graph: Graph) -> list[Lookup]:
-    """All of them, in the order in which they run."""
+@dataclass(frozen=True)
+class Lookups:
+    """What a graph looks up.
+
+    Attributes
+    ----------
+    rows : tuple of Lookup
+        In the order in which they run.
+    numbers : frozenset of str
+        Inputs that are read as numbers too, whatever their type: an age, a price.
+    """
+
+    rows: tuple[Lookup, ...]
+    numbers: frozenset[str]
+
+
+def lookups(graph: Graph) -> Lookups:
+    """All that is looked up, and what else is read as numbers."""
     indices = {value.name: _Index(frozenset({value.name})) for value in graph.inputs}
-    found: list[Lookup] = []
+    found: dict[str, Lookup] = {}
+    numbers: set[str] = set()
     for node in graph.nodes:
         reads = [name for name in dict.fromkeys(node.inputs) if name in graph.carrying]
-        if not reads or known(node.operator).shape_alone or node.captures:
+        there = {name: indices[name] for name in reads if name in indices}
+        if not there or known(node.operator).shape_alone or node.captures:
             continue
-        there = [indices[name] for name in reads if name in indices]
-        if len(there) < len(reads):
-            continue
-        made = _looked_up(graph, node, there)
+        made = _looked_up(graph, node, list(there.values())) if len(there) == len(reads) else None
         if isinstance(made, Lookup):
-            found.append(made)
+            found.setdefault(made.tensor, made)
         elif made is not None:
             indices.update((name, made) for name in node.outputs if name)
-        else:  # a OneHot that is read by something else than a product: it is the rows itself
-            hot = {name: indices[name] for name in reads if indices[name].rows}
-            found += [_rows_of(graph, name, index) for name, index in hot.items()]
-    return list({one.tensor: one for one in found}.values())
+        else:
+            # A OneHot that is read by something else than a product is the rows itself.
+            hot = {name: index for name, index in there.items() if index.rows > 0}
+            found |= {name: _rows_of(graph, name, index) for name, index in hot.items() if name not in found}
+            if node.operator in AS_NUMBERS:
+                numbers.update(*(index.inputs for name, index in there.items() if name not in hot))
+    return Lookups(tuple(found.values()), frozenset(numbers))
 
 
 def _rows_of(graph: Graph, tensor: str, index: _Index) -> Lookup:
@@ -104,7 +128,7 @@ def _looked_up(graph: Graph, node: Node, there: Sequence[_Index]) -> Lookup | _I
     """What a node makes of indices: rows, other indices, or neither."""
     operator, tensor = node.operator, node.outputs[0]
     inputs = frozenset().union(*(index.inputs for index in there))
-    is_moved, rows = all(index.is_moved for index in there), max(index.rows for index in there)
+    is_moved, rows = all(index.is_moved for index in there), max((index.rows for index in there), key=abs)
     if operator == EMBEDDING:
         return Lookup(tensor, str(node), inputs, _rows(graph, node, 2), True)
     if operator in TABLES:
@@ -118,8 +142,11 @@ def _looked_up(graph: Graph, node: Node, there: Sequence[_Index]) -> Lookup | _I
     if operator == "OneHot":
         depth, *_ = numbers_of(graph, node.operand(1)) or [1]
         return _Index(inputs, is_moved, max(1, depth))
+    if operator == "Equal" and len(there) == 1 and _tells_apart(graph, node):
+        return _Index(inputs, is_moved, UNTOLD)
     if rows and operator in PRODUCTS and len(there) == 1:  # OneHot(ids) @ W
-        return Lookup(tensor, str(node), inputs, rows, is_moved)
+        (w,) = [place for place in (0, 1) if node.operand(place) not in graph.carrying] or [1]
+        return Lookup(tensor, str(node), inputs, max(rows, _rows(graph, node, w)), is_moved)
     if rows and operator == "DequantizeLinear":
         return Lookup(tensor, str(node), inputs, rows, is_moved)
     if operator in INDEXING:
@@ -127,9 +154,17 @@ def _looked_up(graph: Graph, node: Node, there: Sequence[_Index]) -> Lookup | _I
     return None
 
 
+def _tells_apart(graph: Graph, node: Node) -> bool:
+    """Whether an Equal compares with all rows there are, and not with the one of a padding."""
+    (other,) = [name for name in node.inputs if name not in graph.carrying] or [""]
+    return bool(other) and (not graph.is_constant(other) or graph.constant(other).size > 1)
+
+
 def _rows(graph: Graph, node: Node, place: int) -> int:
     """How many rows a node's table has."""
     name = node.operand(place)
+    if not graph.is_constant(name):
+        return 1
     tensor = graph.initializers.get(name)
     shape = graph.constant(name).shape if tensor is None else tuple(tensor.dims)
     axis = node.attributes.get("axis", 0)
@@ -144,21 +179,28 @@ def _is_float(graph: Graph, name: str) -> bool:
 
 def embeddings(graph: Graph, found: Sequence[Lookup]) -> list[Lookup]:
     """Those of the lookups that are what a model is asked about, and not what is said of each word: its
-    position and its kind, in a smaller table.
+    position and its kind.
 
-    Positions are computed from the words, or are an input of the same shape.
+    These are computed from the words or their mask; or they are an input of the same shape that is called so,
+    or is looked up in a smaller table.
     """
     shapes = {value.name: value.shape for value in graph.inputs}
-    words = max(found, key=lambda one: (one.is_moved, one.rows), default=None)
+    words = max(found, key=lambda one: (not _is_called_so(one), one.is_moved, one.rows), default=None)
 
     def is_beside(one: Lookup) -> bool:
-        if words is None or one.rows >= words.rows:
+        if words is None or one is words:
             return False
-        if one.inputs == words.inputs:
-            return words.is_moved and not one.is_moved
-        like = [shapes[name] for name in words.inputs]
-        return all(
-            (shape := shapes[name]) is not None and len(shape) > 1 and shape in like for name in one.inputs
-        )
+        if words.is_moved and not one.is_moved and (one.inputs == words.inputs or are_like(one, words)):
+            return True
+        smaller = _is_called_so(one) or one.rows < words.rows
+        return one.inputs != words.inputs and are_like(one, words) and smaller
+
+    def are_like(one: Lookup, other: Lookup) -> bool:
+        like = [shape for name in other.inputs if (shape := shapes[name]) is not None and len(shape) > 1]
+        return all(shapes[name] in like for name in one.inputs)
 
     return [one for one in found if not is_beside(one)]
+
+
+def _is_called_so(one: Lookup) -> bool:
+    return all(any(word in name.casefold() for word in BESIDE) for name in one.inputs)

@@ -128,13 +128,14 @@ def _passing(graph: Graph, stops: Sequence[str], held: Collection[str], at: Foll
     led = graph.depending(stops)
     fed = graph.depending(held) - set(held)
     free = graph.depending(value.name for value in graph.inputs if value.name not in held)
-    return [
+    found = (
         name
         for node in graph.nodes
         if not led.isdisjoint(reads := dict.fromkeys((*node.inputs, *node.captures)))
         for name in reads
         if name in fed and name not in led and name not in free and at.at.get(name, ())[:1] == (0,)
-    ]
+    )
+    return list(dict.fromkeys(found))
 
 
 def _is_float(stop: Stop) -> bool:

@@ -36,12 +36,12 @@ def at_words(graph: Graph) -> Parts | None:
     ModelError
     """
     found = lookups(graph)
-    if not found:
+    if not found.rows:
         return None
-    ends = embeddings(graph, found)
+    ends = embeddings(graph, found.rows)
     whole = {value.name for value in graph.inputs if value.dtype in WHOLE}
-    held = frozenset().union(whole, *(one.inputs for one in found))
-    return parted(graph, [one.tensor for one in ends], held, _told(ends, found))
+    held = whole.union(*(one.inputs for one in found.rows)) - found.numbers
+    return parted(graph, [one.tensor for one in ends], held, _told(ends, found.rows))
 
 
 def _told(ends: Sequence[Lookup], found: Sequence[Lookup]) -> str:

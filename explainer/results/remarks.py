@@ -32,8 +32,8 @@ def _on_the_map(explanation: Explained, sample: int) -> str:
     kept = float(explanation.conserved[sample])
     if MUCH < abs(kept) < math.inf:
         return (
-            f"{kept:.3g} times the target's relevance reaches the input, and biases or epsilon make up for "
-            "it: places can be compared, amounts say nothing of the score"
+            f"{kept:.3g} times the target's relevance reaches {_where(explanation)}, and biases or epsilon "
+            "make up for it: places can be compared, amounts say nothing of the score"
         )
     if not abs(kept) < LITTLE:
         return ""
@@ -46,7 +46,8 @@ def _on_the_map(explanation: Explained, sample: int) -> str:
         )
         if abs(share) >= LITTLE / 10
     ]
-    return f"{percent(kept)} of the relevance reaches the input{': ' if taken else ''}{', '.join(taken)}"
+    went = f": {', '.join(taken)}" if taken else ""
+    return f"{percent(kept)} of the relevance reaches {_where(explanation)}{went}"
 
 
 def whole_of(explanation: Explained, sample: int) -> tuple[float, str] | None:
@@ -81,6 +82,11 @@ def percent(share: float) -> str:
     if text == "100" and share < 1:
         text = "99.9"
     return ("0" if text == "-0" else text if "e+" not in text else f"{100 * share:.0f}") + " %"
+
+
+def _where(explanation: Explained) -> str:
+    ended = explanation.stopped or (explanation.recipe is not None and explanation.recipe.stop)
+    return "where the walk ends" if ended else "the input"
 
 
 def _which(explanation: Explained) -> str:
@@ -119,7 +125,7 @@ def _why(explanation: Explained, sample: int) -> str:
         return ": the relevance at the target is 0"
     if explanation.conditions and _share(explanation, "masked", sample):
         return ": nothing passes the conditions"
-    return ": no relevance reaches the input"
+    return f": no relevance reaches {_where(explanation)}"
 
 
 def _share(explanation: Explained, name: str, sample: int) -> float:
