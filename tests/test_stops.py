@@ -154,10 +154,23 @@ def test_a_baseline_may_be_words(method):
     np.testing.assert_allclose(found.relevance["e"].sum(axis=(1, 2)), y - nothing, atol=allowed)
     noisy = Explainer(tokens(), method=method, baseline={"ids": pad}, noise="smoothgrad", n_samples=2)
     assert noisy.explain(feeds).relevance["e"].any()
+    made = explainer.compile(tokens(), method=method, baseline={"ids": pad}, target=1)
+    wanted = Explainer(tokens(), method=method, baseline={"ids": pad}).explain(feeds, 1).relevance["e"]
+    assert relative(run(made, feeds)[1], wanted) < 1e-5
     with pytest.raises(InputError, match="looked up in a table of 20 rows"):
         Explainer(tokens(), method=method, baseline={"ids": 20}).explain(feeds)
     with pytest.raises(InputError, match=r"^baseline: 'idz' is none of the inputs that are explained, 'e'"):
         Explainer(tokens(), method=method, baseline={"idz": 1}).explain(feeds)
+
+
+def test_what_is_held_before_a_stop_may_be_named():
+    feeds = feeds_for()
+    found = Explainer(tokens(), method="integrated_gradients", hold="mask", n_steps=4).explain(feeds)
+    wanted = Explainer(tokens(), method="integrated_gradients", n_steps=4).explain(feeds)
+    np.testing.assert_array_equal(found.relevance["e"], wanted.relevance["e"])
+    assert explainer.compile(tokens(), method="integrated_gradients", hold="mask", n_steps=4)
+    with pytest.raises(InputError, match=r"^hold: 'maks' is no input"):
+        Explainer(tokens(), method="integrated_gradients", hold="maks").explain(feeds)
 
 
 def test_methods_of_scores_change_the_words_and_a_stop_that_is_named():

@@ -181,8 +181,9 @@ def _emitted(
         _refuse_taken_names(original, names_of(proto.graph), output_names(plan, method))
         layout = layout_of(reading(None, original.metadata))
         emitter = Emitter(original, proto, plan, goal, examples, layout, parts)
-        file = emitter.emit(method)
-        emitter.prove(method, file)
+        asking = emitter.behind(method)
+        file = emitter.emit(asking)
+        emitter.prove(asking, file)
         return goal, file
 
     with np.errstate(all="ignore"):  # the proof says what is not finite, NumPy only that

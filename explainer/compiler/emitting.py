@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import onnx
 
 from ..errors import InputError, ModelError
+from ..inputs.feeds import Batch
 from ..methods import Method
+from ..methods.behind import from_inputs, holding_less
 from ..methods.question import refuse_whole_numbers
 from ..model.graph import Graph
 from ..model.mixing import mixing
@@ -59,6 +62,33 @@ class Emitter:
         self.target, self.examples, self.layout = target, examples, layout
         self.names = names_of(proto.graph)
         self.forward = SessionForward(plan, np.dtype(np.float32))
+
+    def behind(self, method: Method) -> Method:
+        """The method as it asks behind the model's inputs, where walks end inside of it.
+
+        Raises
+        ------
+        InputError
+            Its baseline is another one for each sample.
+        """
+        if self.parts is None:
+            return method
+        whole, rest = self.parts.whole, self.parts.rest
+        method = holding_less(method, rest)
+        made, other = (
+            from_inputs(method, whole, rest, Batch(self.examples.feeds(2, seed)), self._reached)
+            for seed in (0, 1)
+        )
+        if made is method or not hasattr(made, "baseline"):
+            return made
+        baseline, again = (getattr(one, "baseline", {}) for one in (made, other))
+        rows = {name: np.asarray(value) for name, value in baseline.items()}
+        if any(not (np.array_equal(x, again[name]) and (x == x[:1]).all()) for name, x in rows.items()):
+            raise InputError(
+                f"compile: the baseline of {', '.join(map(repr, rows))} is another one for each sample, and "
+                "has no place in a file; give that of the tensor itself"
+            )
+        return replace(made, baseline={name: x[:1] for name, x in rows.items()})  # type: ignore[call-arg]
 
     def emit(self, method: Method, watched: bool = False) -> Emitted:
         """The model with the method's nodes behind its own, and the inputs that choose its target.

@@ -13,7 +13,7 @@ from ..inputs.feeds import Batch, check_images, given
 from ..inputs.preprocess import PreprocessLike, reading
 from ..inputs.ranges import MAX_PIXELS, pixel_limit
 from ..methods import Progress
-from ..methods.beginnings import from_inputs
+from ..methods.behind import from_inputs, holding_less
 from ..methods.explaining import explanation_of
 from ..model.graph import Graph, ModelLike
 from ..model.runtime import PathLike, ProviderLike, Runtime
@@ -158,6 +158,7 @@ class Explainer(Made):
         }
         self._parts = stopped(self.graph, self.recipe, self.method)
         walked = self.graph if self._parts is None else self._parts.rest
+        self.method = holding_less(self.method, walked)
         self._prepared = Prepared(walked, self.composite, self.keep, self.method, backends)
         self._front = None if self._parts is None else self._prepared.front(self._parts)
         self._is_made = True

@@ -57,12 +57,15 @@ class Cut:
         The other inputs of that part, which walks do not lead to: parameters of a call.
     told : str
         Why it was cut where nobody asked for that, in a line; else "".
+    inputs : tuple of str
+        Those of the whole.
     """
 
     stops: tuple[Stop, ...]
     beside: tuple[Stop, ...] = ()
     held: frozenset[str] = frozenset()
     told: str = ""
+    inputs: tuple[str, ...] = ()
 
     @property
     def samples(self) -> dict[str, int | None]:

@@ -118,7 +118,7 @@ def parted(graph: Graph, names: Sequence[str], held: Collection[str] | None = No
         for there in (names, [name for name in computed if name not in names])
     )
     beside = tuple(stop for stop in beside if _is_float(stop))
-    cut = Cut(stops, beside, frozenset(others | {stop.name for stop in beside}), told)
+    cut = Cut(stops, beside, frozenset(others | {stop.name for stop in beside}), told, tuple(inputs))
     rest = Graph.load(graph.source.behind(cut), graph.runtime).having(constants=graph.constants)
     return Parts(graph, front, rest, session)
 

@@ -1,4 +1,4 @@
-"""Baselines that are inputs of the model, a padding's index, for methods that change what lies behind it."""
+"""What methods that ask behind a model's inputs are told of these: that they are held, or begin elsewhere."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ from ..tensor import Array
 from .base import Method
 from .baselines import origin_of
 from .question import axes_of_feeds
+
+
+def holding_less(method: Method, rest: Graph) -> Method:
+    """The method without those names in `hold` that are no inputs where it asks, and so held anyway."""
+    if (around := getattr(method, "around", None)) is not None:
+        method = replace(method, around=holding_less(around, rest))  # type: ignore[call-arg]
+    hold = getattr(method, "hold", None) or ()
+    free = {value.name for value in rest.inputs} - rest.held
+    if cut := rest.source.cut:
+        hold = tuple(name for name in hold if name in free or name not in cut.inputs)
+    return replace(method, hold=hold) if getattr(method, "hold", None) else method  # type: ignore[call-arg]
 
 
 def from_inputs(
