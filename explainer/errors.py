@@ -80,6 +80,8 @@ class ExplainerError(Exception):
         Where to look for it: among "targets", "methods" or "scores"; "" is nowhere.
     before : tuple of str
         Inner tensors that can be explained up to what is in the way, the last one first.
+    behind : tuple of str
+        Inner tensors that all of the target's relevance gets to before it meets what is in the way.
     missing : tuple of Missing
         What has no layer or no rule; of an `UnsupportedError`, as the next two.
     rows : tuple of (node, operator, layer, rule)
@@ -93,6 +95,7 @@ class ExplainerError(Exception):
     ways: tuple[Way, ...] = ()
     elsewhere: str = ""
     before: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
     missing: tuple[Missing, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     table: str = ""

@@ -71,6 +71,8 @@ class Called:
         if target := settings.pop("target", ""):
             several = any(param.name == "targets" for param in command.params)
             said |= {"targets": [target]} if several else {"target": target}
+        if stop := settings.pop("stop", ()):
+            said["stop"] = [stop] if isinstance(stop, str) else list(stop)
         if method := settings.pop("method", ""):
             said["method"] = method
         said["options"] = [

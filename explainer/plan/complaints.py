@@ -64,7 +64,9 @@ def refusal(
     lines += [f"  {line}" for line in told(apart)]
     error = UnsupportedError(*lines)
     error.missing = missing
-    error.before = _before(graph, set(reasons), [layer for layer, rule in chosen if rule is not None])
+    ruled = [layer for layer, rule in chosen if rule is not None]
+    error.before = _before(graph, set(reasons), ruled)
+    error.behind = _behind(anchor, reasons, ruled)
     error.rows = _rows(graph, reasons, chosen)
     error.table = text_table(COLUMNS, error.rows)
     return error
@@ -128,3 +130,13 @@ def _before(graph: Graph, complained: set[Node], layers: Iterable[Layer]) -> tup
         if name in inside
     )
     return tuple(dict.fromkeys(names))
+
+
+def _behind(anchor: Anchor, complained: Iterable[Node], layers: Iterable[Layer]) -> tuple[str, ...]:
+    """The tensors at which a walk meets what cannot be explained; none where it does so at once."""
+    met = {anchor.tensor}
+    for layer in layers:
+        if layer.output in met:
+            met.update(layer.inputs)
+    names = [name for node in complained for name in node.outputs if name in met]
+    return () if anchor.tensor in names else tuple(dict.fromkeys(names))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
@@ -30,6 +30,7 @@ from .stopping import goal_of, stopped
 
 RUNTIME = {"providers", "threads", "custom_ops"}  # what an explainer is given, and `explain` is not
 MOST = 4  # ways that are said; more would hide the first
+MOST_ENDS = 3  # tensors that a walk is ended at
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Asked:
         before = error.before
         walks: Iterator[Way | None] = iter(())
         if error.elsewhere == "targets":
-            walks = chain(self._outputs(), self._inside(before))
+            walks = chain(self._outputs(), self._ends(error.behind), self._inside(before))
         elif error.elsewhere == "methods":
             walks = iter([self._gradient()])
         there = tuple(islice((way for way in walks if way is not None), MOST - 2))
@@ -108,6 +109,22 @@ class Asked:
     def _outputs(self) -> Iterator[Way | None]:
         for name in self.graph.outputs:
             yield self._walk(f"{name}[top]", name, f"the largest value of output {name!r}")
+
+    def _ends(self, tensors: Sequence[str]) -> Iterator[Way | None]:
+        """The same question, its walk ended at what cannot be explained."""
+        if not 0 < len(tensors) <= MOST_ENDS or any(printable(name) != name for name in tensors):
+            return
+        names: str | tuple[str, ...] = tensors[0] if len(tensors) == 1 else tuple(tensors)
+        made = [str(self.graph.producers[name]) for name in tensors if name in self.graph.producers]
+        with suppress(ExplainerError):
+            recipe = self.recipe.replace(stop=names)
+            method, composite = recipe.made(self.preprocess)
+            graph, anchor = self._found(recipe, method, self.ask.target)
+            plan = method.plan(graph, composite, anchor, recipe.keep)
+            method.require_askable(graph, layout_of(self.preprocess), plan)
+            if self.compiled is not None:
+                self.compiled(recipe, self.ask)
+            yield self._way(f"what lies behind {' and '.join(made)}", {"stop": names}, False)
 
     def _inside(self, tensors: Collection[str]) -> Iterator[Way | None]:
         for name in tensors:

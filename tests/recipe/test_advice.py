@@ -105,3 +105,16 @@ def test_what_is_long_is_called_by_its_name():
 def test_a_recipe_says_its_options_once():
     said = Recipe.of({"method": "ig", "n_steps": 2})
     assert said.keywords == {"method": "integrated_gradients", "n_steps": 2}
+
+
+def test_a_walk_may_end_where_it_meets_what_has_no_layer():
+    text = "g (float[N,4] x) => (float[N,4] y) { r = Relu (x) s = Sin (r) t = Sin (s) h = MatMul (s, w)"
+    text += " i = MatMul (t, w) j = Add (h, i) y = MatMul (j, w) }"
+    net, x = parse(text, w=rng(0).standard_normal((4, 4))), rng(1).random((2, 4), np.float32)
+    with pytest.raises(explainer.UnsupportedError) as caught:
+        explainer.explain(net, x, target=1, composite="gamma", gamma=0.1)
+    assert caught.value.behind == ("s", "t")
+    way = caught.value.ways[0]
+    assert (way.why, way.settings) == ("what lies behind Sin 's' and Sin 't'", {"stop": ("s", "t")})
+    found = eval(way.call, {"explainer": explainer, "model": net, "image": x})
+    assert list(found.relevance) == ["s", "t"] and found.recipe.composite == "gamma"
