@@ -26,7 +26,7 @@ Labels: TypeAlias = "tuple[int | None, ...]"
 Carried: TypeAlias = Mapping[int, Labels]
 # What a rank that an operator does not take ends in. onnxruntime says so when the file is opened; until then
 # nothing can be told of the axes behind it.
-MISFITS = (IndexError, ZeroDivisionError, ValueError)
+MISFITS = (ArithmeticError, IndexError, ValueError)
 
 
 class Following:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .cut import WEIGHTED
+from .following import MISFITS
 from .graph import Graph
 from .node import Node
 from .operators import known
@@ -106,7 +107,10 @@ def lookups(graph: Graph) -> Lookups:
         there = {name: indices[name] for name in reads if name in indices}
         if not there or known(node.operator).shape_alone or node.captures:
             continue
-        made = _looked_up(graph, node, list(there.values())) if len(there) == len(reads) else None
+        try:
+            made = _looked_up(graph, node, list(there.values())) if len(there) == len(reads) else None
+        except MISFITS:
+            made = None
         if isinstance(made, Lookup):
             found.setdefault(made.tensor, made)
         elif made is not None:
@@ -126,7 +130,7 @@ def _rows_of(graph: Graph, tensor: str, index: _Index) -> Lookup:
 
 def _looked_up(graph: Graph, node: Node, there: Sequence[_Index]) -> Lookup | _Index | None:
     """What a node makes of indices: rows, other indices, or neither."""
-    operator, tensor = node.operator, node.outputs[0]
+    operator, tensor = node.operator, next(iter(node.outputs), "")
     inputs = frozenset().union(*(index.inputs for index in there))
     is_moved, rows = all(index.is_moved for index in there), max((index.rows for index in there), key=abs)
     if operator == EMBEDDING:

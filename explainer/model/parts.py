@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # So many samples as nothing else is likely to be of.
 BATCH = 7919
 # What onnxruntime calls the types of numbers.
+FLOATS = frozenset({"tensor(float)", "tensor(float16)", "tensor(double)"})
 TYPES = {
     "tensor(float)": onnx.TensorProto.FLOAT,
     "tensor(float16)": onnx.TensorProto.FLOAT16,
@@ -110,14 +111,14 @@ def parted(graph: Graph, names: Sequence[str], held: Collection[str] | None = No
     _check_names(graph, names)
     at = _sample_axes(graph)
     others = set(inputs) - set(names) if held is None else set(held)
-    computed += _passing(graph, names, others, at)
-    front = Graph.load(graph.source.before(computed), graph.runtime).having(constants=graph.constants)
-    session = front.session(computed) if computed else None
-    stops, beside = (
-        tuple(_stop(graph, name, session, at) for name in there)
-        for there in (names, [name for name in computed if name not in names])
-    )
-    beside = tuple(stop for stop in beside if _is_float(stop))
+    passing = _passing(graph, names, others, at)
+    front = Graph.load(graph.source.before([*computed, *passing]), graph.runtime)
+    front = front.having(constants=graph.constants)
+    session = front.session([*computed, *passing]) if computed or passing else None
+    stops = tuple(_stop(graph, name, session, at) for name in names)
+    floats = [name for name in passing if session is not None and session.declared[name][0] in FLOATS]
+    found = (_stop(graph, name, session, at) for name in floats if name not in names)
+    beside = tuple(stop for stop in found if stop.samples == 0)
     cut = Cut(stops, beside, frozenset(others | {stop.name for stop in beside}), told, tuple(inputs))
     rest = Graph.load(graph.source.behind(cut), graph.runtime).having(constants=graph.constants)
     return Parts(graph, front, rest, session)
@@ -136,11 +137,6 @@ def _passing(graph: Graph, stops: Sequence[str], held: Collection[str], at: Foll
         if name in fed and name not in led and name not in free and at.at.get(name, ())[:1] == (0,)
     )
     return list(dict.fromkeys(found))
-
-
-def _is_float(stop: Stop) -> bool:
-    kind = onnx.ValueInfoProto.FromString(stop.declared).type.tensor_type.elem_type
-    return kind in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
 
 
 def _check_names(graph: Graph, names: Sequence[str]) -> None:
