@@ -280,6 +280,26 @@ def test_the_rest_of_the_file_is_left_out():
     assert not constants().keys() & rest.initializers.keys() - {"two", "g", "gb"}
 
 
+def test_an_embedding_that_onnxruntime_has_fused():
+    text = """<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>
+    g (int32[N,5] ids, int32[N,5] kinds, int32[N,5] mask) => (float[N,4] y) {
+        e, m = com.microsoft.EmbedLayerNormalization (ids, kinds, w, p, s, gamma, beta, mask)
+        h = MatMul (e, k) r = Relu (h) q = ReduceMean <axes = [1], keepdims = 0> (r) y = MatMul (q, k) }"""
+    tables = {
+        name: rng(1).standard_normal((size, 4)) for name, size in {"w": 9, "p": 8, "s": 2, "k": 4}.items()
+    }
+    net = parse(text, **tables, gamma=np.ones(4), beta=np.zeros(4))
+    kinds, mask = np.zeros((2, 5), np.int32), np.ones((2, 5), np.int32)
+    feeds = {"ids": rng(2).integers(0, 9, (2, 5)).astype(np.int32), "kinds": kinds, "mask": mask}
+    found = explainer.explain(net, feeds, target=1)
+    assert (
+        found.remark()
+        == "the walk ends at 'e', which com.microsoft.EmbedLayerNormalization 'e' looks up for 'ids'"
+    )
+    compiled = explainer.compile(net, target=1)
+    assert relative(run(compiled, feeds)[1], found.relevance["e"]) < 1e-5
+
+
 def test_what_goes_past_the_stop_may_be_read_twice():
     text = "g (float[N,4] x) => (float[N,4] y) { r = Relu (x) h = MatMul (r, w) a = Add (h, r) b = Add (a, r)"
     net, x = parse(text + " y = MatMul (b, w) }", w=rng(1).standard_normal((4, 4))), rng(2).random((2, 4))

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..inputs.preprocess import Preprocess
+from ..model.axes import axes_of
 from ..model.graph import Graph, Input
 from ..model.lookups import WHOLE, lookups
 from ..tensor import Array
@@ -124,6 +125,9 @@ def _tables(graph: Graph) -> dict[str, int]:
     found = lookups(graph)
     beside = {value.name for value in graph.inputs if found.rows and value.dtype in WHOLE}
     tables = dict.fromkeys(beside - found.numbers, 0)
+    for value in graph.inputs if found.rows else ():
+        if value.shape is not None and (table := axes_of(graph, value.name, value.shape).table) > 1:
+            tables[value.name] = table
     for one in found.rows:
         tables |= {name: min(one.rows, tables.get(name) or one.rows) for name in one.inputs}
     return tables

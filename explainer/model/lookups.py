@@ -104,6 +104,8 @@ def lookups(graph: Graph) -> Lookups:
     numbers: set[str] = set()
     for node in graph.nodes:
         reads = [name for name in dict.fromkeys(node.inputs) if name in graph.carrying]
+        if node.operator == EMBEDDING:  # the words come first, then their kinds and the mask
+            reads = reads[:1]
         there = {name: indices[name] for name in reads if name in indices}
         if not there or known(node.operator).shape_alone or node.captures:
             continue
