@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,6 @@ from ..model.graph import Graph, ModelLike
 from ..model.parts import Parts
 from ..model.raising import opsets, raised
 from ..model.runtime import PathLike, ProviderLike, Runtime
-from ..model.sharing import is_shared, is_whole
 from ..plain.checks import check_held
 from ..plain.keywords import named
 from ..plan import Plan
@@ -50,6 +49,7 @@ from .choices import Choice
 from .emitted import Emitted
 from .emitting import Emitter, output_names
 from .examples import Examples, declared_batches
+from .refusing import check_shared, recipe_of, refuse_taken_names
 from .writing import names_of
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def compile(
         except PreprocessError as error:
             raise InputError(str(error)) from None
     written = None if path is None else path_of(path)
-    recipe, asked = _asked(how), Ask.of("top" if target is None else target, start, against, conditions)
+    recipe, asked = recipe_of(how), Ask.of("top" if target is None else target, start, against, conditions)
     runtime = Runtime(providers, threads, custom_ops)
     original = Graph.load(model, runtime)
     preprocess = reading(None, original.metadata)
@@ -177,8 +177,8 @@ def _emitted(
         graph = graph.having(source=replace(graph.source, title=original.title))
         # A converter may insert nodes before the output: the target is looked up anew.
         goal, plan, parts = _planned(graph, asked, recipe, names, method, composite)
-        _check_shared(graph if parts is None else parts.rest, plan, examples)
-        _refuse_taken_names(original, names_of(proto.graph), output_names(plan, method))
+        check_shared(graph if parts is None else parts.rest, plan, examples)
+        refuse_taken_names(original, names_of(proto.graph), output_names(plan, method))
         layout = layout_of(reading(None, original.metadata))
         emitter = Emitter(original, proto, plan, goal, examples, layout, parts)
         asking = emitter.behind(method)
@@ -220,20 +220,6 @@ def _first_that_works(
     raise failure
 
 
-def _asked(how: Settings) -> Recipe:
-    """The recipe, refused where it asks for what a file cannot be asked for."""
-    recipe = Recipe.of(how)
-    if recipe.dtype != "float32":
-        raise InputError(f"compile: a file walks in float32, not {recipe.dtype}; leave dtype out")
-    # "auto" and audit=True are what recipes say of themselves: a file has no audit, and none is asked for.
-    for what, asked in (("engine", recipe.engine), ("forward", recipe.forward)):
-        if asked == "numpy":
-            raise InputError(
-                f"compile: a file walks by itself, wherever it is run, and not in NumPy; leave {what} out"
-            )
-    return recipe
-
-
 def _planned(
     graph: Graph, asked: Ask, recipe: Recipe, names: Names, method: Method, composite: Composite
 ) -> tuple[Target, Plan, Parts | None]:
@@ -251,45 +237,6 @@ def _planned(
     plan = method.plan(walked, composite, goal.anchor, recipe.keep, conditioned)
     check_passable(plan, goal.conditions)
     return goal, plan, parts
-
-
-def _check_shared(graph: Graph, plan: Plan, examples: Examples) -> None:
-    """Refuse a walk to what all samples share: in a file they are walked together, and so is its relevance.
-
-    Raises
-    ------
-    InputError
-    ModelError
-        For one sample at a time it is that sample's.
-    """
-    samples = {} if graph.source.cut is None else graph.source.cut.samples
-    for name in plan.sources:
-        if samples.get(name, 0) != 0:
-            raise InputError(
-                f"compile: stop {name!r} does not begin with the samples, and a file walks over all of them "
-                "together; take explain, which walks one sample after the other"
-            )
-    shared = [name for name in plan.sources if name not in samples and is_shared(graph, name)]
-    for name in shared:
-        if is_whole(graph, name):
-            what = "" if graph.axes(name) else "one number, "
-            raise InputError(
-                f"compile: input {name!r} is {what}the same for all samples, and a file would hand it what "
-                "all of them have for it together; make it a constant of the model, or take explain, which "
-                "walks one sample after the other"
-            )
-    if shared and examples.is_dynamic:
-        raise ModelError(f"its input {shared[0]!r} is the same for all samples")
-
-
-def _refuse_taken_names(graph: Graph, names: Collection[str], wanted: Collection[str]) -> None:
-    """Say what onnx.checker would only call a violated single assignment."""
-    taken = set(names) & set(wanted)
-    if taken:
-        raise ModelError(
-            f"{graph.title}: it has tensors called {', '.join(map(repr, sorted(taken)))} already; "
-            "was it compiled before? Compile the original"
-        )
 
 
 def _declare(
