@@ -73,6 +73,16 @@ def test_it_says_where_it_ends():
     assert not Explainer(tokens("counted"), stop="e").explain(feeds_for("counted")).remark()
 
 
+def test_what_is_held_is_told_from_biases():
+    text = "g (int64[N,3] ids) => (float[N,3] y) { e = Gather (w, ids) s = Add (e, b) y = MatMul (s, k) }"
+    net = parse(
+        text.replace("[N,3] y", "[N,3,1] y"), w=np.ones((4, 2)), b=np.full((3, 2), 99.0), k=np.ones((2, 1))
+    )
+    found = explainer.explain(net, np.array([[0, 1, 2]]), target=("y", np.s_[0, 0]))
+    said = "1 % of the relevance reaches where the walk ends: biases and what is held took 99 %"
+    assert found.remark().endswith(said)
+
+
 def test_relevance_by_word():
     found = Explainer(tokens()).explain(feeds_for())
     np.testing.assert_allclose(found.channels("e"), found.relevance["e"].sum(axis=2), rtol=1e-5)

@@ -50,6 +50,7 @@ def describe(explanation: explainer.Explanation, output: str, cut: str) -> dict[
         "start": start,
         "delta": None if numbers["delta"] is None else numbers["delta"][0],
         "conserved": numbers["conserved"][0],
+        "stopped": explanation.stopped or None,
         "tokens": tokens_of(explanation),
         "remark": remark(numbers["remarks"][0]),
         "bias_share": share([step["bias"][0] for step in audit], start),
@@ -172,12 +173,14 @@ def conserved(numbers: Mapping[str, Any]) -> str:
     """Return the conserved fraction and where the rest went."""
     if numbers["conserved"] is None:
         return "undefined: the relevance at the target sums to 0"
+    ended = numbers["stopped"] or "stop" in numbers["how"]
+    bias = "bias and what is held" if ended else "bias"
     shares = (
         f"{name} {numbers[key]:.2g}"
-        for name, key in (("bias", "bias_share"), ("epsilon", "epsilon_share"), ("masked", "masked_share"))
+        for name, key in ((bias, "bias_share"), ("epsilon", "epsilon_share"), ("masked", "masked_share"))
         if numbers[key] is not None and (name != "masked" or numbers["conditions"])
     )
-    where = "where the walk ends" if numbers["tokens"] or "stop" in numbers["how"] else "the input"
+    where = "where the walk ends" if ended else "the input"
     return f"{numbers['conserved']:.6f} of it reaches {where} ({', '.join(shares)})"
 
 

@@ -40,7 +40,7 @@ def _on_the_map(explanation: Explained, sample: int) -> str:
     taken = [
         f"{name} took {percent(share)}"
         for name, share in (
-            ("biases", _share(explanation, "bias", sample)),
+            (_constants(explanation), _share(explanation, "bias", sample)),
             ("epsilon", _share(explanation, "epsilon", sample)),
             ("conditions", _share(explanation, "masked", sample)),
         )
@@ -85,8 +85,16 @@ def percent(share: float) -> str:
 
 
 def _where(explanation: Explained) -> str:
-    ended = explanation.stopped or (explanation.recipe is not None and explanation.recipe.stop)
-    return "where the walk ends" if ended else "the input"
+    return "where the walk ends" if _is_ended(explanation) else "the input"
+
+
+def _constants(explanation: Explained) -> str:
+    """What the share of constants is of: beside a walk's ends, positions and shortcuts are held too."""
+    return "biases and what is held" if _is_ended(explanation) else "biases"
+
+
+def _is_ended(explanation: Explained) -> bool:
+    return bool(explanation.stopped or (explanation.recipe is not None and explanation.recipe.stop))
 
 
 def _which(explanation: Explained) -> str:
