@@ -319,6 +319,27 @@ def test_what_goes_past_the_stop_may_be_read_twice():
     assert relative(made.explain(x, 1).relevance["h"], kept) < 1e-12
 
 
+def test_one_output_of_a_node_that_makes_another_output_of_the_model():
+    text = "g (float[N,4] x) => (float[N,2] y, float[N,2] n) { a, b = Split <num_outputs = 2, axis = 1> (x)"
+    net = parse(text + " r = Relu (a) y = MatMul (r, w) n = Neg (b) }", w=rng(1).random((2, 2)))
+    x = rng(2).random((3, 4))
+    found, kept = (Explainer(net, **how).explain(x, 1) for how in ({"stop": "a"}, {"keep": "a"}))
+    np.testing.assert_allclose(found.relevance["a"], kept.relevances["a"], rtol=1e-5)
+    np.testing.assert_array_equal(found.outputs["n"], kept.outputs["n"])
+
+
+def test_indices_that_are_held_are_not_baked_into_a_file():
+    """A layer that has to know them when the file is written is refused: they may be others each time."""
+    text = "g (float[N,4] x, int64[2] i) => (float[N,2] y) { h = MatMul (x, w) r = Relu (h)"
+    net = parse(text + " y = Gather <axis = 1> (r, i) }", w=rng(1).standard_normal((4, 300)))
+    feeds = {"x": rng(2).standard_normal((3, 4)), "i": np.array([299, 7])}
+    assert Explainer(net, stop="h").explain(feeds, 1).relevance["h"][:, 7].any()
+    with pytest.raises(
+        explainer.UnsupportedError, match=r"^compile: Gather 'y' reads 'i', which is computed"
+    ):
+        explainer.compile(net, stop="h", target=1)
+
+
 def test_a_pixel_and_a_word_beside_each_other():
     """A model of a picture and a word: both have relevance, by themselves."""
     text = "g (float[N,3,4,4] x, int64[N] word) => (float[N,2] y) {"

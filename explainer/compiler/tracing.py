@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import onnx
 
-from ..errors import InputError
+from ..errors import InputError, UnsupportedError
 from ..methods.trace import Asked, Values
 from ..plan import Plan, Step
 from ..targets import Fed, Target, choose, finish, put_relevance, seed
@@ -157,7 +158,7 @@ class ModelTrace:
             else:
                 R = put_relevance(target, chosen, values, self.samples)
         gates = gates_of(self.plan, target.conditions, samples=None)
-        with self.recorder.scoped(""):  # every step has its own
+        with self.recorder.scoped(""), self._following() as enter:  # every step has its own
             relevance = backward(
                 self.plan,
                 values,
@@ -165,10 +166,37 @@ class ModelTrace:
                 lambda step: step.layer.prepare(values),
                 gates={tensor: self._named(tensor, gate) for tensor, gate in gates.items()},
                 references=references,
-                enter=scoping(self.recorder),
+                enter=enter,
             )
         with self.recorder.scoped("end"):
             return {name: finish(target, value) for name, value in relevance.items()}
+
+    @contextmanager
+    def _following(self) -> Iterator[Callable[[Step], None]]:
+        """Says which step it was that takes only whole numbers that are known when the file is written.
+
+        Raises
+        ------
+        UnsupportedError
+        """
+        steps: list[Step] = []
+        scope = scoping(self.recorder)
+
+        def enter(step: Step) -> None:
+            steps.append(step)
+            scope(step)
+
+        try:
+            yield enter
+        except (AttributeError, IndexError, TypeError, ValueError) as error:
+            graph, operands = self.plan.graph, steps[-1].layer.operands.values() if steps else ()
+            fed = [name for name in operands if name in graph.computed and name not in graph.carrying]
+            if not fed:
+                raise
+            raise UnsupportedError(
+                f"compile: {steps[-1].node} reads {fed[0]!r}, which is computed from an input that is "
+                "held, and its layer has to know it when the file is written; take explain"
+            ) from error
 
     def _named(self, tensor: str, gate: Gate) -> Gate:
         """A gate whose nodes say that they are one."""
