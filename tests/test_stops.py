@@ -136,6 +136,17 @@ def test_a_compiled_file_takes_words_and_gives_the_relevance_of_their_rows(kind,
     np.testing.assert_allclose(y, wanted.outputs["y"], rtol=1e-5)
 
 
+def test_a_text_of_any_length_is_compiled_for_one():
+    text = "g (int64[N,T] ids) => (float[N,2] y) { e = Gather (w, ids) h = MatMul (e, k) r = Relu (h)"
+    sizes = {"w": rng(1).random((9, 4)), "k": rng(2).standard_normal((4, 2)), "one": np.array([1])}
+    net = parse(text + " y = ReduceMean <keepdims = 0> (r, one) }", **sizes)
+    with pytest.raises(InputError, match="give image_size"):
+        explainer.compile(net)
+    ids = rng(3).integers(0, 9, (2, 5))
+    relevance = run(explainer.compile(net, image_size=5, target=1), {"ids": ids})[1]
+    assert relative(relevance, Explainer(net).explain(ids, 1).relevance["e"]) < 1e-6
+
+
 @pytest.mark.parametrize("stop", [["r2"], ["n2", "p0"], ["c3"]])
 @pytest.mark.parametrize(
     "how", [{}, {"method": "integrated_gradients", "n_steps": 4}, {"composite": "gamma"}]
