@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import onnx
 import pytest
 from building import parse, relative, rng, run
 from residual import picture, residual_net
@@ -349,6 +350,16 @@ def test_indices_that_are_held_are_not_baked_into_a_file():
         explainer.UnsupportedError, match=r"^compile: Gather 'y' reads 'i', which is computed"
     ):
         explainer.compile(net, stop="h", target=1)
+
+
+def test_a_mask_of_any_type_is_held():
+    whole = tokens()
+    masked = onnx.ModelProto.FromString(whole.SerializeToString())
+    masked.graph.input[1].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+    feeds = feeds_for()
+    found = explainer.explain(masked, {**feeds, "mask": feeds["mask"].astype(np.float32)}).relevance
+    assert list(found) == ["e"]
+    np.testing.assert_array_equal(found["e"], explainer.explain(whole, feeds).relevance["e"])
 
 
 def test_a_pixel_and_a_word_beside_each_other():

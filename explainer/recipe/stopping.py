@@ -39,8 +39,15 @@ def at_words(graph: Graph) -> Parts | None:
     if not found.rows:
         return None
     ends = embeddings(graph, found.rows)
-    whole = {value.name for value in graph.inputs if value.dtype in WHOLE}
-    held = whole.union(*(one.inputs for one in found.rows)) - found.numbers
+    looked_up = frozenset().union(*(one.inputs for one in found.rows))
+    like = [value.shape for value in graph.inputs if value.name in looked_up and value.shape]
+    # A mask is of any type; but one number a sample may be a fact of its own.
+    masks = {
+        value.name
+        for value in graph.inputs
+        if value.dtype in WHOLE or (value.shape in like and len(value.shape or ()) > 1)
+    }
+    held = (masks | looked_up) - found.numbers
     return parted(graph, [one.tensor for one in ends], held, _told(ends, found.rows))
 
 
@@ -51,9 +58,8 @@ def _told(ends: Sequence[Lookup], found: Sequence[Lookup]) -> str:
         for one in ends
     )
     beside = [one.tensor for one in found if one not in ends]
-    constant = (
-        f"; {', '.join(map(repr, beside))} beside it counts as constant: stop names it" if beside else ""
-    )
+    count = "counts as constant: stop names it" if len(beside) == 1 else "count as constant: stop names them"
+    constant = f"; {' and '.join(map(repr, beside))} beside it {count}" if beside else ""
     return f"the walk ends at {rows}{constant}"
 
 
