@@ -103,6 +103,8 @@ def F(value: float) -> np.ndarray:
 
 
 EXAMPLES: list[Example] = []
+# Their samples are on axis 1, where none are explained: tests/layers/test_recurrent.py has whole nets.
+IN_NETS = frozenset({"GRU", "LSTM", "RNN"})
 
 
 def add(

@@ -19,6 +19,7 @@ from ..rules import (
     PlainZPlus,
     Route,
     Rule,
+    SignalTakesAll,
     Winner,
     WSquare,
     ZBox,
@@ -132,6 +133,10 @@ class Dialect:
         """The rule of products of activations: AttnLRP's uniform one, by ε and the product's degree."""
         return Epsilon(self.other(eps), signed=self.signed)
 
+    def recurrent(self, eps: float | None = None) -> Rule:
+        """The rule of recurrent nets."""
+        return SignalTakesAll(self.other(eps), signed=self.signed)
+
 
 # Roles whose rule no preset chooses: what makes it, from a dialect and a stabiliser (None its own). A
 # kind of one's own gets its rule in all presets by an entry here.
@@ -140,6 +145,7 @@ ROLES: dict[str, Callable[[Dialect, float | None], Rule]] = {
     "sum": Dialect.norm,
     "product": Dialect.product,
     "winner": Dialect.winner,
+    "recurrent": Dialect.recurrent,
     "activation": lambda dialect, eps: Pass(),
     "movement": lambda dialect, eps: Route(),
 }

@@ -1,6 +1,6 @@
 """What each operator does, one class each; the registry knows them by operator name."""
 
-from . import activations, affine, elementwise, kinds, movement, normalize, pooling, product
+from . import activations, affine, elementwise, kinds, movement, normalize, pooling, product, recurrent
 from .base import Bound, Layer, Parameters
 from .kinds import KINDS, Kind
 from .registry import REGISTRY, facts_of, kinds_of, register, supported
@@ -22,6 +22,7 @@ __all__ = [
     "normalize",
     "pooling",
     "product",
+    "recurrent",
     "register",
     "supported",
 ]

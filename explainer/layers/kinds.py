@@ -87,5 +87,7 @@ WINNER = Kind(
     "winner", "the largest of several: relevance goes to the one that won", shares=True, routes=True
 )
 
+RECURRENT = Kind("recurrent", "a net over steps: the signal takes all, gates get nothing")
+
 # Every kind that a registered layer has, by name.
 KINDS: dict[str, Kind] = {}

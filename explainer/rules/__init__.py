@@ -4,6 +4,7 @@ from .base import Rule, Stabilized, Terms
 from .first import Flat, WSquare, ZBox
 from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zero, ZPlus
 from .passing import Average, BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Pass, Route, Winner
+from .recurrent import SignalTakesAll
 from .reference import Halved, Rescale
 from .relevance import Denominator, Division, Exact, Handed, Kept, Moved, Relevance, Stabilizer
 from .text import RULES, parse, register
@@ -34,6 +35,7 @@ __all__ = [
     "Rescale",
     "Route",
     "Rule",
+    "SignalTakesAll",
     "Stabilized",
     "Stabilizer",
     "Terms",

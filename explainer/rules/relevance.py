@@ -242,6 +242,17 @@ class Kept:
 
 
 @dataclass(frozen=True, eq=False)
+class Fallen:
+    """Relevance of a constant inside a layer: its whole share."""
+
+    R: Value
+
+    def shares(self) -> tuple[Value, Value]:
+        """See `Division`."""
+        return self.R, None
+
+
+@dataclass(frozen=True, eq=False)
 class Handed:
     """What a rule answers: R_in = x·c, or c alone where x is None, and its account of the rest.
 
@@ -251,14 +262,14 @@ class Handed:
     ----------
     value, factor : Value
         x and c; Bundles where the layer has several inputs.
-    account : tuple of Division, Moved or Kept
+    account : tuple of Division, Moved, Kept or Fallen
         What was divided, moved or kept back. A rule that leaves an entry out is found out: the
         walk stops where what went out is not what came in.
     """
 
     value: Value
     factor: Value
-    account: tuple[Division | Moved | Kept, ...] = ()
+    account: tuple[Division | Moved | Kept | Fallen, ...] = ()
 
     def __post_init__(self) -> None:
         known = isinstance(self.account, tuple) and all(hasattr(entry, "shares") for entry in self.account)

@@ -10,6 +10,7 @@ from .base import Rule
 from .first import Flat, WSquare, ZBox
 from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zero, ZPlus
 from .passing import Average, BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Pass, Route, Winner
+from .recurrent import SignalTakesAll
 
 RuleType = TypeVar("RuleType", bound="type[Rule]")
 RULES: dict[str, type[Rule]] = {}
@@ -75,7 +76,7 @@ def register(rule: RuleType, *, replace: bool = False) -> RuleType:
 
 for _rule in (
     *(Zero, Epsilon, ZPlus, AlphaBeta, Gamma, ZBox, WSquare, Flat, Norm, Pass, Route, Winner, Average),
-    *(Gradient, GuidedBackprop, Deconvnet, BetaSmooth, PlainGamma, PlainZPlus),
+    *(Gradient, GuidedBackprop, Deconvnet, BetaSmooth, PlainGamma, PlainZPlus, SignalTakesAll),
 ):
     register(_rule)
 

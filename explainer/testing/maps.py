@@ -53,7 +53,8 @@ def check_adjoint(layer: Bound) -> None:
 
     Of a product of n activations, whose degree is n, n·⟨z, s⟩ = ⟨x, Jᵀs⟩.
 
-    An activation's transpose is its slope, of which this says nothing: see `check_derivative`.
+    The transpose of an activation or a recurrent net is its slope, of which this says nothing: see
+    `check_derivative`.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ def check_adjoint(layer: Bound) -> None:
     for part, x in pairs:
         require(part.shape == x.shape, f"transpose has shape {part.shape}, its input {x.shape}")
         require(part.dtype == x.dtype, f"transpose makes {part.dtype} of {x.dtype}")
-    if layer.kind == "activation":
+    if layer.kind in ("activation", "recurrent"):
         return
     there = float(flat(layer.x) @ flat(c))
     Ax = layer.degree * (z if bends(layer) else z - bias_of(layer))

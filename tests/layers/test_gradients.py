@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from building import relative, rng
-from examples import EXAMPLES, Example
+from examples import EXAMPLES, IN_NETS, Example
 from recording import check
 from test_layers import each_example
 from torch_operators import TORCH
@@ -15,7 +15,7 @@ from explainer.testing.dense import flat
 from explainer.testing.maps import STEP
 
 # Registered operators that PyTorch does not have, and why nothing stands for them.
-WITHOUT_COUNTERPART: dict[str, str] = {}
+WITHOUT_COUNTERPART: dict[str, str] = dict.fromkeys(IN_NETS, "test_recurrent_torch.py has whole nets")
 
 # Where activations bend: points, or attributes that name them.
 KINKS = {

@@ -34,6 +34,7 @@ from explainer.rules import (
 )
 
 RULES = [
+    rules.SignalTakesAll(eps=0.25),
     *(Zero(), Epsilon(), ZPlus(), AlphaBeta(), Gamma(), ZBox(-1, 1), WSquare(), Flat(), Norm()),
     *(Pass(), Route(), Winner(), Average(), Gradient(), GuidedBackprop(), Deconvnet(), BetaSmooth()),
     *(PlainGamma(), PlainZPlus()),

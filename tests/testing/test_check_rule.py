@@ -16,7 +16,8 @@ from explainer.testing import check_rule
 EPS = 0.03
 
 
-@pytest.mark.parametrize("name", RULES)
+# What is for recurrent nets is proved in tests/layers/test_recurrent.py: their steps come before samples.
+@pytest.mark.parametrize("name", [name for name in RULES if name != "signal_takes_all"])
 def test_every_rule_here_passes(name):
     check_rule(ZBox(-3, 4) if name == "zbox" else RULES[name]())
 

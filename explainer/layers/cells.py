@@ -1,0 +1,92 @@
+"""What a recurrent layer is made of inside: maps that no node of the file is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..tensor import Bundle, Transpose, Value
+from .base import Bound, Layer, Parameters
+from .kinds import DENSE, SUM
+
+
+class Inner(Layer):
+    """A map inside a layer, of two values of the call; its parameters are made by that layer."""
+
+    def __init__(self) -> None:
+        """No node is this map: it has its values from the layer around it."""
+        self.inputs, self.operands = (), {}
+        self.signed, self.nonnegative, self.has_constants = True, False, False
+
+
+class Dense(Inner):
+    """z = W x + R h + b; a gate, held constant, is on h before R, or on what R makes of it."""
+
+    kind = DENSE
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        x, h = x
+        recalled = (h * p["gate"] if "gate" in p else h) @ p["r"]
+        z = x @ p["w"] + (recalled * p["outer"] if "outer" in p else recalled)
+        return z + p["b"] if "b" in p else z
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        p = at.p
+        recalled = (s * p["outer"] if "outer" in p else s) @ Transpose(p["r"], perm=[1, 0])
+        to_h = recalled * p["gate"] if "gate" in p else recalled
+        return Bundle((s @ Transpose(p["w"], perm=[1, 0]), to_h))
+
+    def bias(self, at: Bound) -> Value:
+        return at.p.get("b")
+
+
+class Memory(Inner):
+    """m = kept · m_before + written · candidate, the gates held constant."""
+
+    kind = SUM
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        before, candidate = x
+        return before * p["kept"] + candidate * p["written"]
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        return Bundle((s * at.p["kept"], s * at.p["written"]))
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One step: h, and what it is made of.
+
+    Attributes
+    ----------
+    step : int
+        Its place in time.
+    h, c : Value
+        What it hands on; c is None where h is the memory.
+    dense : Bound
+        (x, h before) -> what the candidate is squashed from.
+    memory : Bound or None
+        (memory before, candidate) -> memory; None where there is no memory but h.
+    inner : tuple
+        Gates and derivatives, for gradients.
+    """
+
+    step: int
+    h: Value
+    c: Value
+    dense: Bound
+    memory: Bound | None
+    inner: tuple[Any, ...]
+
+    @property
+    def recalled(self) -> Bound:
+        """The memory of a cell that has one."""
+        assert self.memory is not None
+        return self.memory
+
+
+def held(layer: Inner, x: Value, **parameters: Any) -> Bound:
+    """An inner map with this call's values; a bias of 0.0 is none."""
+    given = {letter: value for letter, value in parameters.items() if not isinstance(value, float)}
+    bound = layer.bind(x, None, given)
+    return bound.at(x, bound.forward(x))

@@ -1,0 +1,311 @@
+"""Recurrent nets, unrolled: their inner values computed again, and gradients through time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import UnsupportedError
+from ..model.graph import Graph, Node
+from ..tensor import Bundle, Concat, Sigmoid, Slice, Squeeze, Tanh, Transpose, Unsqueeze, Value, above
+from ..tensor import Relu as relu
+from .base import Bound, Layer, Parameters, attribute
+from .cells import Cell, Dense, Memory, held
+from .kinds import RECURRENT
+from .registry import register
+
+# A gate's or candidate's function -> its value, and its derivative by that value.
+FUNCTIONS: dict[str, tuple[Callable[[Value], Value], Callable[[Value], Value]]] = {
+    "tanh": (Tanh, lambda y: 1 - y * y),
+    "sigmoid": (Sigmoid, lambda y: y * (1 - y)),
+    "relu": (relu, lambda y: above(y, 0)),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """One direction's weights, gate by gate, as they multiply rows from the right."""
+
+    w: list[Value]
+    r: list[Value]
+    wb: list[Value]
+    rb: list[Value]
+    peepholes: list[Value]
+
+
+class Recurrent(Layer):
+    """One of the outputs Y, Y_h, Y_c of a net that goes over the steps of x.
+
+    A group by nature: what it computes inside is in no file, so each call computes it again, step by
+    step (`cells`); a rule hands relevance through those cells, gradients go through time.
+    """
+
+    kind = RECURRENT
+    gates: int
+    functions: tuple[str, ...]
+    # The operands that are states: initial h, and a cell's initial memory.
+    states: dict[str, int] = {"h": 5}  # noqa: RUF012
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        self.which = output
+        # One length for all is no more than the number of steps; it is compared where that is known.
+        self.lengths = None
+        if lengths := node.operand(4):
+            if not graph.is_constant(lengths) or len(set(graph.constant(lengths).ravel().tolist())) != 1:
+                raise UnsupportedError("its sequence_lens: sequences of lengths of their own")
+            self.lengths = int(graph.constant(lengths).flat[0])
+        for letter, index, what in (("w", 1, "W"), ("r", 2, "R"), ("b", 3, "B"), ("p", 7, "P")):
+            self.take_operand(graph, letter, index, what)
+        # Letter -> its place among the inputs that relevance is handed to; the others are parameters.
+        self.places: dict[str, int] = {}
+        for letter, index in {"x": 0, **self.states}.items():
+            name = node.operand(index)
+            if name in graph.carrying:
+                self.places[letter] = self.inputs.index(name)
+            elif name:
+                self.operands[letter] = name
+        direction = attribute(node, "direction")
+        # Of each direction, whether it goes from the last step to the first.
+        self.backwards = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}[
+            _text(direction)
+        ]
+        self.batch_first = bool(attribute(node, "layout"))
+        self.clip = attribute(node, "clip")
+        given = attribute(node, "activations")
+        names = [_text(name).lower() for name in given or self.functions * len(self.backwards)]
+        if unknown := [name for name in names if name not in FUNCTIONS]:
+            raise UnsupportedError(f"its activation {unknown[0]!r}: {', '.join(FUNCTIONS)} are known")
+        count = len(self.functions)
+        self.named = [names[i * count : (i + 1) * count] for i in range(len(self.backwards))]
+
+    # What comes in and goes out
+
+    def operand(self, letter: str, x: Value, p: Parameters) -> Value:
+        """x or a state, whether it is an input of the walk or a parameter; None where there is none."""
+        if letter not in self.places:
+            return p.get(letter)
+        return x[self.places[letter]] if isinstance(x, tuple) else x
+
+    def runs(self, x: Value, p: Parameters) -> Iterator[list[Cell]]:
+        """The cells of each direction, in the order in which it goes over them."""
+        whole = self.operand("x", x, p)
+        time = 1 if self.batch_first else 0
+        steps = whole.shape[time]
+        if not isinstance(steps, int):
+            raise UnsupportedError(f"{self.node}: its number of steps is not fixed")
+        if self.lengths not in (None, steps):
+            raise UnsupportedError(f"{self.node}: its sequence_lens, {self.lengths} of {steps} steps")
+        rows = [_at(whole, time, step) for step in range(steps)]
+        for direction, backwards in enumerate(self.backwards):
+            weights = self.weights(p, direction)
+            start = (rows[0] @ weights.w[0]) * 0
+            state = {
+                letter: start if value is None else _at(value, 1 if self.batch_first else 0, direction)
+                for letter in self.states
+                for value in [self.operand(letter, x, p)]
+            }
+            h, memory, cells = state["h"], state.get("c"), list[Cell]()
+            for step in reversed(range(steps)) if backwards else range(steps):
+                cells.append(self.cell(step, rows[step], h, memory, weights, self.named[direction]))
+                h, memory = cells[-1].h, cells[-1].c
+            yield cells
+
+    def weights(self, p: Parameters, direction: int) -> Weights:
+        """The weights of a direction."""
+        w, r = (Transpose(_at(p[letter], 0, direction), perm=[1, 0]) for letter in "wr")
+        size = r.shape[0]
+        none = [0.0] * self.gates
+        both = _at(p["b"], 0, direction) if "b" in p else None
+        b = none * 2 if both is None else _parts(both, 0, size, 2 * self.gates)
+        peepholes = _parts(_at(p["p"], 0, direction), 0, size, 3) if "p" in p else [0.0] * 3
+        halves = b[: self.gates], b[self.gates :]
+        return Weights(_parts(w, 1, size, self.gates), _parts(r, 1, size, self.gates), *halves, peepholes)
+
+    def cell(self, step: int, x: Value, h: Value, c: Value, weights: Weights, names: Sequence[str]) -> Cell:
+        """One step."""
+        raise NotImplementedError
+
+    def back(self, cell: Cell, dh: Value, dc: Value, weights: Weights) -> tuple[Value, Value, Value]:
+        """Gradients of a step's h and c -> those of its x, and of the h and c before it."""
+        raise NotImplementedError
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        runs = list(self.runs(x, p))
+        if self.which == 0:
+            steps = zip(*map(_in_time, runs), strict=True)
+            return self.stacked([self.stacked([cell.h for cell in cells]) for cells in steps])
+        return self.stacked([cells[-1].h if self.which == 1 else cells[-1].c for cells in runs])
+
+    def stacked(self, values: Sequence[Value]) -> Value:
+        """Steps, or directions, side by side: on axis 0, behind the samples where these are in front."""
+        axis = 1 if self.batch_first else 0
+        return Concat(*(Unsqueeze(value, np.array([axis])) for value in values), axis=axis)
+
+    def arriving(self, s: Value, direction: int, cells: Sequence[Cell]) -> list[Value]:
+        """What arrives at each cell, of what was put on the output; None where nothing does."""
+        axis = 1 if self.batch_first else 0
+        if self.which:
+            return [None] * (len(cells) - 1) + [_at(s, axis, direction)]
+        return [_at(_at(s, axis, cell.step), axis, direction) for cell in cells]
+
+    def gathered(self, at_steps: Sequence[Sequence[Value]], states: dict[str, list[Value]]) -> Value:
+        """What every step of every direction, and every direction's first states, got -> the inputs'."""
+        together = dict[str, Value]()
+        if "x" in self.places:
+            steps = zip(*at_steps, strict=True)
+            together["x"] = self.stacked([sum(parts[1:], parts[0]) for parts in steps])
+        for letter in self.states:
+            if letter in self.places:
+                together[letter] = self.stacked(states[letter])
+        whole = [None] * len(self.inputs)
+        for letter, place in self.places.items():
+            whole[place] = together[letter] if whole[place] is None else whole[place] + together[letter]
+        return whole[0] if len(whole) == 1 else Bundle(whole)
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        at_steps, states = [], dict[str, list[Value]]({letter: [] for letter in self.states})
+        for direction, cells in enumerate(self.runs(at.x, at.p)):
+            weights = self.weights(at.p, direction)
+            arriving = self.arriving(s, direction, cells)
+            dh = dc = cells[0].h * 0
+            got = dict[int, Value]()
+            for cell, part in zip(reversed(cells), reversed(arriving), strict=True):
+                if part is not None and self.which == 2:
+                    dc = dc + part
+                elif part is not None:
+                    dh = dh + part
+                got[cell.step], dh, dc = self.back(cell, dh, dc, weights)
+            at_steps.append([got[step] for step in sorted(got)])
+            for letter, value in (("h", dh), ("c", dc)):
+                if letter in states:
+                    states[letter].append(value)
+        return self.gathered(at_steps, states)
+
+    def squashed(self, name: str, z: Value) -> tuple[Value, Value]:
+        """f(z) and its derivative, z clipped before."""
+        function, slope = FUNCTIONS[name]
+        if self.clip is None:
+            y = function(z)
+            return y, slope(y)
+        bound = float(self.clip)
+        y = function(bound - relu(2 * bound - relu(z + bound)))
+        return y, slope(y) * above(z, -bound) * above(-z, -bound)
+
+
+@register("RNN")
+class RNN(Recurrent):
+    """h_t = f(W x_t + R h_{t-1} + b)."""
+
+    gates, functions = 1, ("tanh",)
+
+    def cell(self, step: int, x: Value, h: Value, c: Value, weights: Weights, names: Sequence[str]) -> Cell:
+        b = weights.wb[0] + weights.rb[0]
+        dense = held(Dense(), Bundle((x, h)), w=weights.w[0], r=weights.r[0], b=b)
+        y, slope = self.squashed(names[0], dense(dense.x))
+        return Cell(step, y, None, dense, None, (slope,))
+
+    def back(self, cell: Cell, dh: Value, dc: Value, weights: Weights) -> tuple[Value, Value, Value]:
+        return (*cell.dense.transpose(dh * cell.inner[0]), dc)
+
+
+@register("GRU")
+class GRU(Recurrent):
+    """h_t = (1 − z) n + z h_{t-1}, n = g(W x_t + r (R h_{t-1} + b)), or g(W x_t + R (r h_{t-1}) + b)."""
+
+    gates, functions = 3, ("sigmoid", "tanh")
+
+    def cell(self, step: int, x: Value, h: Value, c: Value, weights: Weights, names: Sequence[str]) -> Cell:
+        z, r = (
+            self.squashed(names[0], x @ weights.w[i] + h @ weights.r[i] + weights.wb[i] + weights.rb[i])
+            for i in (0, 1)
+        )
+        after = bool(attribute(self.node, "linear_before_reset"))
+        b = weights.wb[2] + (r[0] * weights.rb[2] if after else weights.rb[2])
+        gate = {"outer" if after else "gate": r[0]}
+        dense = held(Dense(), Bundle((x, h)), w=weights.w[2], r=weights.r[2], b=b, **gate)
+        n, slope = self.squashed(names[1], dense(dense.x))
+        memory = held(Memory(), Bundle((h, n)), kept=z[0], written=1 - z[0])
+        return Cell(step, memory(memory.x), None, dense, memory, (z, r, slope))
+
+    def back(self, cell: Cell, dh: Value, dc: Value, weights: Weights) -> tuple[Value, Value, Value]:
+        h, n = cell.recalled.x
+        z, r, slope = cell.inner
+        to_h, to_n = cell.recalled.transpose(dh)
+        dn = to_n * slope
+        dx, through = cell.dense.transpose(dn)
+        if "outer" in cell.dense.p:
+            to_r = dn * (h @ weights.r[2] + weights.rb[2])
+        else:
+            to_r = (dn @ Transpose(weights.r[2], perm=[1, 0])) * h
+        before = to_h + through
+        for i, d in enumerate((dh * (h - n) * z[1], to_r * r[1])):
+            dx = dx + d @ Transpose(weights.w[i], perm=[1, 0])
+            before = before + d @ Transpose(weights.r[i], perm=[1, 0])
+        return dx, before, dc
+
+
+@register("LSTM")
+class LSTM(Recurrent):
+    """c_t = f c_{t-1} + i g(W x_t + R h_{t-1} + b), h_t = o · tanh(c_t)."""
+
+    gates, functions = 4, ("sigmoid", "tanh", "tanh")
+    states = {"h": 5, "c": 6}  # noqa: RUF012
+
+    def cell(self, step: int, x: Value, h: Value, c: Value, weights: Weights, names: Sequence[str]) -> Cell:
+        def opened(i: int, peeped: Value) -> tuple[Value, Value]:
+            z = x @ weights.w[i] + h @ weights.r[i] + weights.wb[i] + weights.rb[i]
+            return self.squashed(names[0], z if "p" not in self.operands else z + peeped)
+
+        i = opened(0, weights.peepholes[0] * c)
+        coupled = bool(attribute(self.node, "input_forget"))
+        f = (1 - i[0], i[1] * 0) if coupled else opened(2, weights.peepholes[2] * c)
+        b = weights.wb[3] + weights.rb[3]
+        dense = held(Dense(), Bundle((x, h)), w=weights.w[3], r=weights.r[3], b=b)
+        g, slope = self.squashed(names[1], dense(dense.x))
+        memory = held(Memory(), Bundle((c, g)), kept=f[0], written=i[0])
+        after = memory(memory.x)
+        o = opened(1, weights.peepholes[1] * after)
+        function, by_value = FUNCTIONS[names[2]]
+        shown = function(after)
+        return Cell(
+            step, o[0] * shown, after, dense, memory, (i, o, f, slope, shown, by_value(shown), coupled)
+        )
+
+    def back(self, cell: Cell, dh: Value, dc: Value, weights: Weights) -> tuple[Value, Value, Value]:
+        c, g = cell.recalled.x
+        i, o, f, slope, shown, at_shown, coupled = cell.inner
+        peepholes = weights.peepholes
+        to_o = dh * shown * o[1]
+        dc = dc + dh * o[0] * at_shown + to_o * peepholes[1]
+        to_c, to_g = cell.recalled.transpose(dc)
+        to_i = dc * ((g - c) if coupled else g) * i[1]
+        to_f = dc * c * f[1]
+        dx, before = cell.dense.transpose(to_g * slope)
+        for place, d in enumerate((to_i, to_o, to_f)):
+            dx = dx + d @ Transpose(weights.w[place], perm=[1, 0])
+            before = before + d @ Transpose(weights.r[place], perm=[1, 0])
+        return dx, before, to_c + to_i * peepholes[0] + to_f * peepholes[2]
+
+
+def _text(name: Any) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
+def _at(x: Value, axis: int, index: int) -> Value:
+    """x at one place of an axis, without the axis."""
+    start, end, axes, step = (np.array([n]) for n in (index, index + 1, axis, 1))
+    return Squeeze(Slice(x, start, end, axes, step), axes)
+
+
+def _parts(x: Value, axis: int, size: int, count: int) -> list[Value]:
+    """x in so many parts of a size along an axis."""
+    axes, step = np.array([axis]), np.array([1])
+    return [Slice(x, np.array([i * size]), np.array([(i + 1) * size]), axes, step) for i in range(count)]
+
+
+def _in_time(cells: Sequence[Cell]) -> list[Cell]:
+    return sorted(cells, key=lambda cell: cell.step)
