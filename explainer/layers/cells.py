@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..tensor import Bundle, Transpose, Value
+import numpy as np
+
+from ..tensor import Bundle, Sigmoid, Slice, Squeeze, Tanh, Transpose, Value, above
+from ..tensor import Relu as relu
 from .base import Bound, Layer, Parameters
 from .kinds import DENSE, SUM
+
+# A gate's or candidate's function -> its value, and its derivative by that value.
+FUNCTIONS: dict[str, tuple[Callable[[Value], Value], Callable[[Value], Value]]] = {
+    "tanh": (Tanh, lambda y: 1 - y * y),
+    "sigmoid": (Sigmoid, lambda y: y * (1 - y)),
+    "relu": (relu, lambda y: above(y, 0)),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """One direction's weights, gate by gate, as they multiply rows from the right."""
+
+    w: list[Value]
+    r: list[Value]
+    wb: list[Value]
+    rb: list[Value]
+    peepholes: list[Value]
 
 
 class Inner(Layer):
@@ -90,3 +112,15 @@ def held(layer: Inner, x: Value, **parameters: Any) -> Bound:
     given = {letter: value for letter, value in parameters.items() if not isinstance(value, float)}
     bound = layer.bind(x, None, given)
     return bound.at(x, bound.forward(x))
+
+
+def at_place(x: Value, axis: int, index: int) -> Value:
+    """x at one place of an axis, without the axis."""
+    start, end, axes, step = (np.array([n]) for n in (index, index + 1, axis, 1))
+    return Squeeze(Slice(x, start, end, axes, step), axes)
+
+
+def parts_of(x: Value, axis: int, size: int, count: int) -> list[Value]:
+    """x in so many parts of a size along an axis."""
+    axes, step = np.array([axis]), np.array([1])
+    return [Slice(x, np.array([i * size]), np.array([(i + 1) * size]), axes, step) for i in range(count)]

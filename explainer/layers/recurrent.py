@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
-from ..tensor import Bundle, Concat, Sigmoid, Slice, Squeeze, Tanh, Transpose, Unsqueeze, Value, above
+from ..tensor import Bundle, Concat, Transpose, Unsqueeze, Value, above
 from ..tensor import Relu as relu
 from .base import Bound, Layer, Parameters, attribute
-from .cells import Cell, Dense, Memory, held
+from .cells import FUNCTIONS, Cell, Dense, Memory, Weights, at_place, held, parts_of
 from .kinds import RECURRENT
 from .registry import register
-
-# A gate's or candidate's function -> its value, and its derivative by that value.
-FUNCTIONS: dict[str, tuple[Callable[[Value], Value], Callable[[Value], Value]]] = {
-    "tanh": (Tanh, lambda y: 1 - y * y),
-    "sigmoid": (Sigmoid, lambda y: y * (1 - y)),
-    "relu": (relu, lambda y: above(y, 0)),
-}
-
-
-@dataclass(frozen=True, eq=False)
-class Weights:
-    """One direction's weights, gate by gate, as they multiply rows from the right."""
-
-    w: list[Value]
-    r: list[Value]
-    wb: list[Value]
-    rb: list[Value]
-    peepholes: list[Value]
 
 
 class Recurrent(Layer):
@@ -99,12 +80,12 @@ class Recurrent(Layer):
             raise UnsupportedError(f"{self.node}: its number of steps is not fixed")
         if self.lengths not in (None, steps):
             raise UnsupportedError(f"{self.node}: its sequence_lens, {self.lengths} of {steps} steps")
-        rows = [_at(whole, time, step) for step in range(steps)]
+        rows = [at_place(whole, time, step) for step in range(steps)]
         for direction, backwards in enumerate(self.backwards):
             weights = self.weights(p, direction)
             start = (rows[0] @ weights.w[0]) * 0
             state = {
-                letter: start if value is None else _at(value, 1 if self.batch_first else 0, direction)
+                letter: start if value is None else at_place(value, 1 if self.batch_first else 0, direction)
                 for letter in self.states
                 for value in [self.operand(letter, x, p)]
             }
@@ -116,14 +97,14 @@ class Recurrent(Layer):
 
     def weights(self, p: Parameters, direction: int) -> Weights:
         """The weights of a direction."""
-        w, r = (Transpose(_at(p[letter], 0, direction), perm=[1, 0]) for letter in "wr")
+        w, r = (Transpose(at_place(p[letter], 0, direction), perm=[1, 0]) for letter in "wr")
         size = r.shape[0]
         none = [0.0] * self.gates
-        both = _at(p["b"], 0, direction) if "b" in p else None
-        b = none * 2 if both is None else _parts(both, 0, size, 2 * self.gates)
-        peepholes = _parts(_at(p["p"], 0, direction), 0, size, 3) if "p" in p else [0.0] * 3
+        both = at_place(p["b"], 0, direction) if "b" in p else None
+        b = none * 2 if both is None else parts_of(both, 0, size, 2 * self.gates)
+        peepholes = parts_of(at_place(p["p"], 0, direction), 0, size, 3) if "p" in p else [0.0] * 3
         halves = b[: self.gates], b[self.gates :]
-        return Weights(_parts(w, 1, size, self.gates), _parts(r, 1, size, self.gates), *halves, peepholes)
+        return Weights(parts_of(w, 1, size, self.gates), parts_of(r, 1, size, self.gates), *halves, peepholes)
 
     def cell(self, step: int, x: Value, h: Value, c: Value, weights: Weights, names: Sequence[str]) -> Cell:
         """One step."""
@@ -149,8 +130,8 @@ class Recurrent(Layer):
         """What arrives at each cell, of what was put on the output; None where nothing does."""
         axis = 1 if self.batch_first else 0
         if self.which:
-            return [None] * (len(cells) - 1) + [_at(s, axis, direction)]
-        return [_at(_at(s, axis, cell.step), axis, direction) for cell in cells]
+            return [None] * (len(cells) - 1) + [at_place(s, axis, direction)]
+        return [at_place(at_place(s, axis, cell.step), axis, direction) for cell in cells]
 
     def gathered(self, at_steps: Sequence[Sequence[Value]], states: dict[str, list[Value]]) -> Value:
         """What every step of every direction, and every direction's first states, got -> the inputs'."""
@@ -293,18 +274,6 @@ class LSTM(Recurrent):
 
 def _text(name: Any) -> str:
     return name.decode() if isinstance(name, bytes) else str(name)
-
-
-def _at(x: Value, axis: int, index: int) -> Value:
-    """x at one place of an axis, without the axis."""
-    start, end, axes, step = (np.array([n]) for n in (index, index + 1, axis, 1))
-    return Squeeze(Slice(x, start, end, axes, step), axes)
-
-
-def _parts(x: Value, axis: int, size: int, count: int) -> list[Value]:
-    """x in so many parts of a size along an axis."""
-    axes, step = np.array([axis]), np.array([1])
-    return [Slice(x, np.array([i * size]), np.array([(i + 1) * size]), axes, step) for i in range(count)]
 
 
 def _in_time(cells: Sequence[Cell]) -> list[Cell]:

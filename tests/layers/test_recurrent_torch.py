@@ -1,5 +1,8 @@
 """Gradients of recurrent nets as PyTorch has them: weights in ONNX's order of gates."""
 
+import io
+import warnings
+
 import numpy as np
 import onnx
 import pytest
@@ -40,3 +43,34 @@ def test_the_gradient_is_autograds(operator, direction):
     (y @ torch.from_numpy(arrays["v"].astype(np.float64)))[:, 1].sum().backward()
     found = explainer.Explainer(net, method="gradient", dtype="float64").explain(X, target=1)
     np.testing.assert_allclose(found.relevance, x.grad.numpy(), rtol=0, atol=1e-9 * float(x.grad.abs().max()))
+
+
+class Stacked(torch.nn.Module):
+    """Two layers in both directions, the last step's output into a dense layer."""
+
+    def __init__(self, operator):
+        super().__init__()
+        self.net = getattr(torch.nn, operator)(
+            FEATURES, HIDDEN, num_layers=2, bidirectional=True, batch_first=True
+        )
+        self.head = torch.nn.Linear(2 * HIDDEN, 2)
+
+    def forward(self, x):
+        return self.head(self.net(x)[0][:, -1])
+
+
+@pytest.mark.parametrize("operator", ORDER)
+def test_an_exported_net_has_autograds_gradient_and_compiles(operator):
+    torch.manual_seed(0)
+    net, file, x = Stacked(operator).eval(), io.BytesIO(), torch.from_numpy(X)
+    names = {"input_names": ["x"], "dynamic_axes": {"x": {0: "N"}}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter is called old, and batches of other sizes a risk
+        torch.onnx.export(net, (x,), file, dynamo=False, opset_version=17, **names)
+    wide = x.double().requires_grad_()
+    net.double()(wide)[:, 1].sum().backward()
+    found = explainer.Explainer(file.getvalue(), method="gradient", dtype="float64").explain(X, target=1)
+    np.testing.assert_allclose(
+        found.relevance, wide.grad.numpy(), rtol=0, atol=1e-9 * float(wide.grad.abs().max())
+    )
+    explainer.compile(file.getvalue())
