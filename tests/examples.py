@@ -38,9 +38,7 @@ class Example:
     @property
     def kind(self) -> Kind:
         """The kind of the layer that this example's node is."""
-        layer = REGISTRY[self.operator]
-        several = sum(isinstance(operand, tuple) for operand in self.operands) > 1
-        return (layer.of_several if several and layer.of_several else layer).kind
+        return self.layers()[0].kind
 
     def names(self) -> list[str]:
         return [f"{'x' if isinstance(o, tuple) else 'c'}{i}" for i, o in enumerate(self.operands)]
@@ -279,3 +277,29 @@ add("Pad", X2, pads=[0, 1, 0, 0, 0, 0, 0, 2], value=0.7, opset=10)
 add("Pad", X2, I(0, 0, 1, 2, 0, 0, 0, 1))
 add("Pad", X2, I(0, 1, 0, -2, 0, 0, -1, 2), F(-0.3))
 add("Pad", X2, I(1, 2, 0, 1), None, I(-1, 1))
+for mode in ("reflect", "edge", "wrap"):
+    add("Pad", X2, I(0, 0, 1, 2, 0, 0, 2, 1), mode=mode)
+add("Pad", X2, I(0, 0, 1, -2, 0, 0, 2, 1), mode="edge")
+add("Expand", (2, 4, 1, 1), I(2, 4, 3, 5), batch=False)
+add("Expand", (2, 1, 3), I(4, 1))
+add("Tile", X2, I(1, 2, 1, 3))
+add("Tile", X2, I(2, 1, 1, 1), batch=False)
+MASK = W(4, 7, 6) > 0
+add("Where", MASK, X2, X2)
+add("Where", MASK, X2, (2, 4, 1, 1))
+add("Where", MASK, X2, W(7, 6))
+add("Where", MASK, F(0.5), X2)
+for mode in ("DCR", "CRD"):
+    add("DepthToSpace", (2, 8, 3, 2), blocksize=2, mode=mode)
+add("SpaceToDepth", (2, 3, 4, 6), blocksize=2)
+SCALES = np.array([1, 1, 1.5, 0.6], dtype=np.float32)
+for rule in ("half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners", "half_pixel_symmetric"):
+    for mode in ("nearest", "linear", "cubic"):
+        add("Resize", X2, None, SCALES, mode=mode, coordinate_transformation_mode=rule)
+for nearest in ("floor", "ceil", "round_prefer_ceil"):
+    add("Resize", X2, None, None, I(2, 4, 9, 3), mode="nearest", nearest_mode=nearest, batch=False)
+add("Resize", X2, None, None, I(9, 5), mode="linear", axes=[2, 3], keep_aspect_ratio_policy="not_larger")
+add("Resize", X2, None, SCALES, mode="cubic", exclude_outside=1, cubic_coeff_a=-0.5)
+add("Resize", X2, SCALES, mode="nearest", opset=10)
+add("Upsample", X2, np.array([1, 1, 2, 3], dtype=np.float32), mode="nearest", opset=9)
+add("Upsample", X2, scales=[1.0, 1.0, 2.0, 3.0], opset=7)

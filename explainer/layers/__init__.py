@@ -1,6 +1,19 @@
 """What each operator does, one class each; the registry knows them by operator name."""
 
-from . import activations, affine, elementwise, kinds, movement, normalize, pooling, product, recurrent
+from . import (
+    activations,
+    affine,
+    elementwise,
+    kinds,
+    movement,
+    normalize,
+    padding,
+    pooling,
+    product,
+    recurrent,
+    resizing,
+    spreading,
+)
 from .base import Bound, Layer, Parameters
 from .kinds import KINDS, Kind
 from .registry import REGISTRY, facts_of, kinds_of, register, supported
@@ -20,9 +33,12 @@ __all__ = [
     "kinds_of",
     "movement",
     "normalize",
+    "padding",
     "pooling",
     "product",
     "recurrent",
     "register",
+    "resizing",
+    "spreading",
     "supported",
 ]

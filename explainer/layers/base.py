@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -85,6 +85,8 @@ class Layer:
     degree: ClassVar[int] = 1
     # The layer of the same operator where several of its operands are activations; None: this one.
     of_several: ClassVar[type[Layer] | None] = None
+    # Parameters that are numbers and no weights: no rule changes a Resize's scales.
+    measures: ClassVar[frozenset[str]] = frozenset()
     # What transpose() looks at: "x" (often its shape alone), "z".
     transpose_reads: ClassVar[frozenset[str]] = frozenset({"x"})
 
@@ -211,13 +213,12 @@ class Parameters(dict[str, Value]):
         """A weight that the operator has of itself, after `changed`."""
         return w if self.change is None else self.change(w)
 
-    def changed(self, change: Change) -> Parameters:
-        """Every weight, and the bias, changed; axes and sizes are no weights."""
+    def changed(self, change: Change, but: Collection[str] = ()) -> Parameters:
+        """Every weight, and the bias, changed; axes and sizes are none, nor is what `but` names."""
         before = self.change
-        return Parameters(
-            {letter: change(value) if value.dtype.kind == "f" else value for letter, value in self.items()},
-            change if before is None else lambda w: change(before(w)),
-        )
+        weights = {key for key, value in self.items() if value.dtype.kind == "f"}.difference(but)
+        changed = {letter: change(self[letter]) for letter in weights}
+        return Parameters(self | changed, change if before is None else lambda w: change(before(w)))
 
     def without(self, letter: str) -> Parameters:
         """All but one."""
@@ -284,7 +285,7 @@ class Bound:
 
     def with_params(self, change: Change) -> Bound:
         """The same map with each weight, and the bias, changed: W⁺, say; it computes its output anew."""
-        return replace(self, p=self.p.changed(change), z=None)
+        return replace(self, p=self.p.changed(change, self.layer.measures), z=None)
 
     def without_bias(self) -> Bound:
         """The linear part of the map."""

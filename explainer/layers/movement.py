@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from .. import tensor
-from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
-from ..model.operators import Facts, Signs, as_all, as_first
+from ..model.operators import Facts, as_all, as_first
 from ..tensor import Array, Bundle, Reshape, Shape, Value
 from .base import Bound, Layer, Parameters, attribute
 from .kinds import MOVEMENT
@@ -172,7 +171,7 @@ class Slice(Movement):
             if step == 1:
                 pads[:, axis] = taken.start, size - taken.start - len(taken)
             else:
-                s = _spread(s, axis, taken, size)
+                s = spread(s, axis, taken, size)
         return tensor.Pad(s, pads.ravel()) if pads.any() else s
 
 
@@ -228,55 +227,14 @@ class Gather(Movement):
             s = tensor.Unsqueeze(s, np.array([axis]))
         elif indices.ndim > 1:
             s = Reshape(s, np.array([*[0] * axis, indices.size, *at.x.shape[axis + 1 :]]))
-        return _spread(s, axis, indices.ravel() % size, size)
-
-
-def _bordered(signs: Signs) -> bool:
-    return signs.first and signs.setting("value", 2) is not False
-
-
-@register("Pad")
-class Pad(Movement):
-    """A constant border; pads are an attribute before opset 11, an input since."""
-
-    facts = Facts(sign=_bordered)
-
-    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
-        super().__init__(node, graph, output)
-        self.has_constants = True
-        self.mode = attribute(node, "mode") or "constant"
-        if self.mode != "constant":
-            raise UnsupportedError(f"mode {self.mode!r}; only 'constant' is supported")
-        for index, name in enumerate(("pads", "value", "axes"), start=1):
-            self.take_operand(graph, name, index, name)
-
-    def pads(self, x: Value, p: Parameters) -> Value:
-        """Begins and ends for every axis."""
-        pads, axes = np.array(self.setting("pads", p), dtype=np.int64), p.get("axes")
-        if axes is None:
-            return pads
-        full = np.zeros((2, x.ndim), dtype=np.int64)
-        full[:, np.array(axes) % x.ndim] = pads.reshape(2, -1)
-        return full.ravel()
-
-    def forward(self, x: Value, p: Parameters) -> Value:
-        value = self.setting("value", p)
-        return tensor.Pad(x, self.pads(x, p), x.dtype.type(0 if value is None else np.asarray(value).item()))
-
-    def transpose(self, s: Value, at: Bound) -> Value:
-        return tensor.Pad(s, -self.pads(at.x, at.p))
-
-    def bias_share(self, s: Value, at: Bound) -> Value:
-        """What lies on the border belongs to no input."""
-        border = tensor.Pad(self.transpose(s, at), self.pads(at.x, at.p))
-        return s - border
+        return spread(s, axis, indices.ravel() % size, size)
 
 
 def _cut(x: Value, axis: int, start: int, end: int) -> Value:
     return tensor.Slice(x, np.array([start]), np.array([end]), np.array([axis]), np.array([1]))
 
 
-def _spread(s: Value, axis: int, places: Sequence[int] | Array, size: int) -> Value:
+def spread(s: Value, axis: int, places: Sequence[int] | Array, size: int) -> Value:
     """Add the slices of `s` up at `places` of an axis of `size`, zeros between: a 0/1 matrix product."""
     selection = np.zeros((len(places), size), dtype=s.dtype)
     selection[np.arange(len(places)), list(places)] = 1

@@ -15,7 +15,12 @@ from explainer.testing.dense import flat
 from explainer.testing.maps import STEP
 
 # Registered operators that PyTorch does not have, and why nothing stands for them.
-WITHOUT_COUNTERPART: dict[str, str] = dict.fromkeys(IN_NETS, "test_recurrent_torch.py has whole nets")
+WITHOUT_COUNTERPART = {
+    **dict.fromkeys(IN_NETS, "test_recurrent_torch.py has whole nets"),
+    **dict.fromkeys(
+        ("Resize", "Upsample"), "PyTorch has few of its rules; onnxruntime and finite differences have all"
+    ),
+}
 
 # Where activations bend: points, or attributes that name them.
 KINKS = {

@@ -205,4 +205,36 @@ def Pad(a, x, pads=None, value=None, axes=None):
     each = dict.fromkeys(range(x.ndim), (0, 0))
     named = [axis % x.ndim for axis in axes or range(x.ndim)]
     each.update(zip(named, zip(pads[: len(named)], pads[len(named) :], strict=True), strict=True))
+    if (mode := a.get("mode", "constant")) != "constant":
+        last = list(itertools.chain(*reversed(list(each.values())[2:])))
+        mode = {"edge": "replicate", "wrap": "circular"}.get(mode, mode)
+        return F.pad(x, last, mode=mode)
     return padded(x, list(each.values()), float(a.get("value", 0) if value is None else value))
+
+
+@operator
+def Expand(a, x, shape):
+    return x.expand(torch.broadcast_shapes(x.shape, shape))
+
+
+@operator
+def SpaceToDepth(a, x):
+    b, (n, c, h, w) = a["blocksize"], x.shape
+    return torch.einsum("nchawb->nabchw", x.reshape(n, c, h // b, b, w // b, b)).reshape(
+        n, -1, h // b, w // b
+    )
+
+
+@operator
+def DepthToSpace(a, x):
+    if a["mode"] == "CRD":
+        return F.pixel_shuffle(x, a["blocksize"])
+    n, c, h, w = x.shape
+    b = a["blocksize"]
+    return F.pixel_shuffle(x.reshape(n, b * b, c // b**2, h, w).transpose(1, 2).reshape(x.shape), b)
+
+
+TORCH.update(
+    Tile=lambda a, x, repeats: x.tile(repeats),
+    Where=lambda a, condition, x, y: torch.where(condition != 0, x, y),
+)

@@ -27,6 +27,7 @@ CONSTANTS = {
     "axes": np.array([2]),
     "starts": np.array([0]),
     "ends": np.array([2]),
+    "expanded": np.array([1, 1, 1, 1]),
     "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
 }
 CONSTANTS = {n: v.astype(np.float32) if v.dtype == np.float64 else v for n, v in CONSTANTS.items()}
@@ -131,6 +132,10 @@ KEPT = {
     "Slice": "Slice (r, starts, ends)",
     "Split": "Split <axis = 1, num_outputs = 2> (r)",
     "Concat": "Concat <axis = 1> (r, up)",
+    "Expand": "Expand (r, expanded)",
+    "Tile": "Tile (r, expanded)",
+    "DepthToSpace": "DepthToSpace <blocksize = 2> (r)",
+    "SpaceToDepth": "SpaceToDepth <blocksize = 2> (r)",
     "Add": "Add (r, up)",
     "Sum": "Sum (r, r, up)",
     "Mul": "Mul (r, up)",
