@@ -238,3 +238,17 @@ TORCH.update(
     Tile=lambda a, x, repeats: x.tile(repeats),
     Where=lambda a, condition, x, y: torch.where(condition != 0, x, y),
 )
+
+
+@operator
+def GatherElements(a, x, indices):
+    axis = a.get("axis", 0) % x.ndim
+    return x.gather(axis, torch.tensor(indices) % x.shape[axis])
+
+
+@operator
+def GatherND(a, x, indices):
+    batch, places = a.get("batch_dims", 0), torch.tensor(indices)
+    if batch:
+        return torch.stack([GatherND({}, row, of.tolist()) for row, of in zip(x, places, strict=True)])
+    return x[tuple(places.movedim(-1, 0))]
