@@ -112,6 +112,8 @@ KINDS = {
     "scale": "Rules on normalizations and products with constants",
     "sum": "Rules on sums, averages and average pooling",
     "product": "Rules on products of activations",
+    "normalization": "Rules on normalizations by an input's own statistics",
+    "curved": "Rules on Softmax and other maps of several values",
     "winner": "Rules on max pooling",
     "activation": "Rules on activations",
     "movement": "Rules on what moves values",
@@ -124,7 +126,13 @@ BY_FORMULA = {
         title,
         "Against the papers' formulas on the layer's dense matrix (`tests/oracle.py`), shares of bias and ε "
         "included; float64, input of either sign and not negative."
-        + (BENT if kind in ("winner", "activation") else FACTORS if kind == "product" else ""),
+        + (
+            BENT
+            if kind in ("winner", "activation", "normalization", "curved")
+            else FACTORS
+            if kind == "product"
+            else ""
+        ),
         SINGLE,
         "operator",
         [(o, name) for o, k in OPERATORS if k == kind for name, r in RULES.items() if r.fits(k)],

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 from building import NEWEST, one_node, rng
+from versions import before
 
 from explainer.layers import REGISTRY, Kind, Layer
 from explainer.model.graph import Graph
@@ -181,6 +182,18 @@ for operator in ("Elu", "Celu", "Selu", "ThresholdedRelu"):
 add("Selu", X2, gamma=1.5)
 add("HardSigmoid", X2)
 add("HardSigmoid", X2, alpha=0.5, beta=0.3)
+for operator in ("Softmax", "LogSoftmax"):
+    add(operator, X2)
+    add(operator, X2, axis=1)
+    add(operator, X2, axis=2, opset=11)
+for axis, sizes in ((-1, (6,)), (2, (7, 6))):
+    add("LayerNormalization", X2, W(*sizes), W(*sizes), axis=axis)
+    add("LayerNormalization", X2, W(*sizes), axis=axis, epsilon=0.1)
+    if not before("onnx", "1.19"):
+        add("RMSNormalization", X2, W(*sizes), axis=axis, opset=23)
+if not before("onnx", "1.19"):
+    add("Swish", X2, opset=24)
+    add("Swish", X2, alpha=1.702, opset=24)
 for operator in ("Sigmoid", "Tanh", "Softplus", "Softsign", "HardSwish", "Mish", "Gelu"):
     add(operator, X2)
 add("Gelu", X2, approximate="tanh")

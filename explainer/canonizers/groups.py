@@ -11,62 +11,17 @@ from dataclasses import dataclass
 from ..model.graph import Graph, Node
 from .matching import Match, is_constant, matches
 
-_GATE_TAILS = ("s = Sigmoid | HardSigmoid (e); y = Mul (x, s)",)
-_GATE_HEADS = (
-    "p = GlobalAveragePool (h); c = Conv (p, W, B?)",
-    "p = ReduceMean (h, A?); c = Conv (p, W, B?)",
-)
-_GATE_MIDDLES = (
-    "a = Relu | LeakyRelu | PRelu | HardSwish | Clip | Elu (c, L?, H?)",
-    "g = Sigmoid (c); a = Mul (c, g)",
-)
-_SCORES = (
-    "s = MatMul | com.microsoft.FusedMatMul (q, k)",
-    "f = MatMul (q, k); s = Mul | Div (f, C)",
-    "f = MatMul (q, k); s = Add (f, b)",
-    "f = MatMul (q, k); s = Add (f, C)",
-    "f = MatMul (q, k); g = Mul | Div (f, C); s = Add (g, b)",
-    "f = MatMul (q, k); g = Mul | Div (f, C); s = Add (g, D)",
-    "f = MatMul (q, k); g = Add (f, D); s = Add (g, b)",
-)
 _SQUARES = ("q = Pow (d, E)", "q = Mul (d, d)")
 
 # Name -> patterns (see `matching`), from what exporters write. The first that fits a node names it, so the
 # larger group goes before the one that it holds.
 KNOWN: dict[str, tuple[str, ...]] = {
-    "squeeze-excite gate": tuple(
-        "; ".join((head, middle, "e = Conv (a, V, U?)", tail))
-        for head in _GATE_HEADS
-        for middle in _GATE_MIDDLES
-        for tail in _GATE_TAILS
-    ),
     "attention": (
-        *(
-            "; ".join((scores, softmax, context))
-            for scores in _SCORES
-            for softmax, context in (
-                ("p = Softmax (s)", "y = MatMul (p, v)"),
-                ("p = Softmax (s); i = IsNaN (p); w = Where (i, Z, p)", "y = MatMul (w, v)"),
-                ("p = Softmax (s); t = Transpose (p)", "y = MatMul (v, t)"),
-            )
-        ),
         "s = Einsum (q, k); p = Softmax (s); y = Einsum (p, v)",
         "s = Einsum (q, k); a = Add (s, C); p = Softmax (a); y = Einsum (p, v)",
         "y = Attention | com.microsoft.Attention | com.microsoft.MultiHeadAttention (q, k?, v?, a?, b?, c?)",
     ),
-    "GELU (Erf)": (
-        "d = Div | Mul (x, C); e = Erf (d); a = Add (e, O); m = Mul (x, a); y = Mul (m, H)",
-        "d = Div | Mul (x, C); e = Erf (d); a = Add (e, O); h = Mul (x, H); y = Mul (h, a)",
-        "d = Div | Mul (x, C); e = Erf (d); a = Add (e, O); h = Mul (a, H); y = Mul (x, h)",
-    ),
-    "GELU (Tanh)": (
-        *(
-            f"{cube}; i = Mul (c, K); j = Add (x, i); k = Mul (j, R); t = Tanh (k); a = Add (t, O); {tail}"
-            for cube in ("c = Pow (x, E)", "u = Mul (x, x); c = Mul (x, u)")
-            for tail in ("m = Mul (x, a); y = Mul (m, H)", "h = Mul (x, H); y = Mul (h, a)")
-        ),
-        "y = com.microsoft.FastGelu | com.microsoft.BiasGelu (x, B?)",
-    ),
+    "GELU": ("y = com.microsoft.FastGelu | com.microsoft.BiasGelu (x, B?)",),
     "LayerNormalization, decomposed": tuple(
         f"m = ReduceMean (x, A?); {difference}; {square}; v = ReduceMean (q, I?); e = Add (v, C); "
         f"s = Sqrt (e); {quotient}"
@@ -95,20 +50,9 @@ KNOWN: dict[str, tuple[str, ...]] = {
         "n = ReduceL2 (x, A?); m = Clip | Max | Add (n, L?, H?); y = Div (x, m)",
         "n = ReduceL2 (x, A?); y = Div (x, n)",
     ),
-    "HardSwish, decomposed": (
-        "a = Add (x, T); c = Clip (a, L?, H?); m = Mul (x, c); y = Div | Mul (m, S)",
-        "a = Add (x, T); c = Clip (a, L?, H?); d = Div | Mul (c, S); y = Mul (x, d)",
-        "h = HardSigmoid (x); y = Mul (x, h)",
-    ),
-    "QuickGELU": ("t = Mul (x, C); s = Sigmoid (t); y = Mul (x, s)",),
-    "SiLU": ("s = Sigmoid (x); y = Mul (x, s)", "y = com.microsoft.QuickGelu (x)"),
-    "Mish": ("t = Softplus (x); h = Tanh (t); y = Mul (x, h)",),
+    "SiLU": ("y = com.microsoft.QuickGelu (x)",),
     "fake-quantised tensor": ("q = QuantizeLinear (x, S, Z?); y = DequantizeLinear (q, T, O?)",),
     "embedding lookup": ("y = Gather (W, ids)",),
-    "gate": (
-        "s = Sigmoid | HardSigmoid | Tanh (g); y = Mul (x, s)",
-        "p = Softmax (g); y = Mul (x, p)",
-    ),
 }
 
 

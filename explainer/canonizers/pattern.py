@@ -26,9 +26,12 @@ class Pattern(Canonizer):
     ----------
     patterns : tuple of str
         See `explainer.canonizers.matching`.
+    quiet : bool
+        Whether it is no news that a group is not made: the nodes are explained one by one as well.
     """
 
     patterns: ClassVar[tuple[str, ...]] = ()
+    quiet: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -72,7 +75,8 @@ class Pattern(Canonizer):
                 note = replace(note, reason=str(reasons[0]))
             notes.append((note, set(nodes)))
         left = (groups.get(node, node) for node in graph.nodes if node in groups or node not in inside)
-        return graph.having(nodes=tuple(left), notes=(*graph.notes, *_news(notes)), arrays=arrays)
+        news = (note for note in _news(notes) if not (note.refused and self.quiet))
+        return graph.having(nodes=tuple(left), notes=(*graph.notes, *news), arrays=arrays)
 
     def _candidates(self, graph: Graph) -> Iterator[list[Match]]:
         """The groups that could be, in the order in which they are tried; the ways to match each."""

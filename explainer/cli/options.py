@@ -13,7 +13,7 @@ import explainer
 Command = TypeVar("Command", bound=Callable[..., Any])
 # Written out, because asking the library for them would load it before it is needed.
 NOISES = ("smoothgrad", "smoothgrad_sq", "vargrad")
-DIALECTS = ("zennit", "captum", "innvestigate", "attnlrp")
+DIALECTS = ("zennit", "captum", "innvestigate", "attnlrp", "cp_lrp")
 
 
 class Numbers(click.ParamType):  # type: ignore[type-arg]  # not generic in older releases of click

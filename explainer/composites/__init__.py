@@ -92,7 +92,7 @@ def get(
         narrowest wins: a node's name, then a glob, a place or a function, then an operator, then a
         kind; of two alike, the first.
     dialect : str, optional
-        "zennit", "captum", "innvestigate" or "attnlrp": whose form of the rules is meant.
+        "zennit", "captum", "innvestigate", "attnlrp" or "cp_lrp": whose form of the rules is meant.
     defaults : dict of str -> callable, optional
         Where the preset takes such a parameter and none is given, what to call for it.
     **parameters

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..canonizers import DEFAULT_CANONIZERS, CanonizerLike
+from ..canonizers import DEFAULT_CANONIZERS, FORMS, CanonizerLike
 from ..errors import CompositeError, folded, no_such
 from ..rules import (
     AlphaBeta,
     Epsilon,
     Flat,
     Gamma,
+    Held,
+    Linearised,
     Norm,
     Pass,
     PlainGamma,
@@ -58,6 +60,9 @@ class Dialect:
         Whether γ and z⁺ treat an input's positive and negative part apart.
     full_bias : bool
         Whether αβ has the whole bias in both denominators; z⁺ and w² then have none of it.
+    holds : bool
+        Whether gates, and the weights of an attention, are held constant: all relevance goes to the signal.
+        Else a product's factors share it, and a Softmax follows its tangent.
     """
 
     name: str
@@ -70,6 +75,12 @@ class Dialect:
     relus_only: bool = False
     splits: bool = True
     full_bias: bool = False
+    holds: bool = True
+
+    @property
+    def views(self) -> tuple[CanonizerLike, ...]:
+        """The canonizers of its composites, with that of gates where they are held."""
+        return (*self.canonizers, "gates") if self.holds else self.canonizers
 
     def other(self, eps: float | None) -> float:
         """The stabiliser of all rules but ε's: as asked for, or the tool's own."""
@@ -137,6 +148,14 @@ class Dialect:
         """The rule of recurrent nets."""
         return SignalTakesAll(self.other(eps), signed=self.signed)
 
+    def normalization(self, eps: float | None = None) -> Rule:
+        """The rule of what x's own statistics normalise: their deviation is held constant."""
+        return Held(self.eps if eps is None else eps, signed=self.signed)
+
+    def curved(self, eps: float | None = None) -> Rule:
+        """The rule of a Softmax that is not a gate."""
+        return Linearised()
+
 
 # Roles whose rule no preset chooses: what makes it, from a dialect and a stabiliser (None its own). A
 # kind of one's own gets its rule in all presets by an entry here.
@@ -144,6 +163,8 @@ ROLES: dict[str, Callable[[Dialect, float | None], Rule]] = {
     "scale": Dialect.scale,
     "sum": Dialect.norm,
     "product": Dialect.product,
+    "normalization": Dialect.normalization,
+    "curved": Dialect.curved,
     "winner": Dialect.winner,
     "recurrent": Dialect.recurrent,
     "activation": lambda dialect, eps: Pass(),
@@ -159,13 +180,16 @@ DIALECTS = {
             "captum",
             eps=1e-9,
             other_eps=1e-9,
-            canonizers=(),
+            canonizers=(*FORMS, "linear"),
             wins=False,
             relus_only=True,
             splits=False,
         ),
-        Dialect("innvestigate", eps=1e-7, other_eps=BELOW_ROUNDING, canonizers=(), full_bias=True),
-        Dialect("attnlrp", other_eps=1e-8, signed=False, passes_scales=True),
+        Dialect(
+            "innvestigate", eps=1e-7, other_eps=BELOW_ROUNDING, canonizers=(*FORMS, "linear"), full_bias=True
+        ),
+        Dialect("attnlrp", other_eps=1e-8, signed=False, passes_scales=True, holds=False),
+        Dialect("cp_lrp", eps=BELOW_ROUNDING, other_eps=BELOW_ROUNDING, passes_scales=True),
     )
 }
 
@@ -181,6 +205,7 @@ def dialect(name: str | Dialect | None) -> Dialect:
         return name
     if name is None:
         return OURS
-    if not isinstance(name, str) or folded(name) not in DIALECTS:
+    known = {folded(entry): entry for entry in DIALECTS}
+    if not isinstance(name, str) or folded(name) not in known:
         raise CompositeError(no_such("dialect", name, DIALECTS))
-    return DIALECTS[folded(name)]
+    return DIALECTS[known[folded(name)]]

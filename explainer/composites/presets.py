@@ -26,7 +26,7 @@ def _layered(
         (of_kind("dense"), dense),
     ]
     chosen += [(of_kind(role), rule(dialect, eps)) for role, rule in ROLES.items()]
-    return Composite("", tuple(chosen), dialect.canonizers)
+    return Composite("", tuple(chosen), dialect.views)
 
 
 def _flat(composite: Composite, dialect: Dialect, eps: float | None = None) -> Composite:
@@ -98,6 +98,18 @@ def flat(dialect: Dialect, eps: float | None = None) -> Composite:
 def captum(dialect: Dialect, eps: float | None = None) -> Composite:
     """captum's defaults: ε = 1e-9 everywhere, on BatchNormalization and max pooling too."""
     return epsilon(DIALECTS["captum"], eps)
+
+
+@preset
+def attnlrp(dialect: Dialect, eps: float | None = None) -> Composite:
+    """AttnLRP: ε, products shared alike, a Softmax by its tangent. Achtibat et al. 2024."""
+    return epsilon(DIALECTS["attnlrp"], eps)
+
+
+@preset
+def cp_lrp(dialect: Dialect, eps: float | None = None) -> Composite:
+    """CP-LRP: ε, the weights of an attention held constant. Ali et al. 2022; Achtibat et al. 2024."""
+    return epsilon(DIALECTS["cp_lrp"], eps)
 
 
 # zennit's: a rule for convolutions, ε for dense layers.

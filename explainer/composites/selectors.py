@@ -99,8 +99,8 @@ class Selector:
         )
 
     def _hint(self, layers: Sequence[Layer]) -> str:
-        if (cut := facts_of(spelled(self.text)).cut) and spelled(self.text) not in REGISTRY:
-            return f": {self.text} has no layer. At the end of a model relevance starts before it ({cut})"
+        if cut := facts_of(spelled(self.text)).cut:
+            return f": at the end of a model relevance starts before a {self.text} ({cut})"
         nodes = [layer.node for layer in layers]
         if any(self.text == member.operator for node in nodes for member in node.members):
             return f": each {self.text} is merged into a neighbour (not so in the dialect 'captum')"

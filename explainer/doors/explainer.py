@@ -63,7 +63,7 @@ class Explainer(Made):
     rules : dict of str -> str or Rule
         Rules of one's own, tried before the composite's: ``{"Conv": "zplus", "/layer1/*": "gamma:0.1"}``.
     dialect : str, optional
-        "zennit", "captum", "innvestigate" or "attnlrp": whose form of the rules is meant.
+        "zennit", "captum", "innvestigate", "attnlrp" or "cp_lrp": whose form of the rules is meant.
     eps : float, optional
         The composite's stabiliser: short for ``composite=(name, {"eps": eps})``.
     keep : collection of str, or "all"

@@ -250,6 +250,19 @@ class HardSwish(Activation):
         return self.gate(x) + x * inside(x, -3, 3) / 6
 
 
+@register("Swish")
+class Swish(Activation):
+    """x·σ(alpha·x)."""
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return x * Sigmoid(x * self.get("alpha"))
+
+    def derivative(self, x: Value, p: Parameters) -> Value:
+        alpha = self.get("alpha")
+        gate = Sigmoid(x * alpha)
+        return gate + x * alpha * gate * Sigmoid(x * -alpha)
+
+
 @register("Mish")
 class Mish(Softplus):
     """x·tanh(log(1 + eˣ))."""

@@ -13,7 +13,7 @@ from ..tensor import Reshape, Slice, Transpose, Value
 from .base import Bound, Layer, Parameters, attribute
 from .kinds import CONVOLUTION, DENSE
 from .normalize import STATISTICS, Biased, amounts_of, normalization
-from .product import MatrixProduct
+from .product import GatedMatrixProduct, MatrixProduct
 from .registry import register
 from .windows import Windows, unreached
 
@@ -227,10 +227,11 @@ class Gemm(Affine):
 
 @register("MatMul")
 class MatMul(Layer):
-    """A product with a constant matrix, on either side."""
+    """A product with a constant matrix, on either side; of a group also + b."""
 
     kind = DENSE
     of_several = MatrixProduct
+    gated = GatedMatrixProduct
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
@@ -238,6 +239,7 @@ class MatMul(Layer):
             raise UnsupportedError("a product of two activations")
         self.on_right = self.inputs[0] == node.inputs[0]
         self.take_operand(graph, "w", 1 if self.on_right else 0, "matrix")
+        self.take_operand(graph, "b", 2, "bias")
         w = self.operands["w"]
         axes = graph.axes(w)
         if axes is None and graph.is_constant(w):
@@ -247,7 +249,11 @@ class MatMul(Layer):
 
     def forward(self, x: Value, p: Parameters) -> Value:
         w = p["w"]
-        return x @ w if self.on_right else w @ x
+        z = x @ w if self.on_right else w @ x
+        return z + p["b"] if "b" in p else z
+
+    def bias(self, at: Bound) -> Value:
+        return at.p.get("b")
 
     def transpose(self, s: Value, at: Bound) -> Value:
         w = at.p["w"]

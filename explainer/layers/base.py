@@ -87,6 +87,10 @@ class Layer:
     of_several: ClassVar[type[Layer] | None] = None
     # Parameters that are numbers and no weights: no rule changes a Resize's scales.
     measures: ClassVar[frozenset[str]] = frozenset()
+    # The same where one of two activations is held constant (`Node.gate`).
+    gated: ClassVar[type[Layer] | None] = None
+    # Whether an x of −∞ is as good as none: what a mask makes, and a Softmax turns to 0.
+    takes_minus_infinity: ClassVar[bool] = False
     # What transpose() looks at: "x" (often its shape alone), "z".
     transpose_reads: ClassVar[frozenset[str]] = frozenset({"x"})
 
@@ -119,6 +123,8 @@ class Layer:
     @classmethod
     def of(cls, node: Node, graph: Graph, output: int = 0) -> Layer:
         """The layer of a node: `of_several` where several of its operands are activations."""
+        if node.gate is not None and cls.gated is not None:
+            return cls.gated(node, graph, output)
         several = sum(name in graph.carrying for name in node.inputs) > 1
         return (cls.of_several if several and cls.of_several else cls)(node, graph, output)
 
@@ -174,6 +180,14 @@ class Layer:
         """What of s·z falls to constants instead of inputs, to be summed; None where nothing does."""
         b = self.bias(at)
         return None if b is None else s * b
+
+    def intercept_share(self, s: Value, at: Bound) -> Value:
+        """What of s·z falls to z − Jx − b, which no input explains, to be summed; None where z is Jx + b."""
+        return None
+
+    def held(self, at: Bound) -> Bound:
+        """With what only scales its signal held constant at this x; every other layer is its own."""
+        return at
 
     @property
     def keeps_maps(self) -> bool:
@@ -282,6 +296,14 @@ class Bound:
     def bias_share(self, s: Value) -> Value:
         """What of s·z falls to constants instead of inputs, to be summed; None where nothing does."""
         return self.layer.bias_share(s, self)
+
+    def intercept_share(self, s: Value) -> Value:
+        """What of s·z falls to z − Jx − b, which no input explains, to be summed; None where z is Jx + b."""
+        return self.layer.intercept_share(s, self)
+
+    def held(self) -> Bound:
+        """With what only scales its signal held constant at this x; every other layer is its own."""
+        return self.layer.held(self)
 
     def with_params(self, change: Change) -> Bound:
         """The same map with each weight, and the bias, changed: W⁺, say; it computes its output anew."""

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..model.operators import NOTHING_KNOWN, Facts, as_all
-from ..tensor import Bundle, Value, sum_to
+from ..tensor import Bundle, Value, finite, sum_to
 from .base import Bound, Layer, Parameters
 from .kinds import SCALE, SUM
-from .product import ElementwiseProduct
+from .product import ElementwiseProduct, GatedProduct
 from .registry import register
 
 
@@ -51,7 +51,8 @@ class Add(Layer):
         return {"b": functools.reduce(operator.add, parts)} if parts else {}
 
     def bias(self, at: Bound) -> Value:
-        return at.p.get("b")
+        b = at.p.get("b")
+        return None if b is None else finite(b)  # a mask of −∞ is read by a Softmax, which hands nothing back
 
     def unbiased(self, p: Parameters) -> Parameters:
         # Zeros, not nothing: a constant may be what spreads the activation.
@@ -116,6 +117,7 @@ class Mul(Scale):
 
     facts = Facts(sign=as_all)
     of_several = ElementwiseProduct
+    gated = GatedProduct
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)

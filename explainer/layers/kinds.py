@@ -81,6 +81,10 @@ DENSE = Kind("dense", "a matrix of weights, and a bias", weighted=True, **_LINEA
 SCALE = Kind("scale", "each value times a factor of its own", one_to_one=True, **_LINEAR)
 SUM = Kind("sum", "sums and means: relevance is shared by contributions", **_LINEAR)
 PRODUCT = Kind("product", "activations multiplied, no weights: each gets its equal share", shares=True)
+NORMALIZATION = Kind(
+    "normalization", "x divided by its own deviation or length, which may be held constant", shares=True
+)
+CURVED = Kind("curved", "several values along a curve: relevance follows the tangent at x", shares=True)
 ACTIVATION = Kind("activation", "one value to one value: relevance passes unchanged", one_to_one=True)
 MOVEMENT = Kind("movement", "values change places: relevance goes where they came from", routes=True)
 WINNER = Kind(

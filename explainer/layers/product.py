@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 import numpy as np
 
+from ..model.graph import Graph, Node
 from ..tensor import Bundle, Squeeze, Transpose, Unsqueeze, Value, sum_to
 from .base import Bound, Layer, Parameters
 from .kinds import PRODUCT
@@ -18,42 +22,106 @@ class Product(Layer):
     kind = PRODUCT
     degree = 2
 
+    @staticmethod
+    def product(a: Value, b: Value) -> Value:
+        """a ∘ b."""
+        raise NotImplementedError
+
+    @staticmethod
+    def toward(place: int, s: Value, factors: Sequence[Value]) -> Value:
+        """(∂z/∂factor)ᵀ s of one of the two."""
+        raise NotImplementedError
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return self.product(*x)
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        return Bundle(self.toward(place, s, at.x) for place in (0, 1))
+
 
 class ElementwiseProduct(Product):
     """a·b, either of them spread over the other."""
 
-    def forward(self, x: Value, p: Parameters) -> Value:
-        a, b = x
+    keeps_maps = True
+
+    @staticmethod
+    def product(a: Value, b: Value) -> Value:
         return a * b
 
-    def transpose(self, s: Value, at: Bound) -> Value:
-        a, b = at.x
-        return Bundle((sum_to(s * b, a.shape), sum_to(s * a, b.shape)))
+    @staticmethod
+    def toward(place: int, s: Value, factors: Sequence[Value]) -> Value:
+        return sum_to(s * factors[1 - place], factors[place].shape)
 
 
 class MatrixProduct(Product):
     """a·b, matrices in their last two axes, the axes before them spread; a vector is a row or a column."""
 
-    def forward(self, x: Value, p: Parameters) -> Value:
-        a, b = x
+    @staticmethod
+    def product(a: Value, b: Value) -> Value:
         return a @ b
 
-    def transpose(self, s: Value, at: Bound) -> Value:
-        a, b = at.x
+    @staticmethod
+    def toward(place: int, s: Value, factors: Sequence[Value]) -> Value:
+        a, b = factors
         # A vector is a matrix whose other axis is not in z.
         if b.ndim == 1:
             s = Unsqueeze(s, np.array([s.ndim]))
         if a.ndim == 1:
             s = Unsqueeze(s, np.array([s.ndim - 1]))
+        if place == 0:
+            columns = b if b.ndim > 1 else Unsqueeze(b, np.array([1]))
+            rows = sum_to(s @ _turned(columns), a.shape if a.ndim > 1 else (1, *a.shape))
+            return rows if a.ndim > 1 else Squeeze(rows, np.array([0]))
         rows = a if a.ndim > 1 else Unsqueeze(a, np.array([0]))
-        columns = b if b.ndim > 1 else Unsqueeze(b, np.array([1]))
-        c = sum_to(s @ _turned(columns), rows.shape), sum_to(_turned(rows) @ s, columns.shape)
-        return Bundle(
-            part if factor.ndim > 1 else Squeeze(part, np.array([axis]))
-            for part, factor, axis in zip(c, (a, b), (0, 1), strict=True)
-        )
+        columns = sum_to(_turned(rows) @ s, b.shape if b.ndim > 1 else (*b.shape, 1))
+        return columns if b.ndim > 1 else Squeeze(columns, np.array([1]))
 
 
 def _turned(x: Value) -> Value:
     """The matrices in the last two axes, transposed."""
     return Transpose(x, perm=[*range(x.ndim - 2), x.ndim - 1, x.ndim - 2])
+
+
+class Gated(Layer):
+    """z = x ∘ g, or g ∘ x: x carries the signal, and the gate g is a parameter of this call.
+
+    A squeeze-excite branch, the weights of an attention; `explainer.canonizers.gates` says which. All
+    relevance goes to the signal (Arras et al. 2017; CP-LRP, Ali et al. 2022).
+    """
+
+    kind = PRODUCT
+    whole: ClassVar[type[Product]]
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        self.gate = node.gate or 0
+        self.operands["g"] = node.inputs[self.gate]
+
+    def activation_inputs(self, graph: Graph) -> tuple[str, ...]:
+        return (self.node.inputs[1 - (self.node.gate or 0)],)
+
+    @property
+    def keeps_maps(self) -> bool:
+        return self.whole is ElementwiseProduct
+
+    def factors(self, x: Value, p: Parameters) -> tuple[Value, Value]:
+        """The two in their order."""
+        return (p["g"], x) if self.gate == 0 else (x, p["g"])
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return self.whole.product(*self.factors(x, p))
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        return self.whole.toward(1 - self.gate, s, self.factors(at.x, at.p))
+
+
+class GatedProduct(Gated):
+    """x·g, either of them spread over the other."""
+
+    whole = ElementwiseProduct
+
+
+class GatedMatrixProduct(Gated):
+    """x·g or g·x, matrices in their last two axes: an attention's weights times its values."""
+
+    whole = MatrixProduct

@@ -30,6 +30,8 @@ class Node:
         Outer tensors that a subgraph of this node (If, Loop) reads.
     acts_as : str
         The operator whose layer explains a group, where that is another one than `operator`.
+    gate : int or None
+        Of a product, the operand that is held constant in this view: see `explainer.canonizers.gates`.
     """
 
     operator: str
@@ -41,6 +43,7 @@ class Node:
     members: tuple[Node, ...] = ()
     captures: tuple[str, ...] = ()
     acts_as: str = ""
+    gate: int | None = None
 
     def __repr__(self) -> str:
         return f"<Node {self}>"

@@ -102,6 +102,16 @@ class Plan:
         return [name for name in step.layer.operands.values() if not self.graph.is_constant(name)]
 
     @property
+    def masked(self) -> frozenset[str]:
+        """The tensors that may hold −∞: a Softmax reads them, as they are or moved."""
+        masked: set[str] = set()
+        for step in self.steps:
+            moves = step.layer.kind == "movement" and step.layer.output in masked
+            if step.layer.takes_minus_infinity or moves:
+                masked.update(step.layer.inputs)
+        return frozenset(masked)
+
+    @property
     def tensors(self) -> list[str]:
         """Every tensor that has a relevance, from the target to the input."""
         return list(dict.fromkeys([step.layer.output for step in self.steps] + list(self.sources)))

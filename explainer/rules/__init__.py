@@ -1,6 +1,7 @@
 """What a rule says: arithmetic over a map, an input and a relevance. No operator is known here."""
 
 from .base import Rule, Stabilized, Terms
+from .curved import Held, Linearised
 from .first import Flat, WSquare, ZBox
 from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zero, ZPlus
 from .passing import Average, BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Pass, Route, Winner
@@ -25,7 +26,9 @@ __all__ = [
     "GuidedBackprop",
     "Halved",
     "Handed",
+    "Held",
     "Kept",
+    "Linearised",
     "Moved",
     "Norm",
     "Pass",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from ..tensor import (
     Abs,
@@ -25,6 +25,11 @@ from ..tensor import (
 
 if TYPE_CHECKING:
     from ..layers import Bound
+
+
+# What of a layer's relevance went to constants, to ε and to an intercept: arrays that sum up to it per
+# sample; None stands for nothing.
+Shares: TypeAlias = tuple[Value, Value, Value]
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +193,7 @@ def dividing(by: Denominator | Value) -> Denominator:
 
 @dataclass(frozen=True, eq=False)
 class Division:
-    """One s = R / st(z): what of it falls to the bias, and what the stabiliser keeps.
+    """One s = R / st(z): what of it falls to the bias, what the stabiliser keeps, what no tangent explains.
 
     Attributes
     ----------
@@ -209,12 +214,13 @@ class Division:
     def __post_init__(self) -> None:
         object.__setattr__(self, "by", dividing(self.by))
 
-    def shares(self) -> tuple[Value, Value]:
-        """The bias's share and ε's, arrays that sum up to them per sample; None stands for nothing."""
-        bias, leak = self.layer.bias_share(self.s), self.by.leak(self.s)
-        if self.factor != 1:
-            bias, leak = (None if part is None else part * self.factor for part in (bias, leak))
-        return bias, leak
+    def shares(self) -> Shares:
+        """The bias's share, ε's and the intercept's."""
+        shares = self.layer.bias_share(self.s), self.by.leak(self.s), self.layer.intercept_share(self.s)
+        if self.factor == 1:
+            return shares
+        bias, leak, intercept = (None if part is None else part * self.factor for part in shares)
+        return bias, leak, intercept
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,9 +230,9 @@ class Moved:
     layer: Bound
     R: Relevance
 
-    def shares(self) -> tuple[Value, Value]:
+    def shares(self) -> Shares:
         """See `Division`."""
-        return self.layer.bias_share(self.R.whole) if self.layer.has_constants else None, None
+        return self.layer.bias_share(self.R.whole) if self.layer.has_constants else None, None, None
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,9 +242,9 @@ class Kept:
     R: Relevance
     z: Value
 
-    def shares(self) -> tuple[Value, Value]:
+    def shares(self) -> Shares:
         """See `Division`."""
-        return None, dot(self.R.whole, 1 - above(Abs(self.z), 0))
+        return None, dot(self.R.whole, 1 - above(Abs(self.z), 0)), None
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 
 import numpy as np
 
@@ -72,6 +74,13 @@ def Softmax(x: Value, *, axis: int) -> Value:
 
 
 @primitive
+def LogSoftmax(x: Value, *, axis: int) -> Value:
+    """ONNX LogSoftmax along one axis."""
+    shifted = x - np.max(x, axis=axis, keepdims=True)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+
+
+@primitive
 def Relu(x: Value) -> Value:
     """ONNX Relu: max(x, 0)."""
     return np.maximum(x, 0)
@@ -125,6 +134,22 @@ def dot(a: Array, b: Array) -> Array:
     """Σ a·b over everything but the first axis, without an array of products: (N, 1)."""
     rows = a.shape[0] if a.ndim else 1
     return np.asarray(np.einsum("ni,ni->n", a.reshape(rows, -1), b.reshape(rows, -1))[:, np.newaxis])
+
+
+def summed_products(a: Value, b: Value) -> Array:
+    """Σ a·b over everything but the first axis, (N, 1); of Bundles, over their members too."""
+    if isinstance(a, Bundle):
+        return functools.reduce(operator.add, map(summed_products, a, b))
+    return dot(a, b)
+
+
+def finite(x: Value) -> Value:
+    """x, and 0 where it is infinite: what a mask of −∞ is to a sum; of a Bundle, each member's."""
+    if isinstance(x, Bundle):
+        return Bundle(map(finite, x))
+    if x.dtype.kind != "f":
+        return x
+    return Where(Abs(x) > x.dtype.type(np.finfo(x.dtype).max), x.dtype.type(0), x)
 
 
 def summed(x: Array) -> Array:

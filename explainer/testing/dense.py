@@ -39,9 +39,12 @@ class Dense(NamedTuple):
         R : array
             In the shape of the layer's output.
         """
-        z = layer.forward(layer.x)
-        b = np.zeros(z.size) if bends(layer) else bias_of(layer).ravel()
-        return cls(matrix(layer), b, flat(layer.x), flat(R), z.shape[0] if z.shape else 1)
+        z, W = layer.forward(layer.x), matrix(layer)
+        if layer.kind in TANGENT:
+            b = z.ravel() - W @ flat(layer.x)
+        else:
+            b = np.zeros(z.size) if bends(layer) else bias_of(layer).ravel()
+        return cls(W, b, flat(layer.x), flat(R), z.shape[0] if z.shape else 1)
 
 
 def flat(x: Any) -> Array:
@@ -57,9 +60,13 @@ def like(vector: Array, x: Any) -> Any:
     return Bundle(part.reshape(own.shape) for part, own in zip(parts, x, strict=True))
 
 
+# What such a layer is at x: z = Jx + b, where b is whatever is left.
+TANGENT = ("curved", "normalization")
+
+
 def bends(layer: Bound) -> bool:
     """Whether the map is no matrix and a constant: its Jacobian is another at every input."""
-    return layer.kind in ("winner", "activation")
+    return layer.kind in ("winner", "activation", *TANGENT)
 
 
 def bias_of(layer: Bound) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from ..layers import Bound
 from ..tensor import Array
 from .comparing import drawn, is_array, relative, require
-from .dense import bends, bias_of, flat, like
+from .dense import bias_of, flat, like
 
 # Of float32 sums in another order.
 ROUNDING = 2e-6
@@ -53,8 +53,8 @@ def check_adjoint(layer: Bound) -> None:
 
     Of a product of n activations, whose degree is n, n·⟨z, s⟩ = ⟨x, Jᵀs⟩.
 
-    The transpose of an activation or a recurrent net is its slope, of which this says nothing: see
-    `check_derivative`.
+    What divides by its own deviation does so once that is held. The transpose of an activation, a recurrent
+    net and a curve of several values is its slope, of which this says nothing: see `check_derivative`.
 
     Parameters
     ----------
@@ -65,6 +65,7 @@ def check_adjoint(layer: Bound) -> None:
     ------
     AssertionError
     """
+    layer = layer.held()
     z = layer.forward(layer.x)
     s = drawn("adjoint").standard_normal(z.shape)
     c = layer.transpose(s)
@@ -79,10 +80,10 @@ def check_adjoint(layer: Bound) -> None:
     for part, x in pairs:
         require(part.shape == x.shape, f"transpose has shape {part.shape}, its input {x.shape}")
         require(part.dtype == x.dtype, f"transpose makes {part.dtype} of {x.dtype}")
-    if layer.kind in ("activation", "recurrent"):
+    if layer.kind in ("activation", "curved", "recurrent"):
         return
     there = float(flat(layer.x) @ flat(c))
-    Ax = layer.degree * (z if bends(layer) else z - bias_of(layer))
+    Ax = layer.degree * (z if layer.kind == "winner" else z - bias_of(layer))
     here = float(np.vdot(Ax, s))
     require(
         abs(here - there) <= EXACT * float(np.linalg.norm(Ax) * np.linalg.norm(s)),

@@ -151,15 +151,15 @@ def answer(rule: Rule, layer: Bound, R: Relevance, samples: int = 1) -> Answer:
         handed = rule(layer, layer.x, R)
         require(isinstance(handed, Handed), f"it answers with {type(handed).__name__}, not with Handed")
         shares = [entry.shares() for entry in handed.account]
-        bias, epsilon = (
+        bias, epsilon, intercept = (
             np.sum([np.zeros(samples), *(by_sample(share[place], samples) for share in shares)], axis=0)
-            for place in (0, 1)
+            for place in (0, 1, 2)
         )
         whole = handed.whole
     except MISTAKES as error:
         raise AssertionError(mistaken(error)) from error
     require(is_array(whole), f"it hands on {type(whole).__name__}, not an array for each input; {HOW}")
-    return Answer(whole, bias, epsilon)
+    return Answer(whole, bias + intercept, epsilon)
 
 
 def _check_formula(wanted: Any, found: Answer) -> None:

@@ -11,7 +11,8 @@ from ..plain.tables import html_table
 from ..tensor import Array
 from ..text import in_short, printable
 
-SUMS = ("R_out", "R_in", "bias", "epsilon", "masked")
+SUMS = ("R_out", "R_in", "bias", "epsilon", "intercept", "masked")
+SELDOM = ("intercept", "masked")
 
 
 @in_short
@@ -19,7 +20,7 @@ SUMS = ("R_out", "R_in", "bias", "epsilon", "masked")
 class AuditStep:
     """The relevance sums of one step, each an array (N,).
 
-    R_out = R_in + bias + epsilon + masked holds up to rounding; `residual` is what it misses.
+    R_out = R_in + bias + epsilon + intercept + masked holds up to rounding; `residual` is what it misses.
 
     Attributes
     ----------
@@ -32,6 +33,8 @@ class AuditStep:
         The share of biases and other constants.
     epsilon : array (N,)
         The share of the stabiliser.
+    intercept : array (N,)
+        The share of z − (Jx + b): what the tangent of a curved map, a Softmax, leaves to no input.
     masked : array (N,)
         What a condition holds back; its step is an entry of its own, operator "Condition".
     """
@@ -43,11 +46,12 @@ class AuditStep:
     R_in: Array
     bias: Array
     epsilon: Array
+    intercept: Array
     masked: Array
 
     @property
     def residual(self) -> Array:
-        return np.asarray(self.R_out - self.R_in - self.bias - self.epsilon - self.masked)
+        return np.asarray(self.R_out - sum(getattr(self, name) for name in SUMS[1:]))
 
 
 class Audit(tuple[AuditStep, ...]):
@@ -58,7 +62,8 @@ class Audit(tuple[AuditStep, ...]):
 
     @property
     def _shown(self) -> tuple[str, ...]:
-        return SUMS if any(step.masked.any() for step in self) else SUMS[:-1]
+        met = {name for name in SELDOM if any(getattr(step, name).any() for step in self)}
+        return tuple(name for name in SUMS if name not in SELDOM or name in met)
 
     def _repr_html_(self) -> str:
         header = ("node", "operator", "rule", *(name.replace("_", " ") for name in self._shown))

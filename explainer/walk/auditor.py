@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
@@ -56,8 +56,9 @@ class Auditor:
             rule=str(step.rule),
             R_out=R_out,
             R_in=np.sum([sums for _, sums in self._handed], axis=0),
-            bias=self._sum(bias for bias, _ in shares),
-            epsilon=self._sum(epsilon for _, epsilon in shares),
+            bias=self._sum(bias for bias, _, _ in shares),
+            epsilon=self._sum(epsilon for _, epsilon, _ in shares),
+            intercept=self._sum(intercept for _, _, intercept in shares),
             masked=self._sum(()),
         )
         self._check(step, entry.R_in, parts)
@@ -74,7 +75,9 @@ class Auditor:
             aside = np.sum([nothing, *(other.total(self.samples) for other in past)], axis=0)
             masked = whole - through + aside
             self.steps.append(
-                AuditStep(tensor, "Condition", rule, whole + aside, through, nothing, nothing, masked)
+                AuditStep(
+                    tensor, "Condition", rule, whole + aside, through, nothing, nothing, nothing, masked
+                )
             )
 
     @staticmethod
@@ -87,23 +90,24 @@ class Auditor:
             )
 
     def _check_balance(self, step: Step, entry: AuditStep, R: Relevance, handed: Handed) -> None:
-        sums = np.abs([entry.R_out, entry.R_in, entry.bias, entry.epsilon]).sum(axis=0)
+        sums = np.abs([entry.R_out, entry.R_in, entry.bias, entry.epsilon, entry.intercept]).sum(axis=0)
         if (np.abs(entry.residual) <= self.allowed * sums).all():
             return
         # Where sums cancel, or a layer mixes samples, what counts is the amount of all relevance there is.
         parts, shares = handed.parts(), [entry.shares() for entry in handed.account]
         came, went = float(R.total(1)[0]), float(sum(part.total(1)[0] for part in parts))
-        bias, kept = (
+        bias, kept, intercept = (
             float(sum(total(share, 1)[0] for share in column if share is not None))
-            for column in (zip(*shares, strict=True) if shares else ((), ()))
+            for column in (zip(*shares, strict=True) if shares else ((), (), ()))
         )
         amount = sum(float(np.sum(np.abs(part.whole), dtype=np.float64)) for part in (R, *parts))
-        missing = came - went - bias - kept
+        missing = came - went - bias - kept - intercept
         # One sample of many must not hide among the others.
         if abs(missing) > self.allowed * amount / np.sqrt(self.samples):
             raise NumericalError(
-                f"{step.node}: of a relevance of {came:.6g}, {went:.6g} goes to the inputs, {bias:.6g} to "
-                f"constants and {kept:.6g} to ε; {missing:.6g} is unaccounted for (rule {step.rule}, layer "
+                f"{step.node}: of a relevance of {came:.6g}, {went:.6g} goes to the inputs, "
+                f"{bias + intercept:.6g} to constants and {kept:.6g} to ε; {missing:.6g} is unaccounted for "
+                f"(rule {step.rule}, layer "
                 f"{type(step.layer).__name__}). The rule leaves out a division, the layer's transpose is not "
                 "that of its forward, or the file is not run as it was read; audit=False goes on regardless"
             )
@@ -135,7 +139,12 @@ def check_whole(relevance: Mapping[str, Array]) -> None:
         raise NumericalError("the relevance is not finite; with audit=True the message names the node")
 
 
-def check_finite(values: Mapping[str, Array], producers: Mapping[str, str], precision: int = 4) -> None:
+def check_finite(
+    values: Mapping[str, Array],
+    producers: Mapping[str, str],
+    precision: int = 4,
+    masked: Collection[str] = (),
+) -> None:
     """Refuse a forward pass with NaN or infinity in it, naming the first node that shows it.
 
     Parameters
@@ -144,6 +153,8 @@ def check_finite(values: Mapping[str, Array], producers: Mapping[str, str], prec
     producers : dict of tensor name -> node, as text
     precision : int
         The bytes of the coarsest number that the file computes in.
+    masked : collection of str
+        Tensors that may hold −∞.
 
     Raises
     ------
@@ -154,7 +165,9 @@ def check_finite(values: Mapping[str, Array], producers: Mapping[str, str], prec
         bad = [
             name
             for name, value in values.items()
-            if value.dtype.kind == "f" and not np.isfinite(np.sum(value)) and not np.isfinite(value).all()
+            if value.dtype.kind == "f"
+            and not np.isfinite(np.sum(value))
+            and not is_finite(value, but_minus_infinity=name in masked)
         ]
     if bad:
         first = min(bad, key=lambda name: order.get(name, -1))
@@ -162,6 +175,12 @@ def check_finite(values: Mapping[str, Array], producers: Mapping[str, str], prec
         raise NumericalError(
             f"the forward pass has NaN or infinity in {first!r} (from {where}); {remedy(precision)}"
         )
+
+
+def is_finite(value: Array, *, but_minus_infinity: bool = False) -> bool:
+    """Whether all of it is a number; or −∞, which a mask puts in front of a Softmax."""
+    fine = np.isfinite(value)
+    return bool((fine | np.isneginf(value) if but_minus_infinity else fine).all())
 
 
 def remedy(precision: int) -> str:

@@ -15,7 +15,7 @@ from ..plan import Plan, Step
 from ..targets import Anchor
 from ..tensor import Array, blas
 from .agreement import agrees, check_layers, check_whole_numbers
-from .auditor import check_finite
+from .auditor import check_finite, is_finite
 from .chunks import samples_of
 from .passes import ForwardPass
 
@@ -82,6 +82,7 @@ class SessionForward:
         self.wanted = [name for name in dict.fromkeys(self._reads()) if name not in given]
         self.carried = {name for step in plan.steps for name in (*step.layer.inputs, step.layer.output)}
         self.carried.update(plan.sources)
+        self.masked = plan.masked
         self.producers = {name: str(node) for name, node in graph.producers.items()}
         with np.errstate(all="ignore"):  # what comes of it is reported below
             self.fixed = {
@@ -91,7 +92,8 @@ class SessionForward:
             }
         for step in plan.steps:
             for letter, value in self.fixed.get(id(step), {}).items():
-                if value.dtype.kind == "f" and not np.isfinite(value).all():
+                masks = letter == "b" and step.layer.output in self.masked
+                if value.dtype.kind == "f" and not is_finite(value, but_minus_infinity=masks):
                     raise NumericalError(
                         f"{graph.title}: the parameter {letter!r} of {step.node} has NaN or infinity in it: "
                         "export the model anew"
@@ -120,7 +122,9 @@ class SessionForward:
         outputs = {name: values[name] for name in self.plan.graph.outputs}
         activations = self.numbers({name: values[name] for name in self.wanted})
         activations.update(self.numbers(given))
-        check_finite({**activations, **_arrays(outputs)}, self.producers, self.plan.graph.precision)
+        check_finite(
+            {**activations, **_arrays(outputs)}, self.producers, self.plan.graph.precision, self.masked
+        )
         with np.errstate(all="ignore"):
             parameters = self.parameters(activations)
             check_whole_numbers(self.plan, self.whole(values), activations, parameters)
@@ -232,7 +236,7 @@ class LayersForward(SessionForward):
         whole = self.whole(values)
         values = {name: value.astype(self.dtype, copy=False) for name, value in {**given, **values}.items()}
         check_whole_numbers(self.plan, whole, values, passed.parameters)
-        check_finite(values, self.producers, precision)
+        check_finite(values, self.producers, precision, self.masked)
         stored = {step: {**passed.activations, **self._constants(step)} for step in self.plan.steps}
         check_layers(self.plan, values, passed.parameters, stored, precision)
 

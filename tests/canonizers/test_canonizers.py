@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import explainer
 from explainer import CompositeError, Explainer, RegistrationError, composites
-from explainer.canonizers import CANONIZERS, BatchNorm, Canonizer, canonize, get, register
+from explainer.canonizers import CANONIZERS, FORMS, BatchNorm, Canonizer, canonize, get, register
 from explainer.cli import main
 from explainer.model.graph import Graph, Note
 
@@ -77,14 +77,15 @@ def test_a_composite_names_its_canonizers():
 
 
 @pytest.mark.parametrize("dialect", ["captum", "innvestigate"])
-def test_some_dialects_name_none(dialect):
-    assert composites.get(dialect=dialect).canonizers == ()
+def test_some_dialects_merge_no_batch_normalization(dialect):
+    assert composites.get(dialect=dialect).canonizers == (*FORMS, "linear", "gates")
 
 
 @pytest.mark.parametrize("dialect", [None, "zennit", "attnlrp"])
-def test_others_name_the_one_of_batch_normalization(dialect):
-    assert composites.get(dialect=dialect).canonizers == ("batchnorm",)
-    assert composites.get("gradient").canonizers == ("batchnorm",)
+def test_others_do_and_only_some_hold_gates(dialect):
+    ours = (*FORMS, "batchnorm", "linear")
+    assert composites.get(dialect=dialect).canonizers == (ours if dialect == "attnlrp" else (*ours, "gates"))
+    assert composites.get("gradient").canonizers == ours
 
 
 def test_what_a_canonizer_did_is_data_and_text():

@@ -77,7 +77,9 @@ def by_torch(example: Example, layer: Bound, s: np.ndarray, output: int = 0) -> 
     leaves = [torch.tensor(part, requires_grad=True) for part in parts]
     inputs = iter(leaves)
     operands = [next(inputs) if isinstance(o, tuple) else for_torch(o) for o in example.operands]
-    z = TORCH[example.operator]({**layer.node.attributes, "outputs": example.outputs}, *operands)
+    z = TORCH[example.operator](
+        {**layer.node.attributes, "outputs": example.outputs, "opset": example.opset}, *operands
+    )
     z = z[output] if example.outputs > 1 else z
     gradients = torch.autograd.grad(z, leaves, torch.tensor(s))
     return z.detach().numpy(), flat(tuple(gradient.numpy() for gradient in gradients))

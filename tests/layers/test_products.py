@@ -104,6 +104,7 @@ def test_each_factor_gets_half(name, dialect):
             "captum": "epsilon:1e-09",
             "innvestigate": "epsilon:1e-30",
             "attnlrp": "epsilon:1e-08,signed=False",
+            "cp_lrp": "epsilon:1e-30",
         }[dialect]
     )
     found = made.explain(x_for(), 2)

@@ -192,22 +192,22 @@ def test_rules_fit_a_new_kind_by_what_it_is_able_to():
     assert "com.example.MyScale 'h' is of kind gain (a factor that is no weight)" in str(caught.value)
 
 
-def test_an_operator_that_is_cut_has_no_layer_to_put_a_rule_on():
+def test_an_operator_that_is_cut_is_not_on_the_path():
     model = parse("g (float[N,3] x) => (float[N,2] y) { h = Gemm (x, w) y = Softmax (h) }", w=np.ones((3, 2)))
     with pytest.raises(
-        CompositeError, match=r"Softmax has no layer.* relevance starts before it \(probability\)"
+        CompositeError, match=r"at the end of a model relevance starts before a Softmax \(probability\)"
     ):
         Explainer(model, rules={"Softmax": "pass"}).plan  # noqa: B018
 
 
 def test_what_is_known_of_an_operator_stays_known_where_a_layer_says_nothing():
-    class Softmax(Layer):
+    class ArgMax(Layer):
         kind = kinds.ACTIVATION
 
-    register("Softmax")(Softmax)
-    assert facts_of("Softmax").cut == "probability"
-    Softmax.facts = Facts(sign=never_negative)
-    assert facts_of("Softmax").cut == ""
+    register("ArgMax")(ArgMax)
+    assert facts_of("ArgMax").chooses == "scores"
+    ArgMax.facts = Facts(sign=never_negative)
+    assert facts_of("ArgMax").chooses == ""
     assert facts_of("com.example.Unheard") is NOTHING_KNOWN
 
 

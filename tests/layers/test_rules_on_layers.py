@@ -26,6 +26,8 @@ from explainer.rules import (
     Gamma,
     Gradient,
     GuidedBackprop,
+    Held,
+    Linearised,
     Norm,
     Pass,
     PlainGamma,
@@ -84,6 +86,8 @@ FORMULAS: list[tuple[Rule, Callable[[Problem], Any]]] = [
     (Flat(eps=EPS), lambda p: p.by(oracle.flat, EPS)),
     (PlainGamma(0.25, eps=EPS), lambda p: p.by(oracle.plain_gamma, EPS, 0.25)),
     (PlainZPlus(eps=EPS), lambda p: p.by(oracle.plain_zplus, EPS)),
+    (Held(EPS), lambda p: p.epsilon()),
+    (Linearised(), lambda p: p.by(oracle.zero)),
     (Route(), lambda p: oracle.route(p.W, p.R)),
     (Winner(), lambda p: oracle.route(p.W, p.R)),
     (Average(EPS), lambda p: p.epsilon()),
@@ -140,7 +144,7 @@ def error(
     if as_product:
         c = rng(8).standard_normal(z.shape)
         p = p._replace(R=(z * c).ravel())
-    if isinstance(rule, Zero):  # it has no answer where z is 0: rows that no window reaches
+    if isinstance(rule, Zero | Linearised):  # it has no answer where z is 0: rows that no window reaches
         p = p._replace(R=p.R * (z.ravel() != 0))
     if as_product:
         found = answer(rule, layer.at(layer.x, z), Relevance(z, c), samples)
@@ -165,11 +169,14 @@ def test_a_rule_is_the_papers_formula(example: Example, signs: str):
             layer = layer.at(like(abs(flat(layer.x)), layer.x))
             layer = replace(layer, layer=layer.layer.having(nonnegative=True))
         fitting = [(rule, formula) for rule, formula in FORMULAS if rule.fits(layer.kind)]
+        if layer.kind in ("curved", "normalization"):  # of z − Jx the bias is a part alone
+            fitting = [pair for pair in fitting if not getattr(pair[0], "zero_params", ())]
         assert fitting, f"no rule can be put on {example.operator}"
         whole = problem(layer)
         averaged = problem(layer.averaged()) if layer.kind == "winner" else whole
+        held = problem(layer.held()) if layer.kind == "normalization" else whole
         for rule, formula in fitting:
-            p = averaged if isinstance(rule, Average) else whole
+            p = averaged if isinstance(rule, Average) else held if isinstance(rule, Held) else whole
             for as_product in (False, True):
                 worst = error(layer.at(layer.x), p, rule, formula, samples, as_product)
                 compared.BY_FORMULA[layer.kind].record(example.operator, rule.name(), worst)

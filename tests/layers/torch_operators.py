@@ -28,6 +28,7 @@ TORCH: dict[str, Operator] = {
     "Softplus": lambda a, x: F.softplus(x),
     "Softsign": lambda a, x: F.softsign(x),
     "HardSwish": lambda a, x: F.hardswish(x),
+    "Swish": lambda a, x: x * torch.sigmoid(a["alpha"] * x),
     "Mish": lambda a, x: F.mish(x),
     "Gelu": lambda a, x: F.gelu(x, approximate=a["approximate"]),
     "Add": lambda a, x, y: x + y,
@@ -50,6 +51,29 @@ def operator(function: Operator) -> Operator:
     """Declare the function as the ONNX operator of its name."""
     TORCH[function.__name__] = function
     return function
+
+
+@operator
+def Softmax(a, x):
+    axis = a["axis"]
+    return (
+        torch.softmax(x, axis) if a["opset"] > 12 else torch.softmax(x.flatten(axis), axis).reshape(x.shape)
+    )
+
+
+@operator
+def LogSoftmax(a, x):
+    return Softmax(a, x).log()
+
+
+@operator
+def LayerNormalization(a, x, w, b=None):
+    return F.layer_norm(x, x.shape[a["axis"] :], w, b, a["epsilon"])
+
+
+@operator
+def RMSNormalization(a, x, w):
+    return F.rms_norm(x, x.shape[a["axis"] :], w, a["epsilon"])
 
 
 @operator

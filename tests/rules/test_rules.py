@@ -20,6 +20,8 @@ from explainer.rules import (
     Gamma,
     Gradient,
     GuidedBackprop,
+    Held,
+    Linearised,
     Norm,
     Pass,
     PlainGamma,
@@ -37,7 +39,7 @@ RULES = [
     rules.SignalTakesAll(eps=0.25),
     *(Zero(), Epsilon(), ZPlus(), AlphaBeta(), Gamma(), ZBox(-1, 1), WSquare(), Flat(), Norm()),
     *(Pass(), Route(), Winner(), Average(), Gradient(), GuidedBackprop(), Deconvnet(), BetaSmooth()),
-    *(PlainGamma(), PlainZPlus()),
+    *(Held(), Linearised(), PlainGamma(), PlainZPlus()),
 ]
 
 
@@ -63,6 +65,9 @@ class Dense:
     def bias_share(self, s):
         return s * self.b
 
+    def intercept_share(self, s):
+        return None
+
 
 @pytest.mark.parametrize("eps", [1e-9, 1e-6, 0.3])
 def test_epsilon_is_equation_58(eps):
@@ -71,7 +76,7 @@ def test_epsilon_is_equation_58(eps):
     layer, rule = Dense(W, b, x), Epsilon(eps)
     wanted = oracle.epsilon(W, b, x, R, eps)
     handed = rule(layer, x, Relevance(None, R))
-    got, ((bias, share),) = handed.whole, [entry.shares() for entry in handed.account]
+    got, ((bias, share, _),) = handed.whole, [entry.shares() for entry in handed.account]
     assert relative(got, wanted.R_in) < 1e-12
     assert relative(bias, wanted.bias) < 1e-12
     assert relative(share.ravel(), wanted.epsilon) < 1e-12
@@ -98,7 +103,7 @@ def test_pass_changes_nothing_and_route_transposes():
     assert Pass()(layer, layer.x, R).account == ()
     routed = Route()(layer, layer.x, R)
     np.testing.assert_array_equal(routed.whole, [7, 0, 5])
-    assert [entry.shares() for entry in routed.account] == [(None, None)]
+    assert [entry.shares() for entry in routed.account] == [(None, None, None)]
 
 
 def test_every_rule_is_here():

@@ -43,6 +43,7 @@ SIMPLE = {
     "ReduceSum": ([normal(2, 3, 4), ints(0, 2)], tensor.ReduceSum),
     "ReduceSum negative axis": ([normal(2, 3), ints(-1)], lambda x, a: tensor.ReduceSum(x, a, keepdims=0)),
     "Softmax": ([normal(2, 3, 4) * 50], lambda x: tensor.Softmax(x, axis=1)),
+    "LogSoftmax": ([normal(2, 3, 4) * 50], lambda x: tensor.LogSoftmax(x, axis=1)),
     "ArgMax": ([np.float32([[1, 3, 3], [2, 2, 1]])], lambda x: tensor.ArgMax(x, axis=1, keepdims=1)),
     "ArgMax flat": ([normal(3, 4)], lambda x: tensor.ArgMax(x, axis=0, keepdims=0)),
     "Shape": ([normal(2, 3)], tensor.Shape),

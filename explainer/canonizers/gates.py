@@ -1,0 +1,52 @@
+"""Which factor of a product carries the signal: a gate is held constant, the other factor gets all relevance.
+
+A gate lies between 0 and 1 and says how much of the signal goes on: a Sigmoid or HardSigmoid, as in
+squeeze-excite blocks, gated linear units and recurrent nets, and the Softmax of an attention. What it is made
+of gets no relevance (Arras et al. 2017; CP-LRP, Ali et al. 2022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from ..model.graph import Graph
+from .base import Canonizer, register
+
+PRODUCTS = frozenset({"MatMul", "Mul"})
+GATES = frozenset({"HardSigmoid", "Sigmoid", "Softmax"})
+# What hands a gate on: moved, scaled by a constant, taken from 1, kept from being no number.
+MOVES = frozenset(
+    {
+        *("Cast", "Concat", "Div", "Dropout", "Expand", "Flatten", "Gather", "Identity", "Mul", "Neg", "Pad"),
+        *("Reshape", "Slice", "Split", "Squeeze", "Sub", "Tile", "Transpose", "Unsqueeze", "Where"),
+    }
+)
+
+
+@register("gates")
+class Gates(Canonizer):
+    """Products of a signal and a gate, the gate a parameter of the call."""
+
+    def __call__(self, graph: Graph, visible: Collection[str]) -> Graph:
+        """The view in which these products are layers of one input."""
+        gates = _gates(graph)
+        nodes = list(graph.nodes)
+        for place, node in enumerate(nodes):
+            held = [index for index, name in enumerate(node.inputs) if name in gates]
+            factors = [name for name in node.inputs if name in graph.carrying]
+            if node.operator in PRODUCTS and not node.members and len(factors) == 2 and len(held) == 1:
+                nodes[place] = replace(node, gate=held[0])
+        return graph.having(nodes=tuple(nodes))
+
+
+def _gates(graph: Graph) -> frozenset[str]:
+    """The tensors that are gates, or a gate handed on."""
+    found: set[str] = set()
+    for node in graph.nodes:
+        operator = node.acts_as or node.operator
+        carrying = [name for name in node.inputs if name in graph.carrying]
+        handed_on = operator in MOVES and carrying and found.issuperset(carrying)
+        if operator in GATES or handed_on:
+            found.update(filter(None, node.outputs))
+    return frozenset(found & graph.carrying)

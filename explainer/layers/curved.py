@@ -1,0 +1,86 @@
+"""Maps of several values along a curve: relevance follows the tangent at x, z = Jx + b̃."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import tensor
+from ..model.graph import Graph, Node
+from ..model.operators import Facts, never_negative
+from ..tensor import Exp, ReduceSum, Reshape, Shape, Value, finite, summed, summed_products
+from .base import Bound, Layer, Parameters, attribute
+from .kinds import CURVED
+from .registry import register
+
+
+class Curved(Layer):
+    """z = f(x), its Jacobian J at x full. What z − Jx is belongs to no input: the intercept."""
+
+    kind = CURVED
+    transpose_reads = frozenset({"x", "z"})
+
+    def intercept_share(self, s: Value, at: Bound) -> Value:
+        return intercept_of(self, s, at)
+
+
+def intercept_of(layer: Layer, s: Value, at: Bound) -> Value:
+    """Σ s·(z − Jx − b): what a tangent at x does not explain."""
+    rest = summed_products(s, at(at.x)) - summed_products(finite(at.x), layer.transpose(s, at))
+    bias = layer.bias_share(s, at)
+    return rest if bias is None else rest - summed(bias)
+
+
+@register("Softmax")
+class SoftmaxLayer(Curved):
+    """e^x / Σ e^x along an axis; before opset 13 over all axes from `axis` on."""
+
+    facts = Facts(sign=never_negative, cut="probability")
+    takes_minus_infinity = True
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        self.axis = attribute(node, "axis")
+        self.flattens = node.opset < 13
+
+    def lines(self, x: Value) -> tuple[Value, int]:
+        """x with what is summed over in one axis, and that axis."""
+        if not self.flattens:
+            return x, self.axis
+        axis = self.axis % x.ndim if x.ndim else 0
+        return Reshape(x, np.array([*x.shape[:axis], int(np.prod(x.shape[axis:]))])), -1
+
+    def along(self, x: Value) -> tuple[Value, int]:
+        """The Softmax of those lines, and their axis."""
+        lines, axis = self.lines(x)
+        return tensor.Softmax(lines, axis=axis), axis
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        z, _ = self.along(x)
+        return Reshape(z, Shape(x)) if self.flattens else z
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        # J = diag(z) − z zᵀ
+        z, axis = self.lines(at(at.x))
+        lines, _ = self.lines(s)
+        c = z * (lines - ReduceSum(lines * z, np.array([axis])))
+        return Reshape(c, Shape(at.x)) if self.flattens else c
+
+
+@register("LogSoftmax")
+class LogSoftmax(SoftmaxLayer):
+    """x − log Σ e^x along an axis."""
+
+    facts = Facts(cut="log-probability")
+    takes_minus_infinity = False
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        lines, axis = self.lines(x)
+        z = tensor.LogSoftmax(lines, axis=axis)
+        return Reshape(z, Shape(x)) if self.flattens else z
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        # J = 1 − 1 e^zᵀ
+        z, axis = self.lines(at(at.x))
+        lines, _ = self.lines(s)
+        c = lines - Exp(z) * ReduceSum(lines, np.array([axis]))
+        return Reshape(c, Shape(at.x)) if self.flattens else c
