@@ -80,9 +80,9 @@ ZOO = {
         IMAGE + f"(float[N,4] y, float[N,4] logits) {{ {LOGITS} t = Sin (logits) y = Add (t, logits) }}",
         {},
     ),
-    "attention": (
+    "words": (
         "g (int64[N,5] ids) => (float[N,4] y) { t = Gather (table, ids) u = Transpose <perm=[0,2,1]> (t)"
-        " m = MatMul (t, u) s = Softmax (m) v = MatMul (s, t) y = ReduceMean <axes=[1], keepdims=0> (v) }",
+        " m = MatMul (t, u) s = Sin (m) v = MatMul (s, t) y = ReduceMean <axes=[1], keepdims=0> (v) }",
         {"table": rng(1).standard_normal((9, 4))},
     ),
     "a table": ("g (float[N,4] x) => (float[N,4] y) { s = Sin (x) y = MatMul (s, w) }", {}),

@@ -253,9 +253,9 @@ class Fallen:
 
     R: Value
 
-    def shares(self) -> tuple[Value, Value]:
+    def shares(self) -> Shares:
         """See `Division`."""
-        return self.R, None
+        return self.R, None, None
 
 
 @dataclass(frozen=True, eq=False)
