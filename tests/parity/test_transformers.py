@@ -1,0 +1,53 @@
+"""Transformers against LXT's own numbers, where the reference files are: see their sums and traps there."""
+
+import numpy as np
+import pytest
+
+from explainer import Explainer
+from explainer.composites import DIALECTS
+from explainer.composites.dialects import BELOW_ROUNDING
+
+
+@pytest.fixture
+def reference(shared):
+    """A model's path and what LXT says of it, by name."""
+    folder = shared / "reference" / "attnlrp"
+    if not folder.exists():
+        pytest.skip("LXT's reference files are not here")
+
+    def load(model: str, numbers: str):
+        return str(folder / model), dict(np.load(folder / numbers))
+
+    return load
+
+
+def off(found, wanted) -> float:
+    return float(abs(found - wanted).max() / abs(wanted).max())
+
+
+def test_a_block_under_attnlrp(reference):
+    path, wanted = reference("block.onnx", "block_lxt.npz")
+    made = Explainer(path, composite="attnlrp", dtype="float64")
+    found = made.explain(wanted["x"], target=[int(t) for t in wanted["target"]])
+    assert off(found.relevance, wanted["relevance"]) < 1e-9
+    for step in found.audit:
+        assert abs(step.residual).max() < 1e-10 * max(1, abs(step.R_out).max()), step
+    assert any(step.intercept.any() for step in found.audit)
+
+
+def test_a_vision_transformer_under_cp_lrp(reference):
+    path, wanted = reference("vit_tiny.onnx", "vit_tiny_cp_lrp.npz")
+    found = Explainer(path, composite="cp_lrp", dtype="float64").explain(wanted["x"], int(wanted["target"]))
+    # The file computes the scale of its scores from a shape, in float32: 3e-8, squared in each of two layers.
+    assert off(found.relevance, wanted["relevance"]) < 1e-6
+    shared_alike = Explainer(path, composite="attnlrp", dtype="float64").explain(wanted["x"])
+    assert off(shared_alike.relevance, wanted["relevance"]) > 0.1
+
+
+def test_gpt_2_under_attnlrp_without_an_epsilon(reference):
+    path, wanted = reference("gpt2_tiny.onnx", "gpt2_tiny_attnlrp.npz")
+    exact = {"eps": BELOW_ROUNDING}
+    assert DIALECTS["attnlrp"].other_eps == 1e-8
+    made = Explainer(path, composite="attnlrp", **exact, dtype="float64")
+    found = made.explain(wanted["x"], int(wanted["target"]))
+    assert off(found.relevance, wanted["relevance"]) < 1e-5
