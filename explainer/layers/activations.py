@@ -46,6 +46,7 @@ class Relu(Activation):
     """max(x, 0)."""
 
     facts = Facts(sign=never_negative, rectifies=True)
+    normalises = True
 
     def forward(self, x: Value, p: Parameters) -> Value:
         return relu(x)

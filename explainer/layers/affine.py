@@ -9,13 +9,28 @@ import numpy as np
 from .. import tensor
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
-from ..tensor import Reshape, Slice, Transpose, Value
+from ..tensor import Array, Reshape, Slice, Transpose, Value
 from .base import Bound, Layer, Parameters, attribute
 from .kinds import CONVOLUTION, DENSE
 from .normalize import STATISTICS, Biased, amounts_of, normalization
 from .product import GatedMatrixProduct, MatrixProduct
 from .registry import register
 from .windows import Windows, unreached
+
+
+def is_monomial(matrices: Array) -> bool:
+    """Whether every row and every column of square matrices has one number that is not 0."""
+    rows, columns = matrices.shape[-2:]
+    there = matrices != 0
+    return rows == columns and bool((there.sum(-1) == 1).all() and (there.sum(-2) == 1).all())
+
+
+def _held(graph: Graph, name: str) -> Array | None:
+    """A square matrix that the file holds; one that it computes may be large, and is not looked at."""
+    stored = graph.initializers.get(name)
+    shape = graph.arrays[name].shape if stored is None and name in graph.arrays else ()
+    shape = shape if stored is None else tuple(stored.dims)
+    return graph.constant(name) if len(shape) > 1 and shape[-1] == shape[-2] else None
 
 
 class Affine(Biased):
@@ -73,9 +88,8 @@ class Affine(Biased):
         raise NotImplementedError
 
 
-@register("Conv")
-class Conv(Affine):
-    """Convolution of any rank, with groups, dilation, strides and asymmetric padding."""
+class Convolution(Affine):
+    """Weights that slide over places, forward or back."""
 
     kind = CONVOLUTION
 
@@ -84,6 +98,23 @@ class Conv(Affine):
         self.take_operand(graph, "w", 1, "weight")
         self.take_operand(graph, "b", 2, "bias")
         self.group = attribute(node, "group") or 1
+
+    def only_scales(self, graph: Graph) -> bool:
+        w, windows = self.operands["w"], Windows.of(self.node, 0)
+        stored = graph.initializers.get(w)
+        kernel = attribute(self.node, "kernel_shape") if stored is None else stored.dims[2:]
+        if kernel is None or {*kernel, *windows.strides} != {1} or not graph.is_constant(w):
+            return False
+        growing = ("pads", "output_padding", "output_shape")
+        if any(any(attribute(self.node, name) or ()) for name in growing):
+            return False
+        matrices = graph.constant(w)
+        return is_monomial(matrices.reshape(self.group, -1, matrices.shape[1]))
+
+
+@register("Conv")
+class Conv(Convolution):
+    """Convolution of any rank, with groups, dilation, strides and asymmetric padding."""
 
     def geometry(self, x: Value, p: Parameters) -> dict[str, list[int]]:
         """Strides, dilations and explicit pads for this input."""
@@ -117,16 +148,8 @@ class Conv(Affine):
 
 
 @register("ConvTranspose")
-class ConvTranspose(Affine):
+class ConvTranspose(Convolution):
     """Transposed convolution: its transpose is a convolution."""
-
-    kind = CONVOLUTION
-
-    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
-        super().__init__(node, graph, output)
-        self.take_operand(graph, "w", 1, "weight")
-        self.take_operand(graph, "b", 2, "bias")
-        self.group = attribute(node, "group") or 1
 
     def geometry(self, x: Value, p: Parameters) -> tuple[dict[str, list[int]], list[int]]:
         """Strides, dilations and pads, and the output padding, as the operator derives them."""
@@ -192,6 +215,10 @@ class Gemm(Affine):
         self.take_operand(graph, "w", 1, "matrix B")
         self.take_operand(graph, "b", 2, "addend C")
 
+    def only_scales(self, graph: Graph) -> bool:
+        w = _held(graph, self.operands["w"])
+        return w is not None and not attribute(self.node, "transA") and is_monomial(w)
+
     def stored(self, values: Mapping[str, Value]) -> dict[str, Value]:
         p = super().stored(values)
         alpha, beta = attribute(self.node, "alpha"), attribute(self.node, "beta")
@@ -246,6 +273,10 @@ class MatMul(Layer):
             axes = graph.constant(w).ndim
         if axes is not None and axes < 2:
             raise UnsupportedError("a product with a vector; make it a one-row or one-column matrix")
+
+    def only_scales(self, graph: Graph) -> bool:
+        w = _held(graph, self.operands["w"])
+        return w is not None and is_monomial(w)
 
     def forward(self, x: Value, p: Parameters) -> Value:
         w = p["w"]

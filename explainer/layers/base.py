@@ -200,6 +200,10 @@ class Layer:
         kind = self.kind
         return (kind.routes and not kind.shares) or (kind.one_to_one and kind.linear)
 
+    def only_scales(self, graph: Graph) -> bool:
+        """Whether its weights, as they are, scale values and move them, and mix none with another."""
+        return False
+
     def unbiased(self, p: Parameters) -> Parameters:
         """The parameters of the linear part."""
         return p.without("b")

@@ -14,14 +14,13 @@ from ..layers import Layer
 from ..model.graph import Graph, Node
 from ..model.reading import Source
 from ..model.runtime import Runtime
-from ..rules import Pass
 from ..targets import Anchor
 from .complaints import layer_of, refusal
-from .preprocessing import in_their_units, preparing, taken_in
+from .preprocessing import handing_on, in_their_units, preparing, taken_in
 from .shortcuts import behind_relu
 from .statistics import normalised
 from .steps import Plan, Step
-from .where import placed
+from .where import is_scale, placed
 
 
 def make_plan(
@@ -85,17 +84,20 @@ def _names(keep: Collection[str] | str) -> list[str]:
 def _steps(graph: Graph, composite: Composite, anchor: Anchor) -> tuple[list[Step], set[str]]:
     """The steps, and every tensor on the path; complaints are gathered and raised together."""
     apart = {} if composite.gradient else normalised(graph)
+    weights: set[Node] = set()
     while True:
         layers, reached, complaints = _layers(graph, anchor, apart)
-        layers = placed(graph, layers, anchor.tensor)
+        layers = placed(graph, layers, anchor.tensor, weights)
         rules = [composite.rule_for(layer) for layer in layers]
         passing = preparing(
             composite, [(layer, rule) for layer, rule in zip(layers, rules, strict=True) if rule]
         )
         # By what is normalised for other rules too, relevance is shared, or cannot be.
-        shared = {layer.node for layer in layers if layer.output not in passing} & apart.keys()
-        if not shared:
+        shared = {layer.node for layer in layers if layer.output not in passing}
+        weighing = {layer.node for layer in layers if layer.node in shared and is_scale(layer)}
+        if not weighing and shared.isdisjoint(apart):
             break
+        weights |= weighing
         apart = {node: view for node, view in apart.items() if node not in shared}
     complaints += [
         (layer.node, f"composite {composite.name!r} has no rule for the role {layer.kind.name!r}")
@@ -109,7 +111,7 @@ def _steps(graph: Graph, composite: Composite, anchor: Anchor) -> tuple[list[Ste
     return [
         Step(
             layer,
-            Pass() if layer.output in passing and rule.proportional else rule,
+            handing_on(layer, rule) if layer.output in passing else rule,
             layer.output,
             prepares=layer.output in passing,
         )

@@ -15,14 +15,16 @@ from typing import TypeAlias
 import numpy as np
 
 from ..composites import Composite
+from ..composites.dialects import BELOW_ROUNDING
 from ..errors import CompositeError, ExplainerError
 from ..layers import Layer
 from ..model.axes import axes_of
 from ..model.graph import Graph, Input
-from ..rules import Rule, ZBox
+from ..rules import Pass, Rule, WSquare, ZBox
 from ..rules.first import Limit
 from ..tensor import Array, Bundle
 from .steps import Step
+from .where import is_scale
 
 # The least and the largest values of a tensor, a sample of it.
 Ends: TypeAlias = tuple[Array, Array]
@@ -51,6 +53,13 @@ def preparing(composite: Composite, chosen: Iterable[tuple[Layer, Rule]]) -> set
             if layer.place.prepares and rule.conserving and not composite.names(layer):
                 found.add(layer.output)
     return found
+
+
+def handing_on(layer: Layer, rule: Rule) -> Rule:
+    """The rule by which such a layer hands on what comes; of one that has a matrix, by its places in it."""
+    if is_scale(layer):
+        return WSquare(eps=BELOW_ROUNDING, zero_params="bias")  # w² of an only weight is all of Σw²
+    return Pass() if rule.proportional else rule
 
 
 def _is_first(layer: Layer, rule: Rule) -> bool:

@@ -73,7 +73,8 @@ def _role(graph: Graph, node: Node, reads: set[str]) -> str | None:
         return STATISTIC
     if reads == {IMAGE}:
         try:
-            if layer_of(node, graph, 0).normalises:
+            layer = layer_of(node, graph, 0)
+            if layer.normalises or layer.only_scales(graph):
                 return IMAGE
         except UnsupportedError:
             pass  # |x|, say: there is no need to explain it

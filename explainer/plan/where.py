@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ..layers import Layer
 from ..layers.base import Place
-from ..model.graph import Graph
+from ..layers.kinds import SUM
+from ..model.graph import Graph, Node
 from .signs import nonnegative
 
 
-def placed(graph: Graph, layers: Sequence[Layer], target: str) -> list[Layer]:
+def placed(graph: Graph, layers: Sequence[Layer], target: str, weights: Collection[Node] = ()) -> list[Layer]:
     """The layers, each knowing where it lies and whether its input can be negative.
 
     Parameters
@@ -19,7 +20,10 @@ def placed(graph: Graph, layers: Sequence[Layer], target: str) -> list[Layer]:
     layers : sequence of Layer, in the order of the walk
     target : str
         The tensor that relevance starts from.
+    weights : collection of Node
+        Those that are layers with weights, though all that they do is to scale: see `as_scales`.
     """
+    layers = as_scales(graph, layers, weights)
     last = _met_first(layers, {target}, forward=False)
     begins, given = _beginning(graph)
     first = _met_first(layers[::-1], set(begins), forward=True)
@@ -29,7 +33,7 @@ def placed(graph: Graph, layers: Sequence[Layer], target: str) -> list[Layer]:
     known = []
     for layer in layers[::-1]:
         at_input = prepared.issuperset(layer.inputs)
-        prepares = at_input and layer.normalises
+        prepares = at_input and normalises(layer)
         prepared.update([layer.output] if prepares else [])
         place = Place(layer in first, layer in last, at_input, prepares, ancestors)
         known.append(layer.having(place=place, nonnegative=above_zero.issuperset(layer.inputs)).sealed())
@@ -42,6 +46,38 @@ def _beginning(graph: Graph) -> tuple[set[str], set[str]]:
     names = {value.name for value in graph.inputs}
     later = {stop.name for stop in stops if not stop.begins}
     return names - later, names - {stop.name for stop in stops if not stop.is_given}
+
+
+def normalises(layer: Layer) -> bool:
+    """Whether it may be preprocessing: by what it is, or as `as_scales` sees it."""
+    return layer.normalises or is_scale(layer)
+
+
+def is_scale(layer: Layer) -> bool:
+    """Whether it is a layer with weights that is taken for a scale."""
+    return type(layer).kind.weighted and not layer.kind.weighted
+
+
+def as_scales(graph: Graph, layers: Sequence[Layer], weights: Collection[Node]) -> list[Layer]:
+    """The layers, those in front that only scale the input by weights of theirs no weighted ones any more.
+
+    A normalisation can be written as a convolution of one place, depthwise or with a diagonal kernel, or as
+    a product with a diagonal matrix. It is the same map then as by a Mul, and the first layer lies behind it.
+    """
+    before: set[str] = set()
+    for layer in layers:
+        if layer.kind.weighted or layer.output in before:
+            before.update(layer.inputs)
+    _, prepared = _beginning(graph)
+    seen = []
+    for layer in reversed(layers):
+        if prepared.issuperset(layer.inputs):
+            may_be = layer.kind.weighted and layer.output in before and layer.node not in weights
+            if may_be and layer.only_scales(graph):
+                layer = layer.having(kind=SUM)
+            prepared.update([layer.output] if normalises(layer) else [])
+        seen.append(layer)
+    return seen[::-1]
 
 
 def _met_first(layers: Sequence[Layer], reached: set[str], forward: bool) -> set[Layer]:

@@ -68,7 +68,9 @@ def test_gradients_hold_nothing(name):
         ahead, behind = x.copy(), x.copy()
         ahead[place] += h
         behind[place] -= h
-        slope = made.explain(ahead, target=("o", (1, 2))).score - made.explain(behind, target=("o", (1, 2))).score
+        slope = (
+            made.explain(ahead, target=("o", (1, 2))).score - made.explain(behind, target=("o", (1, 2))).score
+        )
         np.testing.assert_allclose(slope[place[0]] / (2 * h), gradient[place], rtol=1e-3, atol=1e-4)
 
 

@@ -39,6 +39,22 @@ CONSTANTS = {
     "thrice": np.array([1, 1, 1]),
     "sizes": np.array([0, 3, 12, 12]),
     "mean_of_places": np.broadcast_to(MEAN.reshape(COLUMN), (3, 12, 12)),
+    "scales": (1 / STD).reshape(3, 1, 1, 1),
+    "ones_3111": np.ones((3, 1, 1, 1)),
+    "shifts": -MEAN / STD,
+    "minus_mean": -MEAN,
+    "diagonal": np.diag(1 / STD),
+    "diagonal_3311": np.diag(1 / STD).reshape(3, 3, 1, 1),
+    "reversing": np.eye(3)[::-1].reshape(3, 3, 1, 1),
+    "twice": 2 * np.eye(12),
+    "half": np.float32(0.5),
+    "rows": np.array([-1, 3]),
+    "pictures": np.array([-1, 12, 12, 3]),
+    "column": np.array([1, 3, 1, 1]),
+    "a_border": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
+    "inner_starts": np.array([1, 1]),
+    "inner_ends": np.array([-1, -1]),
+    "inner_axes": np.array([2, 3]),
     **{f"mean{i}": MEAN[i].reshape(1) for i in range(3)},
     **{f"std{i}": STD[i].reshape(1) for i in range(3)},
 }
@@ -74,6 +90,43 @@ FORMS = {
         z0 = Sub(z, mean2) z1 = Div(z0, std2) n = Concat<axis=1>(u1, v1, z1)""",
         AS_IS,
     ),
+    "depthwise": ("n = Conv<group=3>(x, scales, shifts)", AS_IS),
+    "depthwise twice": ("a = Conv<group=3>(x, ones_3111, minus_mean) n = Conv<group=3>(a, scales)", AS_IS),
+    "depthwise, BatchNormalization": (
+        f"a = Conv<group=3>(x, ones_3111) n = {NORM}(a, ones, zeros, last_mean, variance)",
+        AS_IS,
+    ),
+    "BatchNormalization, depthwise": (
+        f"a = {NORM}(x, ones, zeros, last_mean, variance) n = Conv<group=3>(a, ones_3111)",
+        AS_IS,
+    ),
+    "Sub, diagonal Conv": ("a = Sub(x, mean) n = Conv<kernel_shape=[1,1]>(a, diagonal_3311)", AS_IS),
+    "reversing Conv": ("g = Conv(x, reversing) a = Sub(g, mean) n = Div(a, std)", REVERSED),
+    "ConvTranspose": ("n = ConvTranspose<group=3>(x, scales, shifts)", AS_IS),
+    "diagonal MatMul": (
+        "a = MatMul(x, diagonal) e = Add(a, shifts) n = Transpose<perm=[0,3,1,2]>(e)",
+        LAST,
+    ),
+    "MatMul of places": ("a = Sub(x, mean) e = Div(a, std) h = MatMul(twice, e) n = Mul(h, half)", AS_IS),
+    "diagonal Gemm": (
+        """h = Reshape(x, rows) a = Gemm(h, diagonal, shifts) e = Reshape(a, pictures)
+        n = Transpose<perm=[0,3,1,2]>(e)""",
+        LAST,
+    ),
+    "made constants": (
+        "m = Reshape(last_mean, column) v = Reshape(last_std, column) a = Sub(x, m) n = Div(a, v)",
+        AS_IS,
+    ),
+    "Pad, Slice": (
+        """a = Sub(x, mean) e = Pad(a, a_border) h = Slice(e, inner_starts, inner_ends, inner_axes)
+        n = Div(h, std)""",
+        AS_IS,
+    ),
+    "twice": (
+        "e = Sub(x, one) h = Mul(e, half) i = Div(h, half) j = Add(i, one) a = Sub(j, mean) n = Div(a, std)",
+        AS_IS,
+    ),
+    "Relu": ("h = Relu(x) a = Sub(h, mean) n = Div(a, std)", AS_IS),
 }
 
 

@@ -68,7 +68,16 @@ def test_float32(composite):
 @pytest.mark.slow
 @pytest.mark.parametrize("composite", ["epsilon_plus_flat", "recommended", "epsilon_gamma_box"])
 @pytest.mark.parametrize(
-    "form", ["Sub, Div", "BatchNormalization", "Gather", "Split, Concat", "Transpose last"]
+    "form",
+    [
+        "Sub, Div",
+        "BatchNormalization",
+        "Gather",
+        "Split, Concat",
+        "Transpose last",
+        "depthwise",
+        "reversing Conv",
+    ],
 )
 def test_compiled(form, composite):
     x, how = picture(), FORMS[form][1]

@@ -126,6 +126,52 @@ def test_a_rule_of_ones_own_that_does_not_multiply_has_it_too():
         assert any(step.prepares for step in plan.steps) == prepares
 
 
+@pytest.mark.parametrize("rule", ["epsilon:1e-3", "flat", "zplus", "gamma:0.25", "zbox:0,1", "wsquare"])
+@pytest.mark.parametrize("form", ["depthwise", "reversing Conv"])
+def test_a_convolution_that_scales_has_the_rule_that_its_name_was_given(form, rule):
+    name = FORMS[form][0].split()[0]
+    plan = Explainer(inside(form), composite="epsilon_plus_flat", rules={name: rule}).plan
+    (found,) = (step for step in plan.steps if step.node.name == name)
+    assert not found.prepares and str(found.rule).split(":")[0] == rule.split(":")[0]
+
+
+def first_of(text: str, **weights) -> list[str]:
+    model = parse(f"g (float[N,3,12,12] x) => (float[N,3] y) {{ {text}", **WEIGHTS, **CONSTANTS, **weights)
+    return [
+        step.node.name
+        for step in Explainer(model, composite="epsilon_plus_flat").plan.steps
+        if step.layer.place.first
+    ]
+
+
+@pytest.mark.parametrize(
+    ("front", "first"),
+    [
+        ("n = Conv<group=3>(x, scales, shifts) c = Conv(n, k3)", "c"),
+        ("a = Conv<group=3>(x, scales) n = Conv(a, diagonal_3311) c = Conv(n, k3)", "c"),
+        ("a = Conv<group=3>(x, scales) c = Conv(a, diagonal_3311)", "c"),  # it has no other behind it
+        ("c = Conv<group=3>(x, scales, shifts)", "c"),
+        ("c = Conv(x, mixing)", "c"),
+        ("c = Conv<group=3, strides=[2,2]>(x, scales) n = Conv(c, k3)", "c"),
+        ("c = Conv<group=3, pads=[1,1,1,1]>(x, scales) n = Conv(c, k3)", "c"),
+        ("c = Conv(x, half_of_it) n = Conv(c, k3)", "c"),  # one channel of it is nothing
+        ("r = Neg(x) c = Conv(r, k3) n = Conv<group=3>(c, scales)", "c"),  # behind weights it is one of them
+    ],
+)
+def test_where_the_first_layer_lies(front, first):
+    half = np.diag([1.0, 0, 2]).reshape(3, 3, 1, 1)
+    k3, mixing = rng(1).standard_normal((3, 3, 3, 3)), rng(2).standard_normal((3, 3, 1, 1))
+    text = f"{front} p = GlobalAveragePool({front.split(' = ')[-2].split()[-1]}) y = Flatten(p) }}"
+    assert first_of(text, k3=k3, mixing=mixing, half_of_it=half) == [first]
+
+
+def test_to_rules_that_multiply_it_is_a_layer_with_weights():
+    for composite in ("epsilon", "gamma", "alpha2_beta1"):
+        plan = Explainer(inside("depthwise twice"), composite=composite).plan
+        assert [step.node.name for step in plan.steps if step.layer.place.first] == ["a"]
+        assert {step.layer.kind.name for step in plan.steps if step.node.name in "an"} == {"convolution"}
+
+
 def test_the_plan_says_what_is_preprocessing():
     told = str(Explainer(inside("Transpose first"), composite="epsilon_plus_flat").plan).splitlines()[1]
     nodes = "Transpose 't', Sub 'a', Div 'n'"
