@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     )
     from .inputs.preprocess import Preprocess
     from .layers import register, supported
+    from .plain.shown import printable
     from .recipe import Recipe
     from .results.comparison import Comparison, compare
     from .results.explanation import Explanation
     from .results.grids import grid
     from .targets.ask import Ask
-    from .text import printable
 
 __version__ = "0.1.0"
 
@@ -57,7 +57,7 @@ _HOMES = {
     "concepts": "doors.channels",
     "explain": "doors.explain",
     "grid": "results.grids",
-    "printable": "text",
+    "printable": "plain.shown",
     "register": "layers",
     "supported": "layers",
     **dict.fromkeys(

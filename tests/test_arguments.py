@@ -189,6 +189,7 @@ DOORS = {
     "Preprocess.from_metadata": (Preprocess.from_metadata, {"text": '{"do_rescale": false}'}),
     "Preprocess.from_file": (Preprocess.from_file, {}),
     **{f"config {name}": (of_config(name), {}) for name in CONFIG},
+    "printable": (explainer.printable, {"text": "zz"}),
     "compare": (explainer.compare, {"a": MAP, "b": MAP}),
     "concepts": (explainer.concepts, {"explained": MADE, "x": X, "tensor": "c1"}),
     "grid": (explainer.grid, {"maps": [FOUND]}),
@@ -227,7 +228,7 @@ DOORS = {
     **{f"methods.{name}": (getattr(explainer.methods, name), {}) for name in METHODS},
 }
 # Errors and registries are not called; `compared` and `files` have tests of their own.
-ELSEWHERE = {"Comparison", "Explanation", "Missing", "Way", "colormaps", "supported", "register", "printable"}
+ELSEWHERE = {"Comparison", "Explanation", "Missing", "Way", "colormaps", "supported", "register"}
 ELSEWHERE |= {
     "files",
     "plugins",
@@ -240,6 +241,7 @@ ELSEWHERE |= {
 }
 # What takes it: whose names are looked up later, or what is called when it is needed.
 TAKEN = {
+    ("printable", "text"),
     ("Recipe", "rules"),
     ("Recipe", "composite"),
     ("Recipe.replace", "rules"),
@@ -310,3 +312,24 @@ def test_what_means_nothing_is_refused_everywhere(door, tmp_path, monkeypatch):
                 raise AssertionError(f"{door}({parameter.name}={name}): {error!r}") from error
             else:
                 raise AssertionError(f"{door}({parameter.name}={name}) is taken: {taken!r:.80}")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: explainer.explain(),
+        lambda: explainer.explain(NET),
+        lambda: explainer.explain(NET, X, 1),
+        lambda: MADE.explain(),
+        lambda: MADE.explain(X, 1, "output", None, None, None, 7),
+        lambda: explainer.compile(),
+        lambda: explainer.compare(MAP),
+        lambda: FOUND.label(0, 1),
+        lambda: FOUND.channels(),
+        lambda: explainer.printable(),
+    ],
+)
+def test_a_call_that_no_function_has_is_pythons_own_error(call):
+    """As the README has it: too few or too many are the caller's code, not a value."""
+    with pytest.raises(TypeError, match="argument"):
+        call()
