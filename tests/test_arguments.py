@@ -327,9 +327,34 @@ def test_what_means_nothing_is_refused_everywhere(door, tmp_path, monkeypatch):
         lambda: FOUND.label(0, 1),
         lambda: FOUND.channels(),
         lambda: explainer.printable(),
+        lambda: FOUND.label(zz=1),
     ],
 )
 def test_a_call_that_no_function_has_is_pythons_own_error(call):
     """As the README has it: too few or too many are the caller's code, not a value."""
     with pytest.raises(TypeError, match="argument"):
         call()
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda m: explainer.explain(NET, X, method="integrated_gradients", baseline=m), "baseline"),
+        (
+            lambda m: explainer.compile(NET, method="integrated_gradients", options={"baseline": {"x": m}}),
+            "baseline: x",
+        ),
+        (lambda m: explainer.explain(NET, X, composite=("epsilon", {"eps": m})), "composite: eps"),
+        (lambda m: explainer.explain(NET, X, rules={"Conv": m}), "rules: Conv"),
+        (
+            lambda m: explainer.explain(NET, X, method="gradient", noise=("smoothgrad", {"n_samples": m})),
+            "noise: n_samples",
+        ),
+        (lambda m: explainer.explain(NET, X, method="occlusion", window=[2, m]), "window"),
+        (lambda m: FOUND.heatmap(percentile=m), "percentile"),
+    ],
+)
+def test_what_is_masked_is_said_by_its_name(call, said):
+    with pytest.raises(ExplainerError) as error:
+        call(np.ma.masked_array([1.0, 2], mask=[1, 0]))
+    assert str(error.value).startswith(f"{said} is masked, and nothing here knows a mask")

@@ -31,15 +31,16 @@ def askable(graph: Graph, layout: str = "") -> tuple[tuple[str, Mapping[str, Any
     held = beside_the_data(axes, shapes, {value.name: value.dtype for value in graph.inputs})
     if not graph.inputs or len(held) == len(graph.inputs) or Batches(graph, graph.outputs).is_stuck:
         return ()
-    windows = {
-        name: tuple(-(-size // 8) if size else 1 for size in shapes[name][1:])
-        for name, one in axes.items()
-        if one.is_open and name not in held
-    }
-    if not windows:
+    is_open = [name for name, one in axes.items() if one.is_open and name not in held]
+    if not is_open:
         return ("occlusion", {}), ("rise", {})
-    alone = len(graph.inputs) == 1
-    return (("occlusion", {"window": next(iter(windows.values())) if alone else windows}),)
+    # Where nothing tells the places, a number for each axis does.
+    windows = {name: tuple(-(-size // 8) if size else 1 for size in shapes[name][1:]) for name in is_open}
+    cells = {name: tuple(min(8, size) if size else 1 for size in shapes[name][1:]) for name in is_open}
+    return tuple(
+        (method, {option: next(iter(sizes.values())) if len(graph.inputs) == 1 else sizes})
+        for method, option, sizes in (("occlusion", "window", windows), ("rise", "cells", cells))
+    )
 
 
 def beside_the_data(axes: Mapping[str, Axes], shapes: Shapes, kinds: Mapping[str, Any]) -> tuple[str, ...]:

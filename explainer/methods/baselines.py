@@ -55,11 +55,11 @@ def untold(name: str, shape: Sequence[int | None]) -> str:
     return f"input {name!r} has shape ({sizes}), and nothing tells which axis holds its channels"
 
 
-def open_axes(name: str, shape: Sequence[int | None]) -> str:
-    """The same, and what to do where parts of it are to be hidden."""
+def open_axes(name: str, shape: Sequence[int | None], option: str) -> str:
+    """The same, and what to do where parts of it are to be hidden: an option that takes a number per axis."""
     said = f"{LAYOUT}; or " if len(shape) > 3 else ""
-    window = f"window= with a number for each of its {len(shape) - 1} axes"
-    return f"{untold(name, shape)}: {said}{window}, or groups="
+    axes = f"{option}= with a number for each of its {len(shape) - 1} axes, or " if option else ""
+    return f"{untold(name, shape)}: {said}{axes}groups="
 
 
 def origin_of(baseline: Baseline, name: str, x: Array, axes: Axes) -> Array:

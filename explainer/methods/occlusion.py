@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -54,6 +54,7 @@ class Occlusion(Perturbing):
     Zeiler and Fergus 2014, *Visualizing and Understanding Convolutional Networks*, section 4.2.
     """
 
+    sizes: ClassVar[str] = "window"
     window: int | tuple[int, ...] | Mapping[str, Any] | None = None
     stride: int | tuple[int, ...] | Mapping[str, Any] | None = None
 
@@ -63,21 +64,8 @@ class Occlusion(Perturbing):
             self.groups is None or self.window is self.stride is None,
             "groups say what is hidden together, window and stride mean nothing there: give one or the other",
         )
-        for option, value in (("window", self.window), ("stride", self.stride)):
-            for one in value.values() if isinstance(value, Mapping) else (value,):
-                sizes: tuple[Any, ...] = tuple(one) if isinstance(one, tuple | list) else (one,)
-                self.require(
-                    one is None or (len(sizes) > 0 and all(is_whole(size) and size > 0 for size in sizes)),
-                    f"{option} can be a positive whole number, one per axis, or None; not {value!r}",
-                )
-
-    def repeats(self, x: Array) -> bool:
-        by_channel = isinstance(self.window, tuple) and len(self.window) == x.ndim - 1
-        return not by_channel and super().repeats(x)
-
-    def tells(self, name: str, rank: int) -> bool:
-        window = self.of(self.window, name)
-        return super().tells(name, rank) or (isinstance(window, tuple | list) and len(window) == rank)
+        self.require_sizes("window")
+        self.require_sizes("stride")
 
     def __call__(self, question: Question, progress: Progress | None = None) -> dict[str, Array]:
         """Attribute the score to the inputs.
@@ -139,7 +127,7 @@ class Occlusion(Perturbing):
         shape, axes = question.feeds[name].shape[1:], question.axes[name]
         window: Any = self.of(self.window, name)
         if axes.is_open and not self.tells(name, len(shape)):
-            raise InputError(open_axes(name, question.feeds[name].shape))
+            raise InputError(open_axes(name, question.feeds[name].shape, self.sizes))
         # What moves over the places takes all channels with it.
         along = [axis - 1 for axis in axes.places] or list(range(len(shape)))
         if window is None:

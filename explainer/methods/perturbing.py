@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..model.axes import axes_of
 from ..model.graph import Graph
+from ..plain.checks import is_whole
 from ..plan import Plan
 from ..tensor import Array
 from .asking import askable, beside_the_data
@@ -51,6 +52,8 @@ class Perturbing(Holding):
     """
 
     composite: ClassVar[str] = ""
+    # The option that says how large a part is, with a number for each axis where nothing tells the places.
+    sizes: ClassVar[str] = ""
 
     groups: Any = field(default=None, kw_only=True, hash=False)
     baseline: Baseline = field(default=0.0, kw_only=True, hash=False)
@@ -94,7 +97,7 @@ class Perturbing(Holding):
                 and not held
                 and not self.tells(name, len(shapes[name]) - 1)
             ):
-                raise InputError(open_axes(name, shapes[name]))
+                raise InputError(open_axes(name, shapes[name], self.sizes))
 
     def held(self, question: Question) -> tuple[str, ...]:
         if self.hold is not None:
@@ -104,12 +107,27 @@ class Perturbing(Holding):
         return beside_the_data(question.axes, shapes, {name: x.dtype for name, x in feeds.items()})
 
     def repeats(self, x: Array) -> bool:
-        # All channels of a place are hidden together, unless the groups tell them apart.
+        # All channels of a place are hidden together, unless sizes or groups tell them apart.
+        sizes = getattr(self, self.sizes, None)
+        if isinstance(sizes, tuple) and len(sizes) == x.ndim - 1:
+            return False
         return self.groups is None or np.ndim(self.of(self.groups, "")) < x.ndim - 1
 
     def tells(self, name: str, rank: int) -> bool:
         """Whether an option says what is hidden of an input, `rank` axes a sample, whatever they are."""
-        return self.of(self.groups, name) is not None
+        sizes = self.of(getattr(self, self.sizes, None), name)
+        per_axis = isinstance(sizes, tuple | list) and len(sizes) == rank
+        return per_axis or self.of(self.groups, name) is not None
+
+    def require_sizes(self, option: str) -> None:
+        """Refuse an option that is no size: a number from 1 on, several, None, or one of these per input."""
+        value = getattr(self, option)
+        for one in value.values() if isinstance(value, Mapping) else (value,):
+            sizes: tuple[Any, ...] = tuple(one) if isinstance(one, tuple | list) else (one,)
+            self.require(
+                one is None or (len(sizes) > 0 and all(is_whole(size) and size > 0 for size in sizes)),
+                f"{option} can be a positive whole number, one per axis, or None; not {value!r}",
+            )
 
     def of(self, option: Any, name: str) -> Any:
         """An option's value for one input."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,9 +35,11 @@ class Rise(Perturbing):
     ----------
     n_masks : int
         How many. The paper takes 4000 for VGG-16 and 8000 for ResNet-50.
-    cells : int, optional
-        A mask is a grid of so many cells along each spatial axis, enlarged. None is the paper's 8, or as
-        many as there are places.
+    cells : int, tuple of int, dict or None
+        A mask is a grid of so many cells along each spatial axis, enlarged; one number is for every axis.
+        None is the paper's 8, or as many as there are places. Where nothing tells which axis holds the
+        channels, a tuple with a number for each axis of a sample takes all of them for places. A dict has
+        one per input.
     p_keep : float
         The probability p that a cell is visible, between 0 and 1.
     seed : int
@@ -58,8 +61,9 @@ class Rise(Perturbing):
     arXiv 1806.07421, section 3.
     """
 
+    sizes: ClassVar[str] = "cells"
     n_masks: int = 4000
-    cells: int | None = None
+    cells: int | tuple[int, ...] | Mapping[str, Any] | None = None
     p_keep: float = 0.5
     seed: int = 0
     centered: bool = True
@@ -71,8 +75,7 @@ class Rise(Perturbing):
             self.groups is None or self.cells is None,
             "groups say what is hidden together, cells mean nothing there: give one or the other",
         )
-        if self.cells is not None:
-            self.require_whole("cells")
+        self.require_sizes("cells")
         self.require_whole("seed", least=0)
         self.require(isinstance(self.centered, bool), f"centered can be True or False, not {self.centered!r}")
         self.require(
@@ -142,17 +145,25 @@ class Rise(Perturbing):
         shape = question.feeds[name].shape[1:]
         if groups is not None:
             return Choices(groups, self.p_keep)
-        if axes.is_open:
-            raise InputError(open_axes(name, question.feeds[name].shape))
-        if axes.tokens or not axes.places:
+        given = self.of(self.cells, name)
+        if axes.is_open and not self.tells(name, len(shape)):
+            raise InputError(open_axes(name, question.feeds[name].shape, self.sizes))
+        if not axes.is_open and (axes.tokens or not axes.places):
             return Choices(np.arange(int(np.prod(shape))).reshape(shape), self.p_keep)
-        sizes = tuple(shape[axis - 1] for axis in axes.places)
-        cells = min(8, *sizes) if self.cells is None else self.cells
+        places = range(1, len(shape) + 1) if axes.is_open else axes.places
+        sizes = tuple(shape[axis - 1] for axis in places)
+        cells = min(8, *sizes) if given is None else given
+        cells = tuple(cells) if isinstance(cells, tuple | list) else (cells,) * len(sizes)
         self.require(
-            cells <= min(sizes),
-            f"{cells} cells along an axis are more than the pixels of input {name!r}, {sizes}",
+            len(cells) == len(sizes),
+            f"cells has {len(cells)} numbers; input {name!r} has {len(sizes)} spatial axes, {sizes}",
         )
-        return Masks(sizes, cells, self.p_keep, None if axes.channel is None else axes.channel - 1)
+        self.require(
+            all(few <= size for few, size in zip(cells, sizes, strict=True)),
+            f"{' x '.join(map(str, cells))} cells are more than the pixels of input {name!r}, {sizes}",
+        )
+        channel = None if axes.is_open or axes.channel is None else axes.channel - 1
+        return Masks(sizes, cells, self.p_keep, channel)
 
 
 def masked(x: Array, origin: Array, mask: Array) -> Array:
@@ -189,7 +200,7 @@ class Masks:
     ----------
     sizes : sequence of int
         Pixels along each spatial axis.
-    cells : int
+    cells : sequence of int
         Cells along each axis.
     p_keep : float
         The probability that a cell is visible.
@@ -197,18 +208,23 @@ class Masks:
         Where the channels are, which share a mask.
     """
 
-    def __init__(self, sizes: Sequence[int], cells: int, p_keep: float, channel: int | None = None) -> None:
+    def __init__(
+        self, sizes: Sequence[int], cells: Sequence[int], p_keep: float, channel: int | None = None
+    ) -> None:
         self.sizes = tuple(sizes)
-        self.cells = cells
+        self.cells = tuple(cells)
         self.p_keep = p_keep
         self.shape = tuple(sizes) if channel is None else (*sizes[:channel], 1, *sizes[channel:])
         # One cell too many, so that a picture fits in at every offset within a cell.
-        self._pixels = [-(-size // cells) for size in sizes]
-        self._enlarge = [linear_interpolation(cells, (cells + 1) * pixels) for pixels in self._pixels]
+        self._pixels = [-(-size // few) for size, few in zip(sizes, cells, strict=True)]
+        self._enlarge = [
+            linear_interpolation(few, (few + 1) * pixels)
+            for few, pixels in zip(cells, self._pixels, strict=True)
+        ]
 
     def draw(self, rng: np.random.Generator) -> Array:
         """One mask: an array of `shape` in [0, 1]."""
-        mask = (rng.random((self.cells,) * len(self.sizes)) < self.p_keep).astype(np.float64)
+        mask = (rng.random(self.cells) < self.p_keep).astype(np.float64)
         for size, pixels, enlarge in zip(self.sizes, self._pixels, self._enlarge, strict=True):
             offset = rng.integers(pixels)
             # The first axis goes, its enlargement comes last: after all axes the order is the old one.

@@ -25,19 +25,24 @@ def check_held(name: str, value: Any) -> None:
     ------
     InputError
     """
-    level = {id(value): value}
+    level = {id(value): (name, value)}
     for _ in range(DEEPEST):
-        below: dict[int, Any] = {}
-        for one in level.values():
+        below: dict[int, tuple[str, Any]] = {}
+        for where, one in level.values():
             if isinstance(one, np.ma.MaskedArray):
                 raise InputError(
-                    f"{name} is masked, or holds what is, and nothing here knows a mask: a.filled(value) "
-                    "says what stands in the hidden places"
+                    f"{where} is masked, and nothing here knows a mask: a.filled(value) says what stands in "
+                    "the hidden places"
                 )
-            inside = (
-                one.values() if isinstance(one, Mapping) else one if isinstance(one, list | tuple) else ()
-            )
-            below |= {id(part): part for part in inside if isinstance(part, HOLDING)}
+            if isinstance(one, Mapping):
+                # Options are said by their own names: explain(..., baseline=...).
+                inside = [
+                    (f"{key}" if where == "options" else f"{where}: {key!s:.80}", part)
+                    for key, part in one.items()
+                ]
+            else:
+                inside = [(where, part) for part in one] if isinstance(one, list | tuple) else []
+            below |= {id(part): (place, part) for place, part in inside if isinstance(part, HOLDING)}
         if not below:
             return
         level = below

@@ -21,7 +21,7 @@ class Options(TypedDict, total=False):
     baseline: Baseline
     baselines: Baseline
     batch_size: int
-    cells: int | None
+    cells: int | tuple[int, ...] | Mapping[str, Any] | None
     centered: bool
     groups: Any
     hold: str | Sequence[str] | None

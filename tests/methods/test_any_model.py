@@ -129,8 +129,26 @@ def test_a_layout_that_nothing_tells_is_asked_for(method):
     assert (np.ptp(last, axis=3) == 0).all()
     with pytest.raises(InputError, match="nothing tells which axis"):
         explain(model, x, method=method, baseline="mean")
-    if method == "occlusion":
-        assert explain(model, x, method=method, window=(5, 2, 2)).relevance.shape == x.shape
+    sizes = {"occlusion": "window", "rise": "cells"}[method]
+    with pytest.raises(InputError, match=f"; or {sizes}= with a number for each of its 3 axes, or groups="):
+        explain(model, x, method=method)
+    for given in ((5, 2, 2), {"x": [5, 2, 2]}):
+        Explainer(model, method=method, options={sizes: given}).check_target()
+        assert explain(model, x, method=method, options={sizes: given}).relevance.shape == x.shape
+
+
+def test_cells_for_every_axis_of_a_picture_that_is_flattened_at_once():
+    weights = W((48, 2))
+    flat = "g (float[N{},6,8] x) => (float[N,2] y) {{ f = Flatten (x) y = MatMul (f, w) }}"
+    bare, of_one = (parse(flat.format(channel), w=weights) for channel in ("", ",1"))
+    x = numbers(2, 6, 8)
+    how = {"method": "rise", "n_masks": 40}
+    found = explain(bare, x, cells=(3, 4), **how)
+    same = explain(of_one, x[:, None], cells=(3, 4), preprocess=Preprocess(), **how)
+    np.testing.assert_allclose(found.relevance, same.relevance[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(found.drawn, found.relevance)  # no place's amount stands in several channels
+    even = explain(bare, x, cells=(1, 4), **how).relevance
+    assert (np.ptp(even, axis=1) < 1e-6).all() and (np.ptp(even, axis=2) > 1e-3).all()
 
 
 @pytest.mark.parametrize("method", ["occlusion", "rise"])

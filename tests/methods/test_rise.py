@@ -200,7 +200,9 @@ def test_it_finds_the_shape_that_decides():
     [
         ({"n_masks": 0}, "n_masks must be a whole number from 1 on"),
         ({"n_masks": 10.0}, "n_masks must be a whole number"),
-        ({"cells": 0}, "cells must be a whole number from 1 on"),
+        ({"cells": 0}, "cells can be a positive whole number, one per axis, or None; not 0"),
+        ({"cells": (4, 0)}, "cells can be a positive whole number"),
+        ({"cells": {"x": 1.5}}, "cells can be a positive whole number"),
         ({"seed": -1}, "seed must be a whole number from 0 on"),
         ({"centered": 1}, "centered can be True or False"),
         ({"seed": None}, "seed must be a whole number"),
@@ -223,8 +225,10 @@ def test_options_that_can_never_work_are_refused_at_once(options, reason):
         (
             (1, 3, 9, 5),
             {"cells": 6},
-            r"6 cells along an axis are more than the pixels of input 'x', \(9, 5\)",
+            r"6 x 6 cells are more than the pixels of input 'x', \(9, 5\)",
         ),
+        ((1, 3, 9, 5), {"cells": (9, 6)}, r"9 x 6 cells are more than the pixels of input 'x', \(9, 5\)"),
+        ((1, 3, 9, 5), {"cells": (3, 9, 5)}, r"cells has 3 numbers; input 'x' has 2 spatial axes, \(9, 5\)"),
         ((1, 3, 9, 9), {"baseline": (0.0, 1.0)}, "baseline has 2 numbers, input 'x' has 3 channels"),
     ],
 )

@@ -191,7 +191,10 @@ def test_what_scores_alone_can_ask():
     both = ("occlusion", {}), ("rise", {})
     assert askable(graph(picture, k=K)) == askable(graph(BERT, **TABLES)) == both
     read = graph("g (float[N,5,16,8] x) => (float[] y) { y = Flatten (x) }")
-    assert askable(read) == (("occlusion", {"window": (1, 2, 1)}),) and askable(read, "NHWC") == both
+    assert (
+        askable(read) == (("occlusion", {"window": (1, 2, 1)}), ("rise", {"cells": (5, 8, 8)}))
+        and askable(read, "NHWC") == both
+    )
     assert not askable(graph("g (string[N] x) => (string[N] y) { y = Identity (x) }"))
     assert not askable(graph("g (float[4,3] x) => (float[] y) { y = Softmax <axis=0> (x) }"))
     assert askable(graph("g (float[N,3] x) => (float[] y) { y = Softmax <axis=0> (x) }")) == both
