@@ -72,8 +72,8 @@ class RecordedForward(SessionForward):
     def __call__(self, feeds: Mapping[str, Array]) -> ForwardPass:
         """See `Forward`."""
         record = next((record for record in self.records if record.is_at(feeds)), self.records[-1])
-        activations = self.numbers(record.values)
-        activations.update(self.numbers(feeds))
+        # An input too is as the model had it, where its samples need not be in front.
+        activations = {**self.numbers(feeds), **self.numbers(record.values)}
         with np.errstate(all="ignore"):
             parameters = self.parameters(activations)
         anchor = self.plan.anchor

@@ -242,22 +242,22 @@ class OnnxWalker:
 
     def _prove(self, chunk: Chunk, passed: ForwardPass) -> None:
         """Compare with the walk on arrays from the same activations."""
-        run, target = chunk.runs[0], chunk.targets[0]
-        for name, wanted in self._by_numpy(self.one.forward, passed, target).items():
+        run = chunk.runs[0]
+        for name, wanted in self._by_numpy(self.one.forward, chunk, passed).items():
             if beyond := beyond_rounding(
                 run.relevance[name],
                 wanted,
-                lambda: self._by_numpy(SessionForward(self.plan, np.dtype(np.float64)), passed, target)[name],  # noqa: B023
+                lambda: self._by_numpy(SessionForward(self.plan, np.dtype(np.float64)), chunk, passed)[name],  # noqa: B023
             ):
                 what = f"onnxruntime's walk is not NumPy's: the relevance of {name!r} {beyond}"
                 raise Unwalkable(f"{self.plan.graph.title}: {what}")
 
-    def _by_numpy(self, forward: SessionForward, passed: ForwardPass, target: Target) -> dict[str, Array]:
-        feeds = {name: passed.activations[name] for name in self.plan.sources}
+    def _by_numpy(self, forward: SessionForward, chunk: Chunk, passed: ForwardPass) -> dict[str, Array]:
         batches = Batches(self.plan.graph)
         batches.fixed = passed.samples  # no model is asked, and so none needs them cut
-        again = RecordedForward(forward, Record(feeds, passed.activations))
-        return NumpyWalker(self.plan, again, batches, self.one.audit)(feeds, [target])[0].relevance
+        again = RecordedForward(forward, Record(chunk.feeds, passed.activations))
+        walker = NumpyWalker(self.plan, again, batches, self.one.audit)
+        return walker(chunk.feeds, chunk.targets[:1])[0].relevance
 
     def _few(self, chunk: Chunk, take: Array) -> tuple[dict[str, Array], Target]:
         """Some samples and the first target, or all of them where the model takes no other number."""

@@ -289,7 +289,7 @@ def as_model_has_them(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Arr
     found = {}
     for name, x in feeds.items():
         axis = axes[name][1] if name in axes else 0
-        found[name] = x[0] if axis is None else np.moveaxis(x, 0, axis)
+        found[name] = x[0, ...] if axis is None else np.moveaxis(x, 0, axis)
     return found
 
 

@@ -75,9 +75,10 @@ READS_THE_INPUT = {
     "normalised": "s = Sub (x, v) t = Div (s, std) c = Conv (t, w0)",
     "normalised and not merged": "t = BatchNormalization (x, g3, b3, m3, v3)"
     " c = Conv <pads = [1, 1, 1, 1]> (t, w0)",
+    "rectified": "t = Relu (x) c = Conv (t, w0)",
 }
 READS_ANOTHER = {
-    "rectified": "t = Relu (x) c = Conv (t, w0)",
+    "squashed": "t = Tanh (x) c = Conv (t, w0)",
     "averaged": "t = AveragePool <kernel_shape = [2, 2]> (x) c = Conv (t, w0)",
 }
 
