@@ -31,7 +31,12 @@ EXAMPLE = "onnx-lrp explain model.onnx photo.jpg -o heatmap.png --composite reco
 @click.command(cls=Repeatable, example=EXAMPLE)
 @click.argument("model")
 @click.argument("images", nargs=-1, metavar="IMAGE...")
-@click.option("-o", "--output", required=True, help="The .png to write; for several images a folder.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    help="The .png to write; for several images, or samples of --input, a folder.",
+)
 @target_option(several=True)
 @method_options
 @start_options
@@ -83,21 +88,26 @@ def explain(
     if not images or numbers:
         with channels.calling(options["ranks"], options["keep"]):
             explained = open_model(model, options)
+            inputs.check_names(explained)
     if numbers and explained is not None:
         inputs = Inputs.positional(explained, images[0])
         images = images[:0] if inputs else images
     names = images if images or explained is None else inputs.named(explained)
-    pictures, several = list_jobs(names, output, with_numbers, endings_of(targets))
+    what = "images" if images else "samples"
+    pictures, several = list_jobs(names, output, with_numbers, endings_of(targets), what)
     files = [path for picture in pictures for job in picture for path in job.written]
     files += filter(None, (options["grid"], options["lines"]))
     explainer.files.read(model, *inputs.paths, *(picture[0].picture for picture in pictures if images))
     check_outputs(files)
-    run = Run(pictures, several, options, drawing)
+    run = Run(pictures, several, options, drawing, what)
     with stopping.telling(run.told):
         asks = [ask_of(options, target) for target in targets]
         if explained is None:
             with channels.calling(options["ranks"], options["keep"]):
                 explained = open_model(model, options)
+        # What ails all of them is said once.
+        inputs.check_names(explained)
+        inputs.of(explained, pictures[0][0].picture if images else None, 0, len(pictures))
         cuts = [explained.start_of(target).cut.partition(" ")[0] for target in targets]
         check_outputs(files)  # now the model has said where its weights lie
         if several:

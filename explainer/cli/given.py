@@ -101,6 +101,17 @@ class Inputs:
             return cls.read([("", path)])
         return cls.read([(names[0], path)]) if len(names) == 1 else cls({}, {}, ())
 
+    def check_names(self, explained: explainer.Explainer) -> None:
+        """Refuse what is given for an input that the model does not have.
+
+        Raises
+        ------
+        InputError
+        """
+        given = {**self.pictures, **self.arrays}
+        if not given.keys() <= {value.name for value in explained.graph.inputs}:
+            explained.prepare(given)  # says what was meant
+
     def named(self, explained: explainer.Explainer) -> list[str]:
         """What results are called where no image is given: the first file, and the sample's number."""
         samples = max(
@@ -129,8 +140,6 @@ class Inputs:
             raise explainer.InputError("the model has no inputs, so that nothing explains its answer")
         given: dict[str, Any] = {**self.pictures, **self.arrays}
         left = [value for value in inputs if value.name not in given]
-        if any(name not in {value.name for value in inputs} for name in given):
-            return given  # which is refused, with what was meant
         if image is not None and not left:
             raise click.UsageError(f"every input is given by --input: leave {image} out")
         if image is not None and len(left) == 1:

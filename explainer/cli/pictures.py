@@ -19,6 +19,14 @@ import explainer
 from .lines import Lines
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+# What is called like this is meant as a file; where its kind of content goes instead.
+OTHER_FILES = {
+    ".npz": "--save-relevance writes the numbers, as .npz beside each heat map",
+    ".npy": "--save-relevance writes the numbers, as .npz beside each heat map",
+    ".json": "--json-lines FILE writes one JSON object per result",
+    ".jsonl": "--json-lines FILE writes one JSON object per result",
+    **dict.fromkeys((".csv", ".html", ".onnx", ".pdf", ".svg", ".txt", ".zip"), "a heat map is a .png"),
+}
 
 # In bytes and in letters: file systems take names of 255 bytes.
 LONGEST_NAME, LONGEST_ENDING = 180, 40
@@ -44,11 +52,15 @@ Picture: TypeAlias = tuple[Job, ...]
 
 
 def list_jobs(
-    images: Sequence[str], output: str, with_numbers: bool, endings: Sequence[str] = ("",)
+    images: Sequence[str],
+    output: str,
+    with_numbers: bool,
+    endings: Sequence[str] = ("",),
+    what: str = "images",
 ) -> tuple[list[Picture], bool]:
     """Return the jobs of each picture, and whether the results go to a folder.
 
-    Each picture has one job for each of the `endings` of its results' names.
+    Each picture has one job for each of the `endings` of its results' names; `what` they are called.
 
     Raises
     ------
@@ -61,9 +73,8 @@ def list_jobs(
     )
     if to_folder:
         if os.path.exists(output) and not os.path.isdir(output):
-            raise click.UsageError(f"several images need a folder, but -o {output} is a file")
-        if Path(output).suffix.lower() == ".png" and not os.path.isdir(output):
-            raise click.UsageError(f"several images need a folder: -o {output} names a picture")
+            raise click.UsageError(f"several {what} need a folder, but -o {output} is a file")
+        check_is_folder(output, what)
         if any(
             os.path.isdir(image) and os.path.realpath(image) == os.path.realpath(output) for image in images
         ):
@@ -71,8 +82,10 @@ def list_jobs(
             raise click.UsageError(f"-o {output} is the folder that the pictures are in: name another")
         bases = [os.path.join(output, name) for name in names_of(pictures)]
     else:
-        if Path(output).suffix.lower() != ".png":
-            raise click.UsageError(f"-o {output}: a heat map is a .png (the numbers: --save-relevance)")
+        suffix = Path(output).suffix.lower()
+        if suffix != ".png":
+            more = OTHER_FILES.get(suffix, "the numbers: --save-relevance")
+            raise click.UsageError(f"-o {output}: a heat map is a .png ({more})")
         bases = [output[: -len(".png")]]
     names = iter(distinct([base + ending for base in bases for ending in endings]))
     jobs = [
@@ -82,6 +95,20 @@ def list_jobs(
     ]
     count = len(endings)
     return [tuple(jobs[place : place + count]) for place in range(0, len(jobs), count)], to_folder
+
+
+def check_is_folder(output: str, what: str) -> None:
+    """Refuse a folder for several results that is called like a file: a new one of that name is a mistake.
+
+    Raises
+    ------
+    click.UsageError
+    """
+    suffix = Path(output).suffix.lower()
+    if os.path.isdir(output) or output.endswith(("/", os.sep)) or suffix not in (*ENDINGS, *OTHER_FILES):
+        return
+    names = "a picture" if suffix in ENDINGS else f"a file; {OTHER_FILES[suffix]}"
+    raise click.UsageError(f"several {what} need a folder: -o {output} names {names}")
 
 
 def not_there(picture: Picture, lines: Lines | None) -> Picture:

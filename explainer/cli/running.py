@@ -34,6 +34,8 @@ class Run:
     several : bool
         Whether what fails is passed over, and lines are short.
     options, drawing : dict
+    what : str
+        What is explained: "images", or "samples" of arrays.
     lines : Lines or None
     """
 
@@ -41,6 +43,7 @@ class Run:
     several: bool
     options: dict[str, Any]
     drawing: dict[str, Any]
+    what: str = "images"
     lines: Lines | None = None
     done: int = 0
     failures: int = 0
@@ -120,7 +123,8 @@ class Run:
             results = []
             for job, explanation in zip(picture, found, strict=True):
                 ranking = channels.rankings_of(explanation, self.options["ranks"])
-                numbers = report.describe(explanation, predicted(explanation), cuts[job.target])
+                output = predicted(explanation, explained)
+                numbers = report.describe(explanation, output, cuts[job.target])
                 results.append((explanation, job, {**numbers, **more, "ranking": ranking}))
             if self.waits:
                 self.waiting.append(results)
@@ -129,7 +133,7 @@ class Run:
         if self.waiting:
             self.draw_together(loading)
         if self.failures:
-            raise click.ClickException(f"{self.failures} of {self.total} images could not be explained")
+            raise click.ClickException(f"{self.failures} of {self.total} {self.what} could not be explained")
 
     def deliver(self, results: Sequence[Result], scale: float | None, loading: float) -> None:
         """Write the results of one picture, and say so; a signal to stop waits for that."""
@@ -171,7 +175,10 @@ class Run:
                 self.progress.say(f"all of them: {path}")
 
 
-def predicted(explanation: explainer.Explanation) -> str:
-    """Return the model output that holds the prediction: the one asked about, else the first."""
-    asked = explanation.target_name
-    return asked if asked in explanation.outputs else next(iter(explanation.outputs))
+def predicted(explanation: explainer.Explanation, explained: explainer.Explainer) -> str:
+    """Return the model output that holds the prediction: the first that is made of what is explained."""
+    made = {explanation.target_name}
+    for node in explained.graph.nodes:  # in the order in which they run
+        if not made.isdisjoint((*node.inputs, *node.captures)):
+            made.update(node.outputs)
+    return next((name for name in explanation.outputs if name in made), next(iter(explanation.outputs)))

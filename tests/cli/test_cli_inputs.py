@@ -191,3 +191,56 @@ def test_mistakes_without_a_picture():
 
 def test_a_result_does_not_replace_an_input():
     fails(2, "one.npz", *PAIR[:3], "-o", "lone.png", *SCALE, "--input", "depth=lone.npz", "--save-relevance")
+
+
+ROWS = ("explain", "rows.onnx", "--input", "x=rows.npy")
+
+
+@pytest.fixture
+def rows():
+    onnx.save(
+        parse("g (float[N,5] x) => (float[N,3] y) { y = MatMul(x, w) }", w=np.ones((5, 3))), "rows.onnx"
+    )
+    np.save("rows.npy", rng(1).standard_normal((4, 5)).astype(np.float32))
+
+
+@pytest.mark.parametrize("name", ["t.npz", "t.npy", "x.json", "x.JSONL", "a.csv", "a.png", "a.jpg"])
+def test_several_results_go_to_no_folder_that_is_called_like_a_file(rows, name):
+    fails(2, f"several samples need a folder: -o {name} names", *ROWS, "-o", name)
+    photos = ("explain", "full.onnx", "photos/one.png", "photos/two.jpg")
+    fails(2, f"several images need a folder: -o {name} names", *photos, "-o", name)
+    assert run(*ROWS, "-o", f"{name}/").exit_code == 0  # said to be one
+    assert run(*ROWS, "-o", name).exit_code == 0  # it is one
+
+
+@pytest.mark.parametrize(("name", "where"), [("t.npz", "--save-relevance"), ("x.json", "--json-lines")])
+def test_where_numbers_go_instead(rows, name, where):
+    fails(2, where, *ROWS, "-o", name)
+    fails(2, where, "explain", "full.onnx", "photos/one.png", "-o", name)
+
+
+def test_samples_are_called_samples(rows):
+    values = np.load("rows.npy")
+    values[2] = np.inf
+    np.save("rows.npy", values)
+    result = run(*ROWS, "-o", "maps")
+    assert result.exit_code == 1 and "of 4 samples could not be explained" in result.output
+    assert "image" not in result.output
+    os.rename("rows.npy", "x.npy")
+    fails(2, "several samples need a folder, but -o rows.onnx is a file", *ROWS[:2], "--input", "x=x.npy",
+          "-o", "rows.onnx")  # fmt: skip
+
+
+@pytest.mark.parametrize("to", ["maps", "map.png", "map.npz"])
+def test_a_name_that_no_input_has_is_said_once_and_first(rows, to):
+    fails(1, "there is no input 'y'", "explain", "rows.onnx", "--input", "y=rows.npy", "-o", to)
+    result = run("explain", "rows.onnx", "--input", "y=rows.npy", "-o", to)
+    assert len(result.output.splitlines()) == 1
+
+
+def test_what_ails_all_images_is_said_once():
+    images = ("explain", "pair.onnx", "photos/8.png", "photos/9.png", "-o", "maps", *SCALE)
+    for wrong in (("--input", "dept=one.npy"), ("--input", "depth=three.npy")):
+        fails(1, "dept" if "dept=one.npy" in wrong else "its 3 samples", *images, *wrong)
+        assert "could not be explained" not in run(*images, *wrong).output
+    fails(1, "2 of the model's inputs are not given", *images)

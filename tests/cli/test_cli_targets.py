@@ -111,3 +111,41 @@ def test_check_and_compile_take_the_same_targets():
     assert result.exit_code == 0, result.output
     names = [value.name for value in onnx.load("out.onnx").graph.input]
     assert names == ["image", "target", "against"]
+
+
+TWO_ENDS = """
+<ir_version: 8, opset_import: ["": 17]>
+g (float[N,3,8,8] image) => (float[N,4] first, float[N,6] second, float[N,6] third) {
+    a = Relu (image)
+    p = GlobalAveragePool (a)
+    f = Flatten (p)
+    first = MatMul (f, v)
+    s = MatMul (f, u)
+    second = Relu (s)
+    third = Softmax (second)
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "output"),
+    [
+        ("a", "first"),
+        ("first[1]", "first"),
+        ("s", "second"),
+        ("s[0, 2]", "second"),
+        ("second", "second"),
+        ("third[1]", "third"),
+        ("top", "first"),
+    ],
+)
+def test_the_prediction_is_of_the_output_that_is_made_of_what_is_explained(target, output):
+    model = onnx.parser.parse_model(TWO_ENDS)
+    for name, shape in {"v": (3, 4), "u": (3, 6)}.items():
+        values = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(values, name))
+    onnx.save(model, "ends.onnx")
+    photo = ("explain", "ends.onnx", "photos/one.png", "-o", "map.png", "--size", "8,8", "--scale", "0.0039")
+    result = run(*photo, "--json", "--target", target)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["prediction"]["output"] == output
