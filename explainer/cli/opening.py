@@ -61,8 +61,9 @@ def open_model(model: str, options: Mapping[str, Any]) -> explainer.Explainer:
         preprocess = explainer.Explainer(model, preprocess=preprocess).preprocess
         # Sizes alone do not say what a pixel becomes: then the model's lack of an answer is reported.
         if preprocess is None and changes.keys() & {"scale", "mean", "std"}:
-            preprocess = explainer.Preprocess()
-        preprocess = preprocess and preprocess.replace(**changes)
+            preprocess = explainer.Preprocess(**changes)
+        elif preprocess is not None:
+            preprocess = preprocess.replace(**changes)
     given = {"preprocess": preprocess, "labels": options["labels"], **runtime_of(options)}
     if options["max_pixels"] is not None:
         given["max_pixels"] = options["max_pixels"]

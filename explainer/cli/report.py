@@ -176,12 +176,17 @@ def conserved(numbers: Mapping[str, Any]) -> str:
     ended = numbers["stopped"] or "stop" in numbers["how"]
     bias = "bias and what is held" if ended else "bias"
     shares = (
-        f"{name} {numbers[key]:.2g}"
+        f"{name} {_part(numbers[key])}"
         for name, key in ((bias, "bias_share"), ("epsilon", "epsilon_share"), ("masked", "masked_share"))
         if numbers[key] is not None and (name != "masked" or numbers["conditions"])
     )
     where = "where the walk ends" if ended else "the input"
     return f"{numbers['conserved']:.6f} of it reaches {where} ({', '.join(shares)})"
+
+
+def _part(share: float) -> str:
+    """A share in as many decimals as the conserved one, with which it adds up; a smaller one by its order."""
+    return f"{share:.6f}" if abs(share) >= 5e-7 else f"{share:.2g}"
 
 
 def title_of(numbers: Mapping[str, Any]) -> str:

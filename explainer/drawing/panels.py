@@ -31,6 +31,7 @@ WITHOUT_PHOTO = ("side_by_side", "map", "heat_map")
 DEFAULTS = {"all": "bwr", "positive": "wred", "negative": "wblue", "absolute_value": "fff,000"}
 LARGEST_MIN_SIZE = 8192
 THINNEST = 24  # pixels of a strip's short edge
+MOST_OF_WHOLE = 1.01  # of one pixel that has it all; the rest is rounding
 PHOTO_STRENGTH = 0.7  # of the grey photo under an overlay, where there is no relevance
 
 
@@ -72,7 +73,13 @@ class Look(Measure):
     def bar(
         self, limit: float, maps: Sequence[Plane], whole: float | None = None, name: str = WHOLES[0]
     ) -> Bar:
-        """Return the colour bar of maps drawn with this limit; of a whole it also says the share."""
+        """Return the colour bar of maps drawn with this limit; of a whole it also says the share.
+
+        Amounts that are more than the whole are parts of nothing: then there are no shares.
+        """
+        largest = max(limit, *(float(np.abs(amounts).max()) for amounts in maps))
+        if whole is not None and largest > MOST_OF_WHOLE * whole:
+            whole = None
         below = any(bool(amounts.min() < -limit) for amounts in maps)
         above = any(bool(amounts.max() > limit) for amounts in maps)
         return Bar(self.colormap, self.sign, limit, below, above, int(self.pool), whole, name)

@@ -66,7 +66,7 @@ class Bar:
         if self.whole is None or self.limit == 0:
             return ""
         share = 100 * self.limit / self.whole
-        return f"{share:.0f}%" if share >= 100 else f"{share:.2g}%"
+        return f"{share:.0f}%" if share >= 99.5 else f"{share:.2g}%"
 
     @property
     def notes(self) -> list[str]:

@@ -86,7 +86,8 @@ def render(
     caption : str, optional
         What the map has to be read with, below, in as many lines as it takes.
     whole : float, optional
-        The amount that is 100 %: the colour bar then says what share of it has the full colour. An
+        The amount that is 100 %: the colour bar then says what share of it has the full colour, unless
+        there are amounts beyond the whole, as of a score near 0. An
         explanation gives the relevance of its target; for occlusion and RISE, whose maps have no total, the
         score; for other methods that do not keep relevance the sum of all amounts of the map.
     whole_name : {"total", "score"}

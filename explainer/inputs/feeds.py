@@ -35,12 +35,15 @@ class Batch:
         "NCHW" or "NHWC", where the preprocessing says it; else "".
     pictured : str
         The input that they are of, where the model has others beside it; else "".
+    remarks : tuple of str
+        What their preprocessing leaves to doubt, a line each.
     """
 
     feeds: dict[str, Array]  # the samples in front
     photos: tuple[Image, ...] = ()
     layout: str = ""
     pictured: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def samples(self) -> int:
@@ -78,9 +81,10 @@ def given(
             return Batch(feeds_of(graph, x), layout=layout_of(preprocess))
         how, inputs = preprocess(), {value.name: value for value in graph.inputs}
         made = {name: _prepared(graph, inputs[name], image, how, max_pixels) for name, image in shown.items()}
-        feeds = feeds_of(graph, {**x, **{name: array for name, (array, _) in made.items()}})
-        name, (_, photo) = next(iter(made.items()))
-        return Batch(feeds, (photo,), layout_of(preprocess), name if len(feeds) > 1 else "")
+        feeds = feeds_of(graph, {**x, **{name: array for name, (array, _, _) in made.items()}})
+        name, (_, photo, _) = next(iter(made.items()))
+        remarks = tuple(dict.fromkeys(line for _, _, lines in made.values() for line in lines))
+        return Batch(feeds, (photo,), layout_of(preprocess), name if len(feeds) > 1 else "", remarks)
     if isinstance(x, np.ndarray):
         return Batch(feeds_of(graph, x), layout=layout_of(preprocess))
     if not _is_image(x):
@@ -88,8 +92,8 @@ def given(
             "an image is a path, a PIL image, an array or {input name: array}, not "
             f"{type(x).__name__}; for several images call explain for each, or stack prepared arrays"
         )
-    array, photo = _prepared(graph, only_input(graph), x, preprocess(), max_pixels)
-    return Batch(feeds_of(graph, array), (photo,), layout_of(preprocess))
+    array, photo, remarks = _prepared(graph, only_input(graph), x, preprocess(), max_pixels)
+    return Batch(feeds_of(graph, array), (photo,), layout_of(preprocess), remarks=remarks)
 
 
 def check_images(graph: Graph, x: Any, preprocess: Callable[[], Preprocess | None]) -> None:
@@ -141,19 +145,21 @@ def layout_of(preprocess: Callable[[], Preprocess | None]) -> str:
 
 def _prepared(
     graph: Graph, expected: Input, image: Any, how: Preprocess | None, max_pixels: int
-) -> tuple[Array, Image]:
-    """A picture as an input wants it, and as the model sees it."""
+) -> tuple[Array, Image, tuple[str, ...]]:
+    """A picture as an input wants it, as the model sees it, and what is to be said of that."""
     from . import image as images
     from . import pictures
 
     check_pictured(graph, expected, how)
     assert how is not None
     open_ = pictures.upright if pictures.is_picture(image) else pictures.open_image
-    array, photo = images.prepare(open_(image, max_pixels), how, max_pixels)
+    picture = open_(image, max_pixels)
+    remarks = tuple(filter(None, (images.padding_of(picture.size, how), how.doubt())))
+    array, photo = images.prepare(picture, how, max_pixels)
     if expected.shape is not None:
         check_fits(array.shape, expected, how.layout)
     is_whole = expected.dtype.kind in "iub"
-    return np.rint(array).astype(expected.dtype) if is_whole else array, photo
+    return np.rint(array).astype(expected.dtype) if is_whole else array, photo, remarks
 
 
 def as_asked(settings: Mapping[str, Any]) -> dict[str, str]:

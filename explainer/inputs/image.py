@@ -82,6 +82,21 @@ def resized(picture: tuple[int, int], size: int | tuple[int, int] | None) -> tup
     return int(size * width / height), size
 
 
+def padding_of(picture: tuple[int, int], preprocess: Preprocess) -> str:
+    """Return one line on a crop that is larger than the picture of (width, height); "" where it is not."""
+    if preprocess.crop is None:
+        return ""
+    (width, height), (high, wide) = resized(picture, preprocess.size), preprocess.crop
+    black = 1 - min(width, wide) * min(height, high) / (wide * high)
+    if not black:
+        return ""
+    what = "the picture" if (width, height) == picture else "the resized picture"
+    return (
+        f"the crop, {wide}x{high}, is larger than {what}, {width}x{height}: "
+        f"{100 * black:.2g} % of what the model sees is black that was added"
+    )
+
+
 def center_crop(picture: Image.Image, height: int, width: int) -> Image.Image:
     """Cut out the centre with torchvision's offsets; what lies outside the picture is black."""
     left, top = (

@@ -16,13 +16,14 @@ from ..files import opened
 from ..plain.checks import check_held, is_whole
 from ..plain.keywords import only_named
 from ..tensor import Array
-from .ranges import edges, numbers, one_of
+from .ranges import doubt_on, edges, numbers, one_of
 from .vocabulary import LAYOUTS, fields_of, height_width
 
 MAX_CONFIG_BYTES = 1 << 20
 LARGEST_FLOAT32 = 3.4e38
 CHANNELS = {"RGB": 3, "BGR": 3, "gray": 1}
 RESAMPLE = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")  # by Pillow's own codes
+UNSAID: Any = None
 EXAMPLE = '{"size": {"shortest_edge": 256}, "crop_size": 224, "rescale_factor": 0.00392156862745098}'
 
 
@@ -44,8 +45,9 @@ class Preprocess:
         What the model takes, in its order.
     layout : {"NCHW", "NHWC"}
         Where the model has its channels.
-    scale : float
-        Multiplies the pixel, before `mean` and `std`.
+    scale : float, optional
+        Multiplies the pixel, before `mean` and `std`. Unsaid it is 1, which is refused beside a `mean` and
+        `std` that are those of pixels of 0 to 1.
     mean, std : tuple of float
         One value for all channels, or one per channel in the model's own order (blue first for
         "BGR"); std is positive.
@@ -59,7 +61,7 @@ class Preprocess:
     crop: tuple[int, int] | None = None
     channels: str = "RGB"
     layout: str = "NCHW"
-    scale: float = 1.0
+    scale: float = UNSAID
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     resample: int = 2
@@ -74,14 +76,19 @@ class Preprocess:
         checked: dict[str, Any] = {
             "size": None if self.size is None else edges("size", self.size),
             "crop": None if self.crop is None else edges("crop", self.crop),
-            "scale": numbers("scale", self.scale, 1)[0],
+            "scale": 1.0 if self.scale is UNSAID else numbers("scale", self.scale, 1)[0],
             "mean": numbers("mean", self.mean, count),
             "std": numbers("std", self.std, count),
         }
         if is_whole(self.size):
             checked["size"] = edges("size", self.size)[0]
+        is_said = self.scale is not UNSAID
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+        if not is_said and (doubt := self.doubt()):
+            raise PreprocessError(
+                f"{doubt}: give scale {1 / 255!r} (1/255), or scale 1 where that is what the model takes"
+            )
         if self.scale == 0:
             raise PreprocessError("scale is 0: every picture would look alike; expected e.g. 0.00392 (1/255)")
         for mean, std in self.per_channel():
@@ -106,6 +113,10 @@ class Preprocess:
         count = CHANNELS[self.channels]
         mean, std = (values * (count // len(values)) for values in (self.mean, self.std))
         return list(zip(mean, std, strict=True))
+
+    def doubt(self) -> str:
+        """Return one line on a scale that mean and std hardly belong to; "" where they may."""
+        return doubt_on(self.scale, self.per_channel())
 
     def table(self) -> Array:
         """Return what each pixel value becomes in each channel: (C, 256), float64."""

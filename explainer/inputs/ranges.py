@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,26 @@ def numbers(name: str, value: Any, count: int) -> tuple[float, ...]:
     if not all(map(math.isfinite, floats)):
         raise PreprocessError(f"{name} is {shown(value)}; expected finite numbers")
     return floats
+
+
+def of_unit_pixels(channels: Sequence[tuple[float, float]]) -> bool:
+    """Whether (mean, std) of all channels are those of pixels of 0 to 1, ImageNet's 0.485 and 0.229, say."""
+    has_fractions = any(0 < mean < 1 or std < 1 for mean, std in channels)
+    return has_fractions and all(0 <= mean <= 1 and std <= 1 for mean, std in channels)
+
+
+def doubt_on(scale: float, channels: Sequence[tuple[float, float]]) -> str:
+    """One line on a scale that (mean, std) hardly belong to; "" where they may."""
+    most = 255 * scale
+    means = " ".join(f"{mean:.4g}" for mean in dict.fromkeys(mean for mean, _ in channels))
+    stds = " ".join(f"{std:.4g}" for std in dict.fromkeys(std for _, std in channels))
+    if scale == 1 and of_unit_pixels(channels):
+        return (
+            f"mean {means} and std {stds} look as if for pixels of 0 to 1, and scale 1 leaves them 0 to 255"
+        )
+    if most > 0 and any(mean > 2 * most for mean, _ in channels):
+        return f"mean {means} lies beyond all pixels, which scale {scale:.4g} makes 0 to {most:.4g}"
+    return ""
 
 
 def one_of(name: str, value: Any, choices: Iterable[Any]) -> None:

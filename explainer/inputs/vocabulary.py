@@ -56,6 +56,8 @@ def fields_of(config: Mapping[str, Any]) -> dict[str, Any]:
         fields["crop"] = config_size("crop_size", value("crop_size", "do_center_crop"))
     if wanted("do_rescale", "rescale_factor"):
         fields["scale"] = given.get("rescale_factor", 1 / 255)
+    else:
+        fields["scale"] = 1.0
     if wanted("do_normalize", "image_mean", "image_std"):
         fields["mean"] = value("image_mean", "do_normalize")
         fields["std"] = value("image_std", "do_normalize")

@@ -10,7 +10,7 @@ from ..model.graph import Graph
 from ..plan import Plan
 from ..results.explanation import Explanation
 from ..targets import Names, Target, refuse_itself
-from ..tensor import total
+from ..tensor import Array, total
 from ..walk.runs import Run
 from .base import Method
 from .question import axes_of_feeds
@@ -64,6 +64,10 @@ def explanation_of(
         for name, R in relevance.items()
     }
     keep = plan.keep if plan is not None and method.keeps else {}
+    amounts = {
+        name: _amount(R, method.repeats(given.feeds[name]), name, given, graph)
+        for name, R in (relevance.items() if len(relevance) > 1 else ())
+    }
     return Explanation(
         relevance=shaped if graph.stops or len(given.feeds) > 1 else next(iter(shaped.values())),
         relevances={name: run.relevance[tensor] for name, tensor in keep.items()},
@@ -83,7 +87,17 @@ def explanation_of(
         photos=given.photos * samples,
         pictured=given.pictured,
         stopped="" if graph.source.cut is None else graph.source.cut.told,
+        given=given.remarks,
+        amounts=amounts,
         layout=axes.layout,
         axis=turned[first][1] if first in turned and first not in beside and not graph.stops else 0,
         repeats=axes.channel is not None and bool(axes.places) and method.repeats(given.feeds[first]),
     )
+
+
+def _amount(R: Array, repeats: bool, name: str, given: Batch, graph: Graph) -> Array:
+    """Σ|R| of one input, by sample; of a map that every channel holds whole, once."""
+    channel = axes_of_feeds(graph, {name: given.feeds[name]}, given.layout)[name].channel if repeats else None
+    if channel is not None:
+        R = np.take(R, [0], axis=channel)
+    return np.asarray(np.abs(R).reshape(len(R), -1).sum(axis=1, dtype=np.float64))

@@ -79,6 +79,10 @@ class Explanation:
         The input that they are of, where there are several; else "".
     stopped : str
         Where the walk ended before the inputs, and why, if nobody asked for that: at a model's embedding.
+    given : tuple of str
+        What is to be said of how they were made into the input, a line each.
+    amounts : dict of input name -> array (N,)
+        Of several inputs with relevance, Σ|relevance| of each, a repeated map counted once.
     layout : str
         "NCHW" or "NHWC", for drawing.
     axis : int or None
@@ -113,6 +117,8 @@ class Explanation:
     photos: tuple[Image, ...] = ()
     pictured: str = ""
     stopped: str = ""
+    given: tuple[str, ...] = ()
+    amounts: Mapping[str, Array] = field(default_factory=dict)
     layout: str = "NCHW"
     axis: int | None = 0
     repeats: bool = False
@@ -141,8 +147,9 @@ class Explanation:
         return " through ".join([self.label(sample), *self.conditions])
 
     def remark(self, sample: int = 0) -> str:
-        """What its map has to be read with, in one line: that it is 0 everywhere, or all rounding, or that
-        biases, epsilon or conditions took nearly all of the relevance. "" if there is nothing of the kind."""
+        """What its map has to be read with, in one line: that it is 0 everywhere, or all rounding, that
+        biases, epsilon or conditions took nearly all of the relevance, which of several inputs is drawn,
+        or how the picture was filled up. "" if there is nothing of the kind."""
         self._check_sample(sample)
         return remark_on(self, sample)
 

@@ -30,6 +30,9 @@ def facts_of(explanation: Explained) -> dict[str, Any]:
         "delta": None if explanation.delta is None else [_number(value) for value in explanation.delta],
         "start": explanation.start.tolist(),
         "conserved": [_number(value) for value in explanation.conserved],
+        "amounts": {
+            name: [_number(value) for value in amounts] for name, amounts in explanation.amounts.items()
+        },
         "remarks": [explanation.remark(sample) or None for sample in samples],
         "audit": [
             {

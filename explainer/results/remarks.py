@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,6 +12,10 @@ from .explained import Explained
 
 # Less of the relevance than this in a map is said beside it.
 LITTLE = 0.1
+# A smaller share is no figure of its own.
+SEEN = 0.0005
+# So many inputs have their share said by name.
+MOST_NAMED = 4
 # More than this, of either sign, is said too: biases or ε gave it, and the amounts measure nothing.
 MUCH = 10
 # Score methods subtract scores, whose own rounding moved maps of constant models by half an ulp of the score;
@@ -20,10 +25,11 @@ ULPS = 4
 
 def remark_on(explanation: Explained, sample: int) -> str:
     """One line on a sample's map; "" where it says what it seems to say."""
-    return "; ".join(filter(None, [explanation.stopped, _on_the_map(explanation, sample)]))
+    parts = (_of_map(explanation, sample), _of_inputs(explanation, sample), *explanation.given)
+    return "; ".join(filter(None, (explanation.stopped, *parts)))
 
 
-def _on_the_map(explanation: Explained, sample: int) -> str:
+def _of_map(explanation: Explained, sample: int) -> str:
     values = explanation.drawn[sample]
     if not np.any(values):
         return f"{_which(explanation)} is 0 everywhere{_why(explanation, sample)}"
@@ -37,17 +43,33 @@ def _on_the_map(explanation: Explained, sample: int) -> str:
         )
     if not abs(kept) < LITTLE:
         return ""
+    takers = {_constants(explanation): "bias", "epsilon": "epsilon", "conditions": "masked"}
+    shares = {taker: _share(explanation, name, sample) for taker, name in takers.items()}
+    arrived, *took = percents([kept, *shares.values()])
     taken = [
-        f"{name} took {percent(share)}"
-        for name, share in (
-            (_constants(explanation), _share(explanation, "bias", sample)),
-            ("epsilon", _share(explanation, "epsilon", sample)),
-            ("conditions", _share(explanation, "masked", sample)),
-        )
-        if abs(share) >= LITTLE / 10
+        f"{taker} took {text}"
+        for (taker, share), text in zip(shares.items(), took, strict=True)
+        if abs(share) >= SEEN
     ]
-    went = f": {', '.join(taken)}" if taken else ""
-    return f"{percent(kept)} of the relevance reaches {_where(explanation)}{went}"
+    return (
+        f"{arrived} of the relevance reaches {_where(explanation)}{': ' if taken else ''}{', '.join(taken)}"
+    )
+
+
+def _of_inputs(explanation: Explained, sample: int) -> str:
+    """Of several inputs one is drawn: how much of the relevance is in the others."""
+    amounts = {name: float(amount[sample]) for name, amount in explanation.amounts.items()}
+    whole = math.fsum(amounts.values())
+    if len(amounts) < 2 or not 0 < whole < math.inf:
+        return ""
+    drawn = explanation.pictured if explanation.pictured in amounts else next(iter(amounts))
+    names = [drawn, *sorted(amounts.keys() - {drawn}, key=lambda name: (-amounts[name], name))]
+    named, rest = names[:MOST_NAMED], math.fsum(amounts[name] for name in names[MOST_NAMED:])
+    texts = percents([*(amounts[name] / whole for name in named), rest / whole])
+    others = [f"{name!r} has {text}" for name, text in zip(named[1:], texts[1:], strict=False)]
+    if left := len(names) - len(named):
+        others.append(f"{left} more have {texts[-1]}")
+    return f"the map is that of {drawn!r}, with {texts[0]} of all amounts of relevance; {', '.join(others)}"
 
 
 def whole_of(explanation: Explained, sample: int) -> tuple[float, str] | None:
@@ -76,12 +98,27 @@ def amount_of(values: Array) -> float | None:
     return whole if 0 < whole < math.inf else None
 
 
-def percent(share: float) -> str:
-    """A share for people: three digits, and 99.9 % rather than 100 % where something is missing."""
-    text = f"{100 * share:.3g}"
-    if text == "100" and share < 1:
-        text = "99.9"
-    return ("0" if text == "-0" else text if "e+" not in text else f"{100 * share:.0f}") + " %"
+def percents(shares: Sequence[float]) -> list[str]:
+    """Shares of one whole for people, in tenths of a per cent.
+
+    What adds up to 1 adds up to 100.0 as it is printed: the largest takes what rounding leaves.
+    """
+    if not all(map(math.isfinite, shares)):
+        return [f"{100 * share:.1f} %" for share in shares]
+    tenths = [round(1000 * share) for share in shares]
+    if abs(math.fsum(shares) - 1) < SEEN:
+        largest = max(range(len(shares)), key=lambda place: abs(shares[place]))
+        tenths[largest] += 1000 - sum(tenths)
+    alone = sum(map(bool, shares)) == 1
+    return [_percent(tenth, share, alone) for tenth, share in zip(tenths, shares, strict=True)]
+
+
+def _percent(tenths: int, share: float, alone: bool) -> str:
+    if tenths == 0:
+        return "less than 0.1 %" if share else "0 %"
+    if tenths == 1000:
+        return "100 %" if alone else "more than 99.9 %"
+    return f"{tenths / 10:.1f} %"
 
 
 def _where(explanation: Explained) -> str:

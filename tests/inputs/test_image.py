@@ -1,10 +1,12 @@
 """Pictures prepared for a model, against torchvision."""
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
-from explainer.errors import InputError
+import explainer
+from explainer.errors import InputError, PreprocessError
 from explainer.inputs.image import prepare
 from explainer.inputs.preprocess import Preprocess
 
@@ -80,3 +82,55 @@ def test_sizes_are_bounded_before_memory_is_taken():
     ):
         with pytest.raises(InputError, match="too large; lower --size or --crop"):
             prepare(thin, preprocess)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"mean": 0.5, "std": 0.25}, ("scale 0.00392156862745098",)),
+        (
+            {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)},
+            ("scale 1", "mean 0.485 0.456 0.406"),
+        ),
+        ({"std": 0.5}, ("std 0.5",)),
+        ({"mean": (0, 0.2, 0)}, ("mean 0 0.2",)),
+    ],
+)
+def test_a_mean_of_unit_pixels_without_a_scale_is_refused(fields, words):
+    with pytest.raises(PreprocessError) as error:
+        Preprocess(**fields)
+    assert all(word in str(error.value) for word in words)
+    assert Preprocess(**fields, scale=1).doubt() and not Preprocess(**fields, scale=1 / 255).doubt()
+
+
+def test_a_scale_that_mean_and_std_belong_to_leaves_no_doubt():
+    for fields in ({}, {"mean": 127.5, "std": 127.5}, {"std": 255}, {"mean": (103.9, 116.8, 123.7)}):
+        assert not Preprocess(**fields).doubt() and Preprocess(**fields).scale == 1
+    assert not Preprocess(scale=1 / 127.5, mean=1).doubt()
+    assert "lies beyond all pixels" in Preprocess(scale=1 / 255, mean=127.5, std=127.5).doubt()
+
+
+NET = "g (float[N,3,?,?] x) => (float[N,3,1,1] y) { y = GlobalAveragePool (x) }"
+
+
+@pytest.mark.parametrize(
+    ("fields", "remark"),
+    [
+        ({}, ""),
+        ({"crop": (20, 30)}, ""),
+        (
+            {"crop": (20, 60)},
+            "the crop, 60x20, is larger than the picture, 30x20: 50 % of what the model sees",
+        ),
+        ({"size": 8, "crop": (16, 12)}, "larger than the resized picture, 12x8: 50 % of what the model sees"),
+        ({"crop": (40, 10)}, "larger than the picture, 30x20: 50 %"),
+        ({"scale": 1.0, "mean": 0.5}, "mean 0.5 and std 1 look as if for pixels of 0 to 1"),
+    ],
+)
+def test_what_a_preprocessing_leaves_to_doubt_is_said_of_the_map(fields, remark):
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]> {NET}')
+    how = {"scale": 1 / 255} | fields
+    picture = Image.fromarray(np.full((20, 30, 3), 200, np.uint8))
+    found = explainer.explain(model, picture, preprocess=Preprocess(**how))
+    assert remark in found.remark() and bool(found.remark()) == bool(remark)
+    assert found.to_dict()["remarks"] == [found.remark() or None]

@@ -55,7 +55,8 @@ def test_the_usual_file_of_an_imagenet_model():
     ],
 )
 def test_every_word_of_the_vocabulary(config, expected):
-    assert Preprocess.from_config({"do_rescale": False, **config}) == Preprocess(**expected)
+    found = Preprocess.from_config({"do_rescale": False, **config})
+    assert found == Preprocess(**{"scale": 1.0, **expected})
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from PIL import Image
 import explainer
 from explainer import Explainer, InputError, Preprocess
 from explainer.drawing.colours import ColorMap
+from explainer.drawing.panels import Look
 from explainer.drawing.paper import Bar, Writing, wrapped
-from explainer.results.remarks import percent
+from explainer.results.remarks import percents
 
 NET = """g (float[N,3,12,12] x) => (float[N,2] y) {{
     c = Conv <pads = [1, 1, 1, 1]> ({}, k, b) r = Relu (c) p = GlobalAveragePool (r) f = Flatten (p)
@@ -39,9 +40,7 @@ def explained(model, **how):
 def test_a_map_that_the_biases_took_says_so_everywhere():
     found = explained(net(bias=3e4))
     remark = found.remark()
-    assert (
-        remark.endswith("% of the relevance reaches the input: biases took 99.9 %") or "took 100 %" in remark
-    )
+    assert remark == "less than 0.1 % of the relevance reaches the input: biases took more than 99.9 %"
     assert found.conserved[0] < 0.001
     assert remark in repr(found) and remark in str(found) and found.to_dict()["remarks"] == [remark]
     plain, noted = found.heatmap(caption=None), found.heatmap()
@@ -214,14 +213,67 @@ def test_captions_are_wrapped_and_never_wider_than_the_picture():
     assert wrapped("", font, 96) == []
 
 
-def test_per_cent():
-    shares = {
-        0.99968: "99.9 %",
-        1.0: "100 %",
-        0.00068: "0.068 %",
-        -0.0: "0 %",
-        12.3456: "1235 %",
-        0.5: "50 %",
-        1e-9: "1e-07 %",
-    }
-    assert {share: percent(share) for share in shares} == shares
+@pytest.mark.parametrize(
+    ("shares", "texts"),
+    [
+        ((0.0003, 0.9997), ["less than 0.1 %", "more than 99.9 %"]),
+        ((0.05, 0.95), ["5.0 %", "95.0 %"]),
+        ((1 / 3, 1 / 3, 1 / 3), ["33.4 %", "33.3 %", "33.3 %"]),
+        ((0.0506, 0.9006, 0.0488), ["5.1 %", "90.0 %", "4.9 %"]),
+        ((0.02, -0.34006, 1.32006), ["2.0 %", "-34.0 %", "132.0 %"]),
+        ((1.0, 0.0), ["100 %", "0 %"]),
+        ((0.02, 0.5), ["2.0 %", "50.0 %"]),  # something else took the rest
+        ((float("nan"), 1.0), ["nan %", "100.0 %"]),
+    ],
+)
+def test_shares_add_up_as_they_are_printed(shares, texts):
+    assert percents(shares) == texts
+
+
+def test_printed_shares_of_any_whole_add_up():
+    for _ in range(200):
+        amounts = rng(_).random(5) + 0.01
+        texts = percents(list(amounts / amounts.sum()))
+        assert sum(float(text.split()[0]) for text in texts) == pytest.approx(100, abs=1e-9)
+
+
+@pytest.mark.parametrize("method", ["lrp", "integrated_gradients", "occlusion", "gradient_x_input"])
+def test_of_several_inputs_the_share_of_each_is_said(method):
+    model = parse(
+        """g (float[N,3,4,4] a, float[N,1,4,4] b) => (float[N,1] y) {
+            s = Sum (a, b) p = Mul (s, w) g = ReduceSum <keepdims=0> (p, axes) y = Reshape (g, shape)
+        }""",
+        w=rng(0).random((1, 1, 4, 4)) + 0.1,
+        axes=np.array([1, 2, 3]),
+        shape=np.array([-1, 1]),
+    )
+    a, b = np.ones((1, 3, 4, 4), np.float32), np.ones((1, 1, 4, 4), np.float32)
+    how = {"window": 1, "stride": 1} if method == "occlusion" else {}
+    found = Explainer(model, method=method, composite=None, **how).explain({"a": a, "b": b}, 0)
+    # y = sum over 3 channels of (a + b) w: as much comes from a's three channels as from b's one.
+    said = "the map is that of 'a', with 50.0 % of all amounts of relevance; 'b' has 50.0 %"
+    assert found.remark() == said and said in repr(found)
+    assert found.to_dict()["amounts"]["a"] == pytest.approx(found.to_dict()["amounts"]["b"])
+    alone = Explainer(model, method=method, **how).explain({"a": a, "b": 0 * b}, 0)
+    if method != "integrated_gradients":
+        assert "'b' has 0 %" in alone.remark()
+
+
+def test_many_inputs_are_said_in_one_line():
+    names = [f"x{number}" for number in range(7)]
+    inputs = ", ".join(f"float[N,2] {name}" for name in names)
+    model = parse(f"g ({inputs}) => (float[N,2] y) {{ y = Sum ({', '.join(names)}) }}")
+    feeds = {name: np.full((2, 2), 1 + place, np.float32) for place, name in enumerate(names)}
+    remark = Explainer(model).explain(feeds, 0).remark(1)
+    assert remark.startswith(
+        "the map is that of 'x0', with 3.6 % of all amounts of relevance; 'x6' has 25.0 %"
+    )
+    assert remark.endswith("3 more have 32.1 %")
+
+
+@pytest.mark.parametrize(("whole", "has_shares"), [(1.0, True), (0.992, True), (0.9, False), (1e-6, False)])
+def test_amounts_beyond_the_whole_are_no_shares_of_it(whole, has_shares):
+    look = Look()
+    bar = look.bar(0.5, [np.array([[1.0, -0.25]])], whole, "score")
+    assert bool(bar.share) == has_shares and (bar.notes == ["% of the score"]) == has_shares
+    assert not look.bar(2 * whole, [np.array([[0.0, 0.1 * whole]])], whole).share  # a scale beyond it
