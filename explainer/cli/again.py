@@ -25,11 +25,21 @@ class Repeatable(Headed):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given, _, order = self.make_parser(ctx).parse_args(args=list(args))
         self.check_order(ctx, order)
+        refuse_empty(ctx, self.get_params(ctx), given)
         ctx.meta[KEY] = Called(self, given)
         return super().parse_args(ctx, args)
 
     def check_order(self, ctx: click.Context, order: Sequence[click.Parameter]) -> None:
         """Refuse what is given twice: nothing, here."""
+
+
+def refuse_empty(ctx: click.Context, params: Sequence[click.Parameter], given: Mapping[str, Any]) -> None:
+    """Refuse a text without letters: what an unset variable of a shell leaves, and nothing can mean."""
+    for param in params:
+        value = given.get(str(param.name))
+        if value == "" or (isinstance(value, list | tuple) and "" in value):
+            name = param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
+            raise click.UsageError(f"{name} is given an empty text", ctx)
 
 
 class OneTarget(Repeatable):

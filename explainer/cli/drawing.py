@@ -10,10 +10,13 @@ import click
 
 import explainer
 
-from .options import Command, with_options
+from .options import Command, refuse_unread, with_options
 
 FIELDS = ("style", "sign", "colormap", "percentile", "outlier_perc", "pool", "alpha_overlay", "colorbar")
 STYLES = ("side_by_side", "overlay", "map")
+# What a style without a map, or with a map that has no colours, does not read.
+NO_MAP = ("sign", "percentile", "outlier_perc", "fixed_scale", "shared_scale", "pool")
+NO_COLOURS = ("colormap",)
 CAPTUMS = ("heat_map", "blended_heat_map", "masked_image", "alpha_scaling", "original_image")
 
 
@@ -82,7 +85,7 @@ def drawing_options(command: Command) -> Command:
             "--alpha-overlay",
             type=click.FloatRange(0, 1),
             default=0.5,
-            help="The map's opacity in the style blended_heat_map.",
+            help="The map's opacity; of --style blended_heat_map alone.",
         ),
         click.option("--colorbar/--no-colorbar", default=True, help="Draw the scale."),
         click.option(
@@ -102,6 +105,7 @@ def drawing_of(options: Mapping[str, Any]) -> dict[str, Any]:
     click.UsageError
         If they contradict each other.
     """
+    check_read(options)
     if options["style"] in ("masked_image", "alpha_scaling") and options["sign"] == "all":
         raise click.UsageError(f"--style {options['style']} cannot show both signs: add --sign positive")
     if options["skip_existing"] and (options["shared_scale"] or options["grid"]):
@@ -113,6 +117,29 @@ def drawing_of(options: Mapping[str, Any]) -> dict[str, Any]:
     if options["grid"] and Path(options["grid"]).suffix.lower() != ".png":
         raise click.UsageError(f"--grid {options['grid']}: a picture is a .png")
     return {name: options[name] for name in FIELDS} | {"scale": options["fixed_scale"]}
+
+
+def check_read(options: Mapping[str, Any]) -> None:
+    """Refuse what another option makes meaningless.
+
+    Raises
+    ------
+    click.UsageError
+    """
+    style = options["style"]
+    bar = ("colorbar",) if options["colorbar"] else ()
+    if style == "original_image":
+        refuse_unread((*NO_MAP, *NO_COLOURS, *bar), f"--style {style} draws the photo alone, without the map")
+    if style in ("masked_image", "alpha_scaling"):
+        refuse_unread(
+            (*NO_COLOURS, *bar), f"--style {style} has the photo's colours alone, and no colour bar"
+        )
+    if style != "blended_heat_map":
+        refuse_unread(("alpha_overlay",), "only --style blended_heat_map lays a map over the photo that way")
+    if options["fixed_scale"] is not None:
+        refuse_unread(("percentile", "outlier_perc"), "--fixed-scale says the scale, so none is looked for")
+    if options["outlier_perc"] is not None:
+        refuse_unread(("percentile",), "--outlier-perc finds the scale its own way: give one of the two")
 
 
 def common_scale(explanations: Sequence[explainer.Explanation], drawing: Mapping[str, Any]) -> float:

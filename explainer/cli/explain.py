@@ -14,7 +14,7 @@ from .again import Repeatable
 from .drawing import drawing_of, drawing_options
 from .given import ARRAYS, Inputs, input_option
 from .lines import Lines
-from .opening import open_model, opening_options
+from .opening import open_model, opening_options, pixels_option, refuse_pictures
 from .options import (
     ask_of,
     method_options,
@@ -45,6 +45,7 @@ EXAMPLE = "onnx-lrp explain model.onnx photo.jpg -o heatmap.png --composite reco
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", help="Of the numbers.")
 @input_option
 @opening_options
+@pixels_option
 @drawing_options
 @runtime_options
 @click.option("--save-relevance", is_flag=True, help="Also write the numbers, as .npz beside the heat map.")
@@ -87,7 +88,7 @@ def explain(
     numbers = len(images) == 1 and not inputs and images[0].lower().endswith(ARRAYS)
     if not images or numbers:
         with channels.calling(options["ranks"], options["keep"]):
-            explained = open_model(model, options)
+            explained = open_model(model, options, bool(inputs.pictures))
             inputs.check_names(explained)
     if numbers and explained is not None:
         inputs = Inputs.positional(explained, images[0])
@@ -107,6 +108,8 @@ def explain(
                 explained = open_model(model, options)
         # What ails all of them is said once.
         inputs.check_names(explained)
+        if not (images or inputs.pictures):
+            refuse_pictures(explained.composite, explained.method.walks)
         inputs.of(explained, pictures[0][0].picture if images else None, 0, len(pictures))
         cuts = [explained.start_of(target).cut.partition(" ")[0] for target in targets]
         check_outputs(files)  # now the model has said where its weights lie

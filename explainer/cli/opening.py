@@ -9,7 +9,7 @@ import click
 
 import explainer
 
-from .options import Command, Numbers, recipe_of, runtime_of, with_options
+from .options import Command, Numbers, recipe_of, refuse_unread, runtime_of, with_options
 
 FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
 
@@ -20,7 +20,7 @@ def labels_option(command: Command) -> Command:
 
 
 def opening_options(command: Command) -> Command:
-    """Add --labels, and the options of the preprocessing."""
+    """Add --labels, and the options that say what a picture becomes."""
     options = (
         labels_option,
         click.option("--preprocess", metavar="FILE", help="A Hugging Face preprocessor_config.json."),
@@ -37,18 +37,43 @@ def opening_options(command: Command) -> Command:
             "--layout", type=click.Choice(["NCHW", "NHWC"]), help="Where the model has its channels."
         ),
         click.option("--channels", type=click.Choice(["RGB", "BGR", "gray"]), help="What the model takes."),
-        click.option(
-            "--max-pixels",
-            type=int,
-            metavar="N",
-            help="A picture of more is not decoded.  [default: 64 million]",
-        ),
     )
     return with_options(command, options)
 
 
-def open_model(model: str, options: Mapping[str, Any]) -> explainer.Explainer:
-    """Return the explainer, its preprocessing as the options say."""
+def pixels_option(command: Command) -> Command:
+    """Add --max-pixels, for commands that read pictures."""
+    return click.option(
+        "--max-pixels", type=int, metavar="N", help="A picture of more is not decoded.  [default: 64 million]"
+    )(command)
+
+
+def refuse_pictures(composite: explainer.Composite, walks: bool) -> None:
+    """Refuse what says how a picture becomes the input, where there is none.
+
+    Parameters
+    ----------
+    composite : Composite
+        Of the walk; the rules of some need the least and the largest value of an input, which its
+        preprocessing tells.
+    walks : bool
+
+    Raises
+    ------
+    click.UsageError
+    """
+    why = "no image is given, and arrays of --input are taken as they are"
+    refuse_unread(("size", "crop", "max_pixels"), why)
+    if not (walks and any(hasattr(rule, "low") for _, rule in composite.rules)):
+        more = f"{why}; --layout says where their channels are"
+        refuse_unread(("preprocess", "scale", "mean", "std", "channels"), more)
+
+
+def open_model(model: str, options: Mapping[str, Any], pictures: bool = True) -> explainer.Explainer:
+    """Return the explainer, its preprocessing as the options say.
+
+    Without `pictures` to prepare, they need not say what becomes of a pixel to say where the channels are.
+    """
     recipe = recipe_of(options, *options.get("ranks", ()))
     changes = {name: options[name] for name in FIELDS if options[name] is not None}
     if isinstance(changes.get("size"), tuple) and len(changes["size"]) == 1:
@@ -60,11 +85,11 @@ def open_model(model: str, options: Mapping[str, Any]) -> explainer.Explainer:
         # Known before the rules are chosen, which may depend on it.
         preprocess = explainer.Explainer(model, preprocess=preprocess).preprocess
         # Sizes alone do not say what a pixel becomes: then the model's lack of an answer is reported.
-        if preprocess is None and changes.keys() & {"scale", "mean", "std"}:
+        if preprocess is None and (not pictures or changes.keys() & {"scale", "mean", "std"}):
             preprocess = explainer.Preprocess(**changes)
         elif preprocess is not None:
             preprocess = preprocess.replace(**changes)
     given = {"preprocess": preprocess, "labels": options["labels"], **runtime_of(options)}
-    if options["max_pixels"] is not None:
+    if options.get("max_pixels") is not None:
         given["max_pixels"] = options["max_pixels"]
     return explainer.Explainer(model, recipe=recipe, **given)

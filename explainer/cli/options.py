@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 import explainer
 
@@ -104,6 +105,23 @@ def with_options(command: Command, options: Sequence[Callable[[Command], Command
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def refuse_unread(names: Sequence[str], why: str) -> None:
+    """Refuse those of these options that the command line gives: nothing would read them.
+
+    Raises
+    ------
+    click.UsageError
+    """
+    ctx = click.get_current_context()
+    unread = [
+        param.opts[0]
+        for param in ctx.command.params
+        if param.name in names and ctx.get_parameter_source(param.name) == ParameterSource.COMMANDLINE
+    ]
+    if unread:
+        raise click.UsageError(f"{', '.join(unread)}: {why}")
 
 
 def debug_option(command: Command) -> Command:
@@ -212,7 +230,7 @@ def runtime_options(command: Command) -> Command:
         ),
         click.option(
             "--threads",
-            type=int,
+            type=click.IntRange(1),
             metavar="N",
             help="Threads of onnxruntime and NumPy; 1 on a busy machine.  [default: their own choice]",
         ),

@@ -11,6 +11,7 @@ import click
 from .pictures import Picture
 from .say import say, say_json
 
+ASKING = "asking the model"
 # Back to the line's beginning, and away with what stands on it.
 CLEARED = "\r\x1b[K"
 
@@ -20,14 +21,24 @@ class Progress:
 
     def __init__(self, visible: bool) -> None:
         self.visible = visible
+        self.bar: Any = None
 
     def through(self, jobs: Sequence[Picture]) -> Iterator[Picture]:
         """Step through them."""
         if not self.visible:
             yield from jobs
             return
-        with click.progressbar(jobs, file=sys.stderr, show_pos=True) as bar:
-            yield from bar
+        with click.progressbar(jobs, file=sys.stderr, show_pos=True) as self.bar:
+            for job in self.bar:
+                yield job
+                self.bar.label = ""
+        self.bar = None
+
+    def step(self, done: int, total: int) -> None:
+        """Say beside the bar how far the questions about the job at hand are."""
+        if self.bar is not None:
+            self.bar.label = f"{ASKING} {done:,} of {total:,}"
+            self.bar.render_progress()
 
     def say(self, *lines: str, error: bool = False) -> None:
         """Print lines, in place of the bar where both are seen; the bar comes back with the next step."""
@@ -60,7 +71,7 @@ class Steps:
             return
         if self.bar is None or done < self.done:
             self.close()
-            self.bar = click.progressbar(length=total, file=sys.stderr, label="asking the model")
+            self.bar = click.progressbar(length=total, file=sys.stderr, label=ASKING, show_pos=True)
             self.bar.__enter__()
             self.done = 0
         self.bar.update(done - self.done)

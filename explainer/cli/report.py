@@ -12,6 +12,9 @@ from . import channels
 
 TOP = 5
 WORDS = 10
+MANY = 10_000  # values, of which sorting all would take a while
+# What an element is of an output that has no value per class: a box's coordinate, a pixel.
+VALUE = "value"
 
 
 def describe(explanation: explainer.Explanation, output: str, cut: str) -> dict[str, Any]:
@@ -79,14 +82,32 @@ def share(amounts: list[float | None], start: float) -> float | None:
 
 
 def prediction(values: Any, labels: Mapping[int, str], output: str, cut: str) -> dict[str, Any]:
-    """Return the largest values of an output with one value per class; else only its shape."""
+    """Return the largest values of an output; of one that has no value per class, where they stand in it."""
     shape = list(getattr(values, "shape", ()))
-    flat = values.reshape(-1) if math.prod(shape) == max(shape, default=1) and shape else None
-    if flat is None or flat.dtype.kind not in "fiu":
+    if not shape or values.size == 0 or values.dtype.kind not in "fiu":
         return {"output": output, "shape": shape, "kind": None, "top": []}
-    best = flat.argsort(kind="stable")[::-1][:TOP]
-    top = [{"index": int(i), "label": labels.get(int(i)), "value": float(flat[i])} for i in best]
-    return {"output": output, "shape": shape, "kind": kind_of(flat, cut), "top": top}
+    flat = values.reshape(-1)
+    largest = flat.argpartition(-TOP)[-TOP:] if len(flat) > MANY else flat.argsort(kind="stable")
+    later_first = [int(index) for index in largest[::-1]]
+    best = sorted(later_first, key=lambda index: -float(flat[index]))[:TOP]
+    are_classes = math.prod(shape) == max(shape)
+    names = labels if are_classes else {index: element(output, shape, index) for index in best}
+    top = [{"index": index, "label": names.get(index), "value": float(flat[index])} for index in best]
+    return {
+        "output": output,
+        "shape": shape,
+        "kind": kind_of(flat, cut) if are_classes else VALUE,
+        "top": top,
+    }
+
+
+def element(output: str, shape: Sequence[int], index: int) -> str:
+    """Return an element of a sample's output as --target takes it, ``boxes[1, 6]``."""
+    places: list[int] = []
+    for size in reversed(shape[1:] if shape[0] == 1 else shape):
+        index, place = divmod(index, size)
+        places.insert(0, place)
+    return f"{output}{places}"
 
 
 def kind_of(flat: Any, cut: str) -> str:
@@ -107,8 +128,7 @@ HINT = (
 def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], loading: float) -> list[str]:
     """Return the report on one picture, line by line."""
     found = numbers["prediction"]
-    what = found["kind"] or f"of shape {found['shape']}"
-    lines = [picture, f"  prediction  {what}, in {found['output']!r}"]
+    lines = [picture, f"  prediction  {predicted(found)}"]
     lines += [f"              {entry['value']:<11.5g} {name_of(entry)}" for entry in found["top"]]
     before = f", before {numbers['explained_before']}" if numbers["explained_before"] else ""
     what, name = target_of(numbers), repr(numbers["target_name"])
@@ -150,6 +170,18 @@ def in_words(tokens: Mapping[str, Sequence[float]]) -> list[str]:
             f"              {k:<6} {amounts[k]:<12.5g} {amounts[k] / whole:+.1%}" for k in order[:WORDS]
         ]
     return lines
+
+
+def predicted(found: Mapping[str, Any]) -> str:
+    """Return what the values are that stand below, and what their indices count."""
+    output, kind = found["output"], found["kind"]
+    if kind is None:
+        return f"of shape {found['shape']}, in {output!r}"
+    if kind != VALUE:
+        return f"{kind}, in {output!r}"
+    shape = found["shape"][1:] if found["shape"][0] == 1 else found["shape"]
+    size = " x ".join(map(str, shape))
+    return f"no classes: {size} values, in {output!r}, counted row by row; the largest of all are"
 
 
 def in_short(picture: str, numbers: Mapping[str, Any], written: Sequence[str]) -> str:

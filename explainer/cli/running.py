@@ -108,7 +108,8 @@ class Run:
                 watched = not self.several and sys.stderr.isatty()
                 with channels.calling(self.options["ranks"], self.options["keep"]), Steps(watched) as steps:
                     asked = [asks[job.target] for job in picture]
-                    found = explained.explain_targets(given, asked, progress=steps)
+                    told = self.progress.step if self.several else steps
+                    found = explained.explain_targets(given, asked, progress=told)
             except (explainer.InputError, explainer.NumericalError) as error:
                 # What ails one picture need not ail the next; anything else ails the model.
                 stopping.check()
@@ -119,6 +120,7 @@ class Run:
                 said = error.text_in_options
                 self.progress.say(said if name in said else f"{name}: {said}", error=True)
                 continue
+            self.check_layout(found[0])
             more = {"seconds": perf_counter() - began}
             results = []
             for job, explanation in zip(picture, found, strict=True):
@@ -134,6 +136,18 @@ class Run:
             self.draw_together(loading)
         if self.failures:
             raise click.ClickException(f"{self.failures} of {self.total} {self.what} could not be explained")
+
+    def check_layout(self, explanation: explainer.Explanation) -> None:
+        """Refuse a --layout of arrays that the model's own operators contradict: they know better.
+
+        Raises
+        ------
+        click.UsageError
+        """
+        asked = self.options["layout"]
+        if asked and not explanation.photos and explanation.layout != asked:
+            where = "last" if explanation.layout == "NHWC" else "first, or that there are none"
+            raise click.UsageError(f"--layout {asked}: the model itself tells that channels are {where}")
 
     def deliver(self, results: Sequence[Result], scale: float | None, loading: float) -> None:
         """Write the results of one picture, and say so; a signal to stop waits for that."""

@@ -44,8 +44,21 @@ class Measure:
             raise InputError(f"outlier_perc is {self.outlier_perc}; expected from 0 on and below 100")
 
     def amounts(self, relevance: ArrayLike) -> Plane:
-        """Return what is drawn: signed for "all", else positive."""
-        return of_sign(pooled(to_plane(relevance, self.layout), int(self.pool)), self.sign)
+        """Return what is drawn: signed for "all", else positive.
+
+        Raises
+        ------
+        InputError
+            What is no map, or a `pool` that makes one square of it.
+        """
+        plane = to_plane(relevance, self.layout)
+        if self.pool > 1 and self.pool >= max(plane.shape):
+            height, width = plane.shape
+            raise InputError(
+                f"pool is {self.pool}, and the map has {width}x{height} pixels: one sum is all that is left; "
+                f"expected fewer than {max(plane.shape)}"
+            )
+        return of_sign(pooled(plane, int(self.pool)), self.sign)
 
     def limit(self, amounts: Plane) -> float:
         """Return the amount that gets the full colour; 0 if there is no relevance."""

@@ -47,9 +47,15 @@ def test_the_options_are_the_librarys(options):
     title = f"target: {int(explanation.target[0])} {explanation.label()}"
     expected = explanation.heatmap(title=title, **options)
     np.testing.assert_array_equal(drawn(*arguments), np.asarray(expected))
+    given = {name: value for name, value in options.items() if name not in ("percentile", "outlier_perc")}
+    if given == options and options["style"] != "original_image":
+        arguments += ["--fixed-scale", "0.5"]
+        given["scale"] = 0.5
+    else:
+        given = options
     np.testing.assert_array_equal(
-        drawn(*arguments, "--no-colorbar", "--fixed-scale", "0.5"),
-        np.asarray(explanation.heatmap(title=title, colorbar=False, scale=0.5, **options)),
+        drawn(*arguments, "--no-colorbar"),
+        np.asarray(explanation.heatmap(title=title, colorbar=False, **given)),
     )
 
 

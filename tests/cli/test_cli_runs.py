@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -244,6 +245,25 @@ def test_it_can_be_stopped_while_it_loads(what, module):
     assert status == 130 and "Traceback" not in text and "Exception ignored" not in text and not parts(), text
     said = text.rpartition("now\n")[2].splitlines()
     assert said == ["stopped"] or (len(said) == 1 and f" of {COUNT} done" in said[0]), text
+
+
+@pytest.mark.parametrize("method", ["occlusion", "rise", "integrated_gradients", "smoothgrad"])
+@pytest.mark.parametrize("images", [["photos/00.png"], ["photos/00.png", "photos/01.png"]])
+def test_a_terminal_shows_how_far_the_questions_are(method, images):
+    count = {"occlusion": "stride=64", "rise": "n_masks=96", "smoothgrad": "n_samples=4"}.get(
+        method, "n_steps=40"
+    )
+    asked = explaining("--method", method, "--option", count, images=images, output=f"maps{len(images)}.png/")
+    for terminal in (True, False):
+        status, text = Started(asked, terminal).end()
+        assert status == 0, text
+        shown = re.findall(r"asking the model .*?([\d,]+)(?:/| of )([\d,]+)", text)
+        assert bool(shown) == terminal and ("\r" in text) == terminal
+        for done, total in shown:
+            assert 0 < int(done) <= int(total)
+        if terminal:
+            assert shown[-1][0] == shown[-1][1]
+        assert text.count(".png.png") == len(images), text
 
 
 def test_two_runs_into_one_folder_leave_each_other_alone():

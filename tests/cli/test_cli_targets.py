@@ -149,3 +149,48 @@ def test_the_prediction_is_of_the_output_that_is_made_of_what_is_explained(targe
     result = run(*photo, "--json", "--target", target)
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["prediction"]["output"] == output
+
+
+BOXES = """
+<ir_version: 8, opset_import: ["": 17]>
+g (float[N,3,8,8] image) => (float[N,3,4,8] boxes, float[N,4] other) {
+    boxes = Slice (image, start, end, two)
+    p = GlobalAveragePool (boxes)
+    f = Flatten (p)
+    other = MatMul (f, v)
+}
+"""
+
+
+def test_an_output_without_classes_says_where_its_largest_values_stand():
+    model = onnx.parser.parse_model(BOXES)
+    for name, value in {"start": [2], "end": [6], "two": [2]}.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(value), name))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.ones((3, 4), np.float32), "v"))
+    onnx.save(model, "boxes.onnx")
+    image = np.random.default_rng(0).random((1, 3, 8, 8)).astype(np.float32)
+    np.save("image.npy", image)
+    rows = ("explain", "boxes.onnx", "--input", "image=image.npy", "-o", "map.png")
+    cut = image[0, :, 2:6]
+    order = np.argsort(-cut.reshape(-1))[:5]
+    names = [f"boxes{[int(place) for place in np.unravel_index(index, cut.shape)]}" for index in order]
+    result = run(*rows)
+    assert "prediction  no classes: 3 x 4 x 8 values, in 'boxes', counted row by row" in result.output
+    assert f"{cut.max():<11.5g} {order[0]} {names[0]}\n" in result.output
+    found = json.loads(run(*rows, "--json").stdout)
+    assert [entry["index"] for entry in found["prediction"]["top"]] == order.tolist()
+    assert [entry["label"] for entry in found["prediction"]["top"]] == names
+    assert found["prediction"]["kind"] == "value" and found["label"] == names[0]
+    for name in names:  # each can be asked for as it is printed
+        again = json.loads(run(*rows, "--json", "--target", name).stdout)
+        assert again["score"] in [entry["value"] for entry in found["prediction"]["top"]]
+
+
+def test_the_largest_of_a_great_many_values_are_found():
+    from explainer.cli.report import MANY, prediction
+
+    values = np.random.default_rng(1).random((1, 3, 200, 200)).astype(np.float32)
+    assert values.size > MANY
+    found = prediction(values, {}, "y", "")
+    assert [entry["index"] for entry in found["top"]] == np.argsort(-values.reshape(-1))[:5].tolist()
+    assert prediction(np.array(["a"]), {}, "y", "")["top"] == []
