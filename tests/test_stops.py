@@ -80,7 +80,7 @@ def test_what_is_held_is_told_from_biases():
         text.replace("[N,3] y", "[N,3,1] y"), w=np.ones((4, 2)), b=np.full((3, 2), 99.0), k=np.ones((2, 1))
     )
     found = explainer.explain(net, np.array([[0, 1, 2]]), target=("y", np.s_[0, 0]))
-    said = "1 % of the relevance reaches where the walk ends: biases and what is held took 99 %"
+    said = "1.0 % of the relevance reaches where the walk ends: biases and what is held took 99.0 %"
     assert found.remark().endswith(said)
 
 
