@@ -41,10 +41,6 @@ KNOWN: dict[str, tuple[str, ...]] = {
             "y = Div (d, s)",
         )
     ),
-    "group normalisation": (
-        "r = Reshape (x, S); n = InstanceNormalization (r, G, B); y = Reshape (n, T)",
-        "r = Reshape (x, S); n = InstanceNormalization (r, G, B); y = Reshape (n, t)",
-    ),
     "L2 normalisation": (
         "n = ReduceL2 (x, A?); m = Clip (n, L?, H?); e = Expand (m, s); y = Div (x, e)",
         "n = ReduceL2 (x, A?); m = Clip | Max | Add (n, L?, H?); y = Div (x, m)",

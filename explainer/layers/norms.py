@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
-from ..tensor import ReduceSum, Sqrt, Value
+from ..tensor import ReduceSum, Reshape, Sqrt, Value
 from .base import Bound, Layer, Parameters, attribute
 from .curved import intercept_of
 from .kinds import NORMALIZATION
@@ -106,3 +106,31 @@ class RMSNormalization(LayerNormalization):
     """x divided by the root of its mean square. Zhang & Sennrich 2019."""
 
     centred = False
+
+
+@register("InstanceNormalization")
+class InstanceNormalization(Normalization):
+    """Over all places, by sample and channel. Ulyanov et al. 2016."""
+
+    def axes(self, x: Value) -> list[int]:
+        return list(range(2, x.ndim))
+
+    def as_features(self, w: Value, x: Value) -> Value:
+        return Reshape(w, np.array([-1] + [1] * (x.ndim - 2)))
+
+
+@register("GroupNormalization")
+class GroupNormalization(InstanceNormalization):
+    """Over all places and the channels of a group, by sample. Wu & He 2018."""
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        if node.opset < 21:
+            raise UnsupportedError("the form of opsets 18 to 20, with a scale for each group, is deprecated")
+        self.groups: int = attribute(node, "num_groups")
+
+    def mean(self, x: Value) -> Value:
+        size = int(np.prod(x.shape[1:])) // self.groups
+        means = ReduceSum(Reshape(x, np.array([-1, self.groups, size])), np.array([2])) / size
+        spread = means * np.ones((1, 1, x.shape[1] // self.groups), x.dtype)
+        return Reshape(spread, np.array([-1, x.shape[1]] + [1] * (x.ndim - 2)))

@@ -21,7 +21,6 @@ CASES = [
         f"q = Pow (x, A) v = {MEAN} (q) e = Add (v, B) s = Sqrt (e) r = Div (C, s) y = Mul (x, r)",
     ),
     ("L2 normalisation", "n = ReduceL2 <axes=[-1]> (x) m = Clip (n, A) y = Div (x, m)"),
-    ("group normalisation", "r = Reshape (x, S) n = InstanceNormalization (r, A, B) y = Reshape (n, S)"),
     ("fake-quantised tensor", "q = QuantizeLinear (x, A, Z) y = DequantizeLinear (q, A, Z)"),
 ]
 

@@ -72,6 +72,16 @@ def LayerNormalization(a, x, w, b=None):
 
 
 @operator
+def InstanceNormalization(a, x, w, b):
+    return F.instance_norm(x, weight=w, bias=b, eps=a["epsilon"])
+
+
+@operator
+def GroupNormalization(a, x, w, b):
+    return F.group_norm(x, a["num_groups"], w, b, a["epsilon"])
+
+
+@operator
 def RMSNormalization(a, x, w):
     return F.rms_norm(x, x.shape[a["axis"] :], w, a["epsilon"])
 
