@@ -250,7 +250,7 @@ def test_it_can_be_stopped_while_it_loads(what, module):
 @pytest.mark.parametrize("method", ["occlusion", "rise", "integrated_gradients", "smoothgrad"])
 @pytest.mark.parametrize("images", [["photos/00.png"], ["photos/00.png", "photos/01.png"]])
 def test_a_terminal_shows_how_far_the_questions_are(method, images):
-    count = {"occlusion": "stride=64", "rise": "n_masks=96", "smoothgrad": "n_samples=4"}.get(
+    count = {"occlusion": "window=64", "rise": "n_masks=96", "smoothgrad": "n_samples=4"}.get(
         method, "n_steps=40"
     )
     asked = explaining("--method", method, "--option", count, images=images, output=f"maps{len(images)}.png/")
