@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..errors import TargetError
+from ..errors import TargetError, shown
 from ..model.graph import Graph
 from ..tensor import Array, Value
 from .anchor import Anchor, anchor_at_output, anchor_at_tensor, tensors_of
@@ -163,6 +163,12 @@ def _resolve(graph: Graph, target: TargetLike, labels: Labels | None) -> tuple[A
         target = next(iter(target.items()))
     if isinstance(target, tuple) and len(target) == 2 and isinstance(target[0], str):
         name, index = target
+        if name not in tensors_of(graph) and labels is not None and index_of(name, labels) is not None:
+            several = f"[{shown(name)}, {shown(index)}]"
+            raise TargetError(
+                f"target: a pair is a tensor and an index, and {shown(name)} is a class; for several classes "
+                f"give a list, {several}"
+            )
         return _anchor(graph, name, labels), _index(index, labels, name)
     if isinstance(target, str) and target != "top":
         if labels is not None and (found := index_of(target, labels)) is not None:

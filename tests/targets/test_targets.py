@@ -308,3 +308,12 @@ def test_an_output_of_nothing_has_nothing_to_explain(method):
     model = parse(text, zero=np.array([0]), one=np.array([1]))
     with pytest.raises(TargetError, match=r"has no values|nothing"):
         explain(model, np.ones((1, 3), np.float32), method=method)
+
+
+@pytest.mark.parametrize("pair", [("cat", "dog"), ("cat", 1)])
+def test_a_pair_of_classes_is_no_tensor_and_an_index(pair):
+    model = parse("g (float[N,4] x) => (float[N,3] y) { y = Gemm (x, w) }", w=np.ones((4, 3)))
+    x, names = np.ones((1, 4), np.float32), ["cat", "dog", "fox"]
+    with pytest.raises(TargetError, match=r"'cat' is a class; for several classes give a list, \['cat', "):
+        explain(model, x, target=pair, labels=dict(enumerate(names)))
+    assert explain(model, x, target=("y", "dog"), labels=dict(enumerate(names))).target == [1]
