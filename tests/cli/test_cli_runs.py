@@ -250,20 +250,20 @@ def test_it_can_be_stopped_while_it_loads(what, module):
 @pytest.mark.parametrize("method", ["occlusion", "rise", "integrated_gradients", "smoothgrad"])
 @pytest.mark.parametrize("images", [["photos/00.png"], ["photos/00.png", "photos/01.png"]])
 def test_a_terminal_shows_how_far_the_questions_are(method, images):
-    count = {"occlusion": "window=64", "rise": "n_masks=96", "smoothgrad": "n_samples=4"}.get(
+    count = {"occlusion": "stride=32", "rise": "n_masks=96", "smoothgrad": "n_samples=4"}.get(
         method, "n_steps=40"
     )
-    asked = explaining("--method", method, "--option", count, images=images, output=f"maps{len(images)}.png/")
+    output = "a.png" if len(images) == 1 else "maps"
+    asked = explaining("--method", method, "--option", count, images=images, output=output)
     for terminal in (True, False):
         status, text = Started(asked, terminal).end()
-        assert status == 0, text
+        assert status == 0 and all(image in text for image in images), text
         shown = re.findall(r"asking the model .*?([\d,]+)(?:/| of )([\d,]+)", text)
         assert bool(shown) == terminal and ("\r" in text) == terminal
         for done, total in shown:
-            assert 0 < int(done) <= int(total)
+            assert int(done) <= int(total)
         if terminal:
             assert shown[-1][0] == shown[-1][1]
-        assert text.count(".png.png") == len(images), text
 
 
 def test_two_runs_into_one_folder_leave_each_other_alone():
