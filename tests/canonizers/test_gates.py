@@ -1,6 +1,7 @@
 """Which factor of a product carries the signal."""
 
 import numpy as np
+import onnx
 import pytest
 from building import parse, rng
 
@@ -98,3 +99,15 @@ def test_a_gate_that_is_read_elsewhere_has_relevance_from_there():
 
 def test_every_dialect_says_whether_it_holds():
     assert {name for name, entry in DIALECTS.items() if not entry.holds} == {"attnlrp"}
+
+
+@pytest.mark.parametrize(
+    "body", ["d = Dropout (q, half, yes) g = Sigmoid (d)", "s = Sigmoid (q) g = Dropout (s, half, yes)"]
+)
+def test_a_gate_that_is_drawn_anew_is_refused_as_it_would_be_elsewhere(body):
+    model = net(f"{body} y = Mul (h, g)")
+    for name, value in (("yes", np.array(True)), ("half", np.float32(0.5))):
+        if name not in {entry.name for entry in model.graph.initializer}:
+            model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(value), name))
+    with pytest.raises(explainer.UnsupportedError, match="Dropout in training mode"):
+        Explainer(model).plan  # noqa: B018
