@@ -40,7 +40,9 @@ def identity(subject: Subject, **how: object) -> None:
 
 def _missing(answer) -> str | None:
     arrived = flat(answer.relevance).sum()
-    taken = sum(float((step.bias + step.epsilon + step.masked).sum()) for step in answer.audit)
+    taken = sum(
+        float((step.bias + step.epsilon + step.intercept + step.masked).sum()) for step in answer.audit
+    )
     steps = [float(np.abs(step.R_out).sum()) for step in answer.audit]
     start = float(np.sum(answer.start))
     if abs(start - arrived - taken) > 1e-3 * max(
@@ -164,7 +166,9 @@ def batches(subject: Subject, rng: np.random.Generator) -> None:
         return
     first = {name: value[:1] for name, value in parts(pair.relevance).items()}
     alone = subject.again(target=(subject.answer.target_name, int(target[0])))
-    if alone is None or any(gap(pair.outputs[n][:1], alone.outputs[n]) > 1e-4 for n in alone.outputs):
+    outputs = {} if alone is None else alone.outputs
+    meet = (np.ndim(theirs) == 0 or gap(pair.outputs[n][:1], theirs) > 1e-4 for n, theirs in outputs.items())
+    if alone is None or any(meet):
         return  # samples meet in the model itself: a batch is another question
     if gap(flat(first), flat(alone.relevance)) > 2e-2 and _steep(subject) < 1e3:
         raise Wrong(
