@@ -21,6 +21,8 @@ ARGUMENTS = {
     "transpose": ("s", "at"),
     "bias": ("at",),
     "bias_share": ("s", "at"),
+    "intercept_share": ("s", "at"),
+    "held": ("at",),
     "unbiased": ("p",),
     "prepare": ("values",),
 }

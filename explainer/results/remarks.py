@@ -43,7 +43,10 @@ def _of_map(explanation: Explained, sample: int) -> str:
         )
     if not abs(kept) < LITTLE:
         return ""
-    takers = {_constants(explanation): "bias", "epsilon": "epsilon", "conditions": "masked"}
+    takers = {
+        **{_constants(explanation): "bias", "epsilon": "epsilon"},
+        **{"intercepts": "intercept", "conditions": "masked"},
+    }
     shares = {taker: _share(explanation, name, sample) for taker, name in takers.items()}
     arrived, *took = percents([kept, *shares.values()])
     taken = [

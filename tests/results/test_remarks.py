@@ -277,3 +277,13 @@ def test_amounts_beyond_the_whole_are_no_shares_of_it(whole, has_shares):
     bar = look.bar(0.5, [np.array([[1.0, -0.25]])], whole, "score")
     assert bool(bar.share) == has_shares and (bar.notes == ["% of the score"]) == has_shares
     assert not look.bar(2 * whole, [np.array([[0.0, 0.1 * whole]])], whole).share  # a scale beyond it
+
+
+def test_what_no_tangent_explains_is_an_intercepts():
+    model = parse(
+        "g (float[N,4] x) => (float[N,3] y) { s = Softmax (x) y = MatMul (s, w) }", w=np.ones((4, 3))
+    )
+    found = explainer.explain(model, np.float32([[1, 1, 1, 1.001]]), target=0, dtype="float64")
+    assert found.remark().endswith("of the relevance reaches the input: intercepts took more than 99.9 %")
+    shares = sum(step.bias + step.epsilon + step.intercept for step in found.audit)
+    np.testing.assert_allclose(found.start, found.relevance.sum() + shares, rtol=1e-9)
