@@ -17,16 +17,7 @@ UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164
 def printable(text: object, longest: int = LONGEST) -> str:
     """One line of text without anything that a terminal, a log or a reader's eye would obey.
 
-    Control characters (escape sequences and ends of lines among them), what turns the direction of
-    writing or has no width, and halves of characters are written as Python writes them, ``\\x1b``. Of a
-    text that is too long the middle is left out, and its length said.
-
-    Parameters
-    ----------
-    text : object
-        Shown as `str` has it.
-    longest : int
-        How many of its characters are shown.
+    `explainer.printable` (`plain/shown.py`) says what that is, and refuses what is no text or no length.
     """
     whole = str(text)
     if len(whole) > longest:

@@ -36,11 +36,13 @@ class Form(Pattern):
 
     def check(self, graph: Graph, match: Match) -> str | None:
         for label, wanted in self.constants.items():
-            name = match.get(label)
-            if name and number(graph, name) is None:
+            if not (name := match.get(label)):
+                continue  # another way to write it has this one
+            found = number(graph, name)
+            if found is None:
                 return f"{name!r} is no single number"
-            if name and not math.isclose(number(graph, name) or 0, wanted, rel_tol=ROUNDING):
-                return f"{name!r} is {number(graph, name):g}, where {self.operator} has {wanted:g}"
+            if not math.isclose(found, wanted, rel_tol=ROUNDING):
+                return f"{name!r} is {found:g}, where {self.operator} has {wanted:g}"
         return None
 
     def attributes(self, match: Match) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ GATES = frozenset({"HardSigmoid", "Sigmoid", "Softmax"})
 # What hands a gate on: moved, scaled by a constant, taken from 1, kept from being no number.
 MOVES = frozenset(
     {
-        *("Cast", "Concat", "Div", "Expand", "Flatten", "Gather", "Identity", "Mul", "Neg", "Pad"),
+        *("Cast", "Concat", "Div", "Expand", "Flatten", "Gather", "Mul", "Neg", "Pad"),
         *("Reshape", "Slice", "Split", "Squeeze", "Sub", "Tile", "Transpose", "Unsqueeze", "Where"),
     }
 )
@@ -43,16 +43,14 @@ class Gates(Canonizer):
 
 def _gates(graph: Graph) -> frozenset[str]:
     """The tensors that are gates, or a gate handed on; none that is drawn anew in each run."""
+    # A Dropout that only hands its input on is seen through, and not met here.
+    chance = (node for node in graph.nodes if node.operator == "Dropout" or known(node.operator).random)
+    drawn = graph.depending(name for node in chance for name in node.outputs if name)
     found: set[str] = set()
-    drawn: set[str] = set()
     for node in graph.nodes:
         operator = node.acts_as or node.operator
-        # A Dropout that only hands its input on is seen through, and not met here.
-        if operator == "Dropout" or known(operator).random or not drawn.isdisjoint(node.inputs):
-            drawn.update(filter(None, node.outputs))
-            continue
         carrying = [name for name in node.inputs if name in graph.carrying]
         handed_on = operator in MOVES and carrying and found.issuperset(carrying)
         if operator in GATES or handed_on:
-            found.update(filter(None, node.outputs))
+            found.update(name for name in node.outputs if name and name not in drawn)
     return frozenset(found & graph.carrying)

@@ -191,8 +191,5 @@ class Run:
 
 def predicted(explanation: explainer.Explanation, explained: explainer.Explainer) -> str:
     """Return the model output that holds the prediction: the first that is made of what is explained."""
-    made = {explanation.target_name}
-    for node in explained.graph.nodes:  # in the order in which they run
-        if not made.isdisjoint((*node.inputs, *node.captures)):
-            made.update(node.outputs)
+    made = explained.graph.depending({explanation.target_name})
     return next((name for name in explanation.outputs if name in made), next(iter(explanation.outputs)))

@@ -17,8 +17,9 @@ from . import (
     resizing,
     spreading,
 )
-from .base import Bound, Layer, Parameters
+from .base import Bound, Layer
 from .kinds import KINDS, Kind
+from .parameters import Parameters
 from .registry import REGISTRY, facts_of, kinds_of, register, supported
 
 __all__ = [

@@ -14,8 +14,9 @@ from ..model.graph import Graph, Node
 from ..model.operators import NOTHING_KNOWN, Facts, Signs, never_negative
 from ..tensor import Erf, Exp, Log, Max, Min, Sigmoid, Tanh, Value, Where, above
 from ..tensor import Relu as relu
-from .base import Bound, Layer, Parameters, attribute
+from .base import Bound, Layer, attribute
 from .kinds import ACTIVATION
+from .parameters import Parameters
 from .registry import register
 
 

@@ -10,9 +10,10 @@ from .. import tensor
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..tensor import Array, Reshape, Slice, Transpose, Value
-from .base import Bound, Layer, Parameters, attribute
+from .base import Bound, Layer, attribute
 from .kinds import CONVOLUTION, DENSE
 from .normalize import STATISTICS, Biased, amounts_of, normalization
+from .parameters import Parameters
 from .product import GatedMatrixProduct, MatrixProduct
 from .registry import register
 from .windows import Windows, unreached

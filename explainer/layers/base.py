@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -12,8 +12,7 @@ from ..model.graph import Graph, Node
 from ..model.operators import NOTHING_KNOWN, Facts
 from ..tensor import Bundle, Value
 from .kinds import Kind
-
-Change = Callable[[Value], Value]
+from .parameters import Change, Parameters
 
 
 def _none(name: str) -> frozenset[str]:
@@ -211,36 +210,6 @@ class Layer:
     def averaged(self, at: Bound) -> Bound:
         """For max pooling: the average over the same windows; every other layer is its own."""
         return at
-
-
-class Parameters(dict[str, Value]):
-    """Letter -> parameter; and what was done to the weights, for those that no file names.
-
-    Parameters
-    ----------
-    values : dict of letter -> Value
-    change : callable, optional
-        What `changed` did so far: the 1/n of a mean and the signs of a sum are weights too.
-    """
-
-    def __init__(self, values: Mapping[str, Value], change: Change | None = None) -> None:
-        super().__init__(values)
-        self.change = change
-
-    def implied(self, w: Value) -> Value:
-        """A weight that the operator has of itself, after `changed`."""
-        return w if self.change is None else self.change(w)
-
-    def changed(self, change: Change, but: Collection[str] = ()) -> Parameters:
-        """Every weight, and the bias, changed; axes and sizes are none, nor is what `but` names."""
-        before = self.change
-        weights = {key for key, value in self.items() if value.dtype.kind == "f"}.difference(but)
-        changed = {letter: change(self[letter]) for letter in weights}
-        return Parameters(self | changed, change if before is None else lambda w: change(before(w)))
-
-    def without(self, letter: str) -> Parameters:
-        """All but one."""
-        return Parameters({key: value for key, value in self.items() if key != letter}, self.change)
 
 
 @dataclass(frozen=True, eq=False)

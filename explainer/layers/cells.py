@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Bundle, Sigmoid, Slice, Squeeze, Tanh, Transpose, Value, above
+from ..tensor import Bundle, Sigmoid, Squeeze, Tanh, Transpose, Value, above
 from ..tensor import Relu as relu
-from .base import Bound, Layer, Parameters
+from .base import Bound, Layer
 from .kinds import DENSE, SUM
+from .movement import cut
+from .parameters import Parameters
 
 # A gate's or candidate's function -> its value, and its derivative by that value.
 FUNCTIONS: dict[str, tuple[Callable[[Value], Value], Callable[[Value], Value]]] = {
@@ -116,11 +118,9 @@ def held(layer: Inner, x: Value, **parameters: Any) -> Bound:
 
 def at_place(x: Value, axis: int, index: int) -> Value:
     """x at one place of an axis, without the axis."""
-    start, end, axes, step = (np.array([n]) for n in (index, index + 1, axis, 1))
-    return Squeeze(Slice(x, start, end, axes, step), axes)
+    return Squeeze(cut(x, axis, index, index + 1), np.array([axis]))
 
 
 def parts_of(x: Value, axis: int, size: int, count: int) -> list[Value]:
     """x in so many parts of a size along an axis."""
-    axes, step = np.array([axis]), np.array([1])
-    return [Slice(x, np.array([i * size]), np.array([(i + 1) * size]), axes, step) for i in range(count)]
+    return [cut(x, axis, i * size, (i + 1) * size) for i in range(count)]

@@ -7,9 +7,10 @@ import numpy as np
 from .. import tensor
 from ..model.graph import Graph, Node
 from ..model.operators import Facts, never_negative
-from ..tensor import Exp, ReduceSum, Reshape, Shape, Value, finite, summed, summed_products
-from .base import Bound, Layer, Parameters, attribute
+from ..tensor import Array, Exp, ReduceSum, Reshape, Shape, Value, finite, summed, summed_products
+from .base import Bound, Layer, attribute
 from .kinds import CURVED
+from .parameters import Parameters
 from .registry import register
 
 
@@ -36,6 +37,7 @@ class SoftmaxLayer(Curved):
 
     facts = Facts(sign=never_negative, cut="probability")
     takes_minus_infinity = True
+    function = staticmethod(tensor.Softmax)
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
@@ -49,21 +51,21 @@ class SoftmaxLayer(Curved):
         axis = self.axis % x.ndim if x.ndim else 0
         return Reshape(x, np.array([*x.shape[:axis], int(np.prod(x.shape[axis:]))])), -1
 
-    def along(self, x: Value) -> tuple[Value, int]:
-        """The Softmax of those lines, and their axis."""
-        lines, axis = self.lines(x)
-        return tensor.Softmax(lines, axis=axis), axis
+    def shaped(self, lines: Value, x: Value) -> Value:
+        """Lines as x is shaped."""
+        return Reshape(lines, Shape(x)) if self.flattens else lines
 
     def forward(self, x: Value, p: Parameters) -> Value:
-        z, _ = self.along(x)
-        return Reshape(z, Shape(x)) if self.flattens else z
+        lines, axis = self.lines(x)
+        return self.shaped(self.function(lines, axis=axis), x)
 
     def transpose(self, s: Value, at: Bound) -> Value:
-        # J = diag(z) − z zᵀ
-        z, axis = self.lines(at(at.x))
-        lines, _ = self.lines(s)
-        c = z * (lines - ReduceSum(lines * z, np.array([axis])))
-        return Reshape(c, Shape(at.x)) if self.flattens else c
+        (z, axis), (lines, _) = self.lines(at(at.x)), self.lines(s)
+        return self.shaped(self.jacobian(z, lines, np.array([axis])), at.x)
+
+    def jacobian(self, z: Value, s: Value, axis: Array) -> Value:
+        """Jᵀs, line by line: J = diag(z) − z zᵀ."""
+        return z * (s - ReduceSum(s * z, axis))
 
 
 @register("LogSoftmax")
@@ -72,15 +74,8 @@ class LogSoftmax(SoftmaxLayer):
 
     facts = Facts(cut="log-probability")
     takes_minus_infinity = False
+    function = staticmethod(tensor.LogSoftmax)
 
-    def forward(self, x: Value, p: Parameters) -> Value:
-        lines, axis = self.lines(x)
-        z = tensor.LogSoftmax(lines, axis=axis)
-        return Reshape(z, Shape(x)) if self.flattens else z
-
-    def transpose(self, s: Value, at: Bound) -> Value:
-        # J = 1 − 1 e^zᵀ
-        z, axis = self.lines(at(at.x))
-        lines, _ = self.lines(s)
-        c = lines - Exp(z) * ReduceSum(lines, np.array([axis]))
-        return Reshape(c, Shape(at.x)) if self.flattens else c
+    def jacobian(self, z: Value, s: Value, axis: Array) -> Value:
+        """Jᵀs, line by line: J = 1 − 1 e^zᵀ."""
+        return s - Exp(z) * ReduceSum(s, axis)

@@ -10,8 +10,9 @@ from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..model.operators import NOTHING_KNOWN, Facts, as_all
 from ..tensor import Bundle, Value, finite, sum_to
-from .base import Bound, Layer, Parameters
+from .base import Bound, Layer
 from .kinds import SCALE, SUM
+from .parameters import Parameters
 from .product import ElementwiseProduct, GatedProduct
 from .registry import register
 

@@ -6,8 +6,9 @@ import numpy as np
 
 from ..model.graph import Graph, Node
 from ..tensor import Array, ConstantOfShape, Gather, Reshape, ScatterElements, Shape, Value
-from .base import Bound, Parameters, attribute
+from .base import Bound, attribute
 from .movement import Movement
+from .parameters import Parameters
 from .registry import register
 
 

@@ -11,8 +11,9 @@ from .. import tensor
 from ..model.graph import Graph, Node
 from ..model.operators import Facts, as_all, as_first
 from ..tensor import Array, Bundle, Reshape, Shape, Value
-from .base import Bound, Layer, Parameters, attribute
+from .base import Bound, Layer, attribute
 from .kinds import MOVEMENT
+from .parameters import Parameters
 from .registry import register
 
 
@@ -97,28 +98,36 @@ class Transpose(Movement):
         return tensor.Transpose(s, perm=[int(axis) for axis in np.argsort(self.perm(s.ndim))])
 
 
-@register("Concat")
-class Concat(Movement):
-    """Operands side by side; what falls to constant ones is counted as bias."""
-
-    facts = Facts(sign=as_all)
+class Joined(Movement):
+    """Values of several operands in one tensor; what falls to constant ones is counted as bias."""
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
-        self.constant_places = [i for i, name in enumerate(node.inputs) if name not in graph.carrying]
+        self.constant_places = [i for i in self.places if node.inputs[i] not in graph.carrying]
         self.has_constants = bool(self.constant_places)
         for index in self.constant_places:
             self.take_operand(graph, str(index), index, "operand")
 
     @property
-    def keeps_maps(self) -> bool:
-        return attribute(self.node, "axis") in (1, -3)  # that of channels, of images also from the end
+    def places(self) -> Sequence[int]:
+        """Which of the node's operands these are."""
+        return range(len(self.node.inputs))
 
     def operand_list(self, x: Value, p: Parameters) -> list[Value]:
         """Activations and constants in the node's own order."""
         activations = iter(x if isinstance(x, Bundle) else (x,))
-        places = range(len(self.node.inputs))
-        return [p[str(i)] if i in self.constant_places else next(activations) for i in places]
+        return [p[str(i)] if i in self.constant_places else next(activations) for i in self.places]
+
+
+@register("Concat")
+class Concat(Joined):
+    """Operands side by side."""
+
+    facts = Facts(sign=as_all)
+
+    @property
+    def keeps_maps(self) -> bool:
+        return attribute(self.node, "axis") in (1, -3)  # that of channels, of images also from the end
 
     def forward(self, x: Value, p: Parameters) -> Value:
         return tensor.Concat(*self.operand_list(x, p), axis=attribute(self.node, "axis"))
@@ -126,7 +135,7 @@ class Concat(Movement):
     def _parts(self, s: Value, at: Bound) -> list[Value]:
         axis = attribute(self.node, "axis") % s.ndim
         sizes = [operand.shape[axis] for operand in self.operand_list(at.x, at.p)]
-        return [_cut(s, axis, sum(sizes[:i]), sum(sizes[: i + 1])) for i in range(len(sizes))]
+        return [cut(s, axis, sum(sizes[:i]), sum(sizes[: i + 1])) for i in range(len(sizes))]
 
     def transpose(self, s: Value, at: Bound) -> Value:
         parts = self._parts(s, at)
@@ -198,7 +207,7 @@ class Split(Movement):
         return axis, start, start + int(sizes[self.index])
 
     def forward(self, x: Value, p: Parameters) -> Value:
-        return _cut(x, *self.part(x, p))
+        return cut(x, *self.part(x, p))
 
     def transpose(self, s: Value, at: Bound) -> Value:
         axis, start, end = self.part(at.x, at.p)
@@ -230,7 +239,8 @@ class Gather(Movement):
         return spread(s, axis, indices.ravel() % size, size)
 
 
-def _cut(x: Value, axis: int, start: int, end: int) -> Value:
+def cut(x: Value, axis: int, start: int, end: int) -> Value:
+    """The part of x from `start` to `end` along an axis."""
     return tensor.Slice(x, np.array([start]), np.array([end]), np.array([axis]), np.array([1]))
 
 

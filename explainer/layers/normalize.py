@@ -9,8 +9,9 @@ import numpy as np
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..tensor import ReduceSum, Reshape, Sqrt, Value
-from .base import Bound, Layer, Parameters, attribute
+from .base import Bound, Layer, attribute
 from .kinds import SCALE
+from .parameters import Parameters
 from .registry import register
 
 # A BatchNormalization's inputs behind the first.

@@ -13,9 +13,10 @@ import numpy as np
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..tensor import ReduceSum, Reshape, Sqrt, Value
-from .base import Bound, Layer, Parameters, attribute
+from .base import Bound, Layer, attribute
 from .curved import intercept_of
 from .kinds import NORMALIZATION
+from .parameters import Parameters
 from .registry import register
 
 # The parameter that holds the deviation, once it is held constant.
@@ -52,24 +53,25 @@ class Normalization(Layer):
         """x − m: linear in x, and its own transpose."""
         return x - self.mean(x) if self.centred else x
 
-    def deviation(self, x: Value) -> Value:
-        """d."""
+    def deviation(self, x: Value, p: Parameters) -> Value:
+        """d: that of x, or the one that is held."""
+        if DEVIATION in p:
+            return p[DEVIATION]
         u = self.centre(x)
         return Sqrt(self.mean(u * u) + attribute(self.node, "epsilon"))
 
     def held(self, at: Bound) -> Bound:
-        d = at.p.get(DEVIATION)
-        return at if d is not None else replace(at, p=Parameters({**at.p, DEVIATION: self.deviation(at.x)}))
+        d = self.deviation(at.x, at.p)
+        return replace(at, p=Parameters({**at.p, DEVIATION: d}, at.p.change))
 
     def forward(self, x: Value, p: Parameters) -> Value:
-        d = p[DEVIATION] if DEVIATION in p else self.deviation(x)
-        z = self.centre(x) / d
+        z = self.centre(x) / self.deviation(x, p)
         z = z * self.as_features(p["w"], x) if "w" in p else z
         return z + self.as_features(p["b"], x) if "b" in p else z
 
     def transpose(self, s: Value, at: Bound) -> Value:
         s = s * self.as_features(at.p["w"], at.x) if "w" in at.p else s
-        d = at.p[DEVIATION] if DEVIATION in at.p else self.deviation(at.x)
+        d = self.deviation(at.x, at.p)
         c = self.centre(s) / d
         if DEVIATION in at.p:
             return c

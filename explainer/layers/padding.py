@@ -10,8 +10,9 @@ from .. import tensor
 from ..model.graph import Graph, Node
 from ..model.operators import Facts, Signs
 from ..tensor import Array, Value
-from .base import Bound, Parameters, attribute
+from .base import Bound, attribute
 from .movement import Movement, spread
+from .parameters import Parameters
 from .registry import register
 
 

@@ -22,8 +22,9 @@ from ..tensor import (
     Value,
     cast_to,
 )
-from .base import Bound, Layer, Parameters, attribute
+from .base import Bound, Layer, attribute
 from .kinds import SUM, WINNER
+from .parameters import Parameters
 from .registry import register
 from .windows import Windows, any_empty, unreached
 

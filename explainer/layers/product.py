@@ -9,8 +9,9 @@ import numpy as np
 
 from ..model.graph import Graph, Node
 from ..tensor import Bundle, Squeeze, Transpose, Unsqueeze, Value, sum_to
-from .base import Bound, Layer, Parameters
+from .base import Bound, Layer
 from .kinds import PRODUCT
+from .parameters import Parameters
 
 
 class Product(Layer):

@@ -11,9 +11,10 @@ from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..tensor import Bundle, Concat, Transpose, Unsqueeze, Value, above
 from ..tensor import Relu as relu
-from .base import Bound, Layer, Parameters, attribute
+from .base import Bound, Layer, attribute
 from .cells import FUNCTIONS, Cell, Dense, Memory, Weights, at_place, held, parts_of
 from .kinds import RECURRENT
+from .parameters import Parameters
 from .registry import register
 
 

@@ -11,8 +11,9 @@ from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..model.operators import Facts, as_first
 from ..tensor import Array, Reshape, Value
-from .base import Bound, Layer, Parameters, attribute
+from .base import Bound, Layer, attribute
 from .kinds import MOVEMENT, SUM
+from .parameters import Parameters
 from .registry import register
 
 # The most entries of a matrix over all resized axes at once, which a rule that changes weights needs: 256 MB.

@@ -9,8 +9,9 @@ from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..model.operators import Facts, as_first
 from ..tensor import Bundle, ReduceSum, Reshape, Value, sum_to
-from .base import Bound, Parameters, attribute
-from .movement import Movement
+from .base import Bound, attribute
+from .movement import Joined, Movement
+from .parameters import Parameters
 from .registry import register
 
 
@@ -62,24 +63,14 @@ class Tile(Movement):
 
 
 @register("Where")
-class Where(Movement):
-    """One of two values at every place; the condition is a parameter, a constant branch counted as bias."""
+class Where(Joined):
+    """One of two values at every place; the condition is a parameter."""
 
-    # Its two branches, by their place among the operands.
-    branches = (1, 2)
+    places = (1, 2)
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
         self.take_operand(graph, "condition", 0, "condition")
-        self.constant_places = [i for i in self.branches if node.inputs[i] not in graph.carrying]
-        self.has_constants = bool(self.constant_places)
-        for index in self.constant_places:
-            self.take_operand(graph, str(index), index, "branch")
-
-    def operand_list(self, x: Value, p: Parameters) -> list[Value]:
-        """What is chosen where the condition holds, and where it does not."""
-        activations = iter(x if isinstance(x, Bundle) else (x,))
-        return [p[str(i)] if i in self.constant_places else next(activations) for i in self.branches]
 
     def forward(self, x: Value, p: Parameters) -> Value:
         return tensor.Where(p["condition"], *self.operand_list(x, p))
@@ -92,7 +83,7 @@ class Where(Movement):
     def transpose(self, s: Value, at: Bound) -> Value:
         c = Bundle(
             sum_to(self.chosen(s, at, branch), operand.shape)
-            for branch, operand in zip(self.branches, self.operand_list(at.x, at.p), strict=True)
+            for branch, operand in zip(self.places, self.operand_list(at.x, at.p), strict=True)
             if branch not in self.constant_places
         )
         return c if isinstance(at.x, Bundle) else c[0]

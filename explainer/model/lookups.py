@@ -19,15 +19,14 @@ from .roles import ELEMENTWISE, EMBEDDING
 from .sizes import numbers_of
 from .tensors import kind_of
 
-# What makes an index of another, value by value, or puts indices elsewhere.
-INDEXING = ELEMENTWISE | frozenset(
+# What puts indices elsewhere, and what makes an index of another, value by value.
+MOVING = frozenset(
     {
-        *("Concat", "CumSum", "Expand", "Flatten", "Pad", "Reshape", "Slice", "Split", "Squeeze", "Tile"),
-        *("Transpose", "Unsqueeze"),
+        *("Cast", "Clip", "Concat", "Expand", "Flatten", "Identity", "Pad", "Reshape", "Slice", "Split"),
+        *("Squeeze", "Tile", "Transpose", "Unsqueeze"),
     }
 )
-MOVING = frozenset({"Cast", "Clip", "Concat", "Expand", "Flatten", "Identity", "Pad", "Reshape", "Slice"})
-MOVING |= frozenset({"Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"})
+INDEXING = ELEMENTWISE | MOVING | {"CumSum"}
 # The operand that is an index -> that which is the table.
 TABLES = {
     "Gather": (1, 0),

@@ -153,7 +153,7 @@ def _check_names(graph: Graph, names: Sequence[str]) -> None:
 def _stop(graph: Graph, name: str, session: Session | None, at: Following) -> Stop:
     """A tensor as an input of what lies behind it."""
     given = next((value for value in graph.source.proto.graph.input if value.name == name), None)
-    begins = not any(node.operator in WEIGHTED for node in _before(graph, name))
+    begins = not any(node.operator in WEIGHTED for node in nodes_before(graph, name))
     if name in graph.initializers or graph.is_constant(name):
         value = graph.constant(name)
         kind = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
@@ -170,8 +170,8 @@ def _stop(graph: Graph, name: str, session: Session | None, at: Following) -> St
     return Stop(name, samples, declared.SerializeToString(), begins)
 
 
-def _before(graph: Graph, name: str) -> list[Node]:
-    """The nodes that a tensor is computed by."""
+def nodes_before(graph: Graph, name: str) -> list[Node]:
+    """The nodes that a tensor is computed by, the last first."""
     needed, nodes = {name}, list[Node]()
     for node in reversed(graph.nodes):
         if not needed.isdisjoint(node.outputs):

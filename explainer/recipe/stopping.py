@@ -8,7 +8,7 @@ from ..errors import TargetError, did_you_mean
 from ..methods import Method
 from ..model.graph import Graph
 from ..model.lookups import WHOLE, Lookup, embeddings, lookups
-from ..model.parts import Parts, parted
+from ..model.parts import Parts, nodes_before, parted
 from ..targets import Ask, Labels, Target, resolve_target
 from .recipe import Recipe
 
@@ -97,9 +97,6 @@ def _astray(graph: Graph, stop: str, target: str) -> TargetError:
 
 
 def _leading(graph: Graph, target: str) -> dict[str, None]:
-    """The tensors that one is computed from, the last first."""
-    needed = {target: None}
-    for node in reversed(graph.nodes):
-        if any(name in needed for name in node.outputs):
-            needed.update(dict.fromkeys(filter(None, (*node.inputs, *node.captures))))
-    return needed
+    """The tensors that one is computed from, the last first, itself included."""
+    reads = (name for node in nodes_before(graph, target) for name in (*node.inputs, *node.captures))
+    return dict.fromkeys([target, *filter(None, reads)])

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ..tensor import Value, finite
-from .base import Rule
-from .linear import Epsilon
-from .relevance import Division, Exact, Handed, Relevance
+from .linear import Epsilon, Zero
+from .relevance import Handed, Relevance
 
 if TYPE_CHECKING:
     from ..layers import Bound
 
 
 @dataclass(frozen=True)
-class Linearised(Rule):
+class Linearised(Zero):
     """R_in = x · Jᵀ(R / z), 0/0 := 0, J the Jacobian at x; for a Softmax x · (R − z ΣR).
 
     Achtibat et al. 2024 (AttnLRP), proposition 3.1: the Taylor expansion at x, without a stabiliser. What
     its intercept takes, z − Jx, is in the audit. An x of −∞, which a mask makes, counts as 0.
     """
 
-    kinds: ClassVar[frozenset[str] | None] = frozenset({"shares"})
-    reads: ClassVar[frozenset[str] | None] = frozenset({"x", "z"})
-    proportional: ClassVar[bool] = True
-    divides_by_degree: ClassVar[bool] = True
-
     def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
-        z = Exact(layer(x), layer.degree)
-        s = R / z
-        c = layer.transpose(s)
-        return Handed(finite(x), c, (Division(layer, z, s),))
+        return replace(super().__call__(layer, x, R), value=finite(x))
 
 
 @dataclass(frozen=True)
