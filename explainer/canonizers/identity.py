@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import onnx
 
 from ..model.graph import Graph, Node
@@ -18,13 +21,38 @@ FLOATS = frozenset(
 )
 
 
+# What makes numbers of the type that all its operands have, and what hands on that of its first one.
+ALIKE = frozenset({"Add", "Concat", "Div", "Max", "Min", "Mul", "Sub", "Sum"})
+MOVING = frozenset(
+    {
+        "Abs",
+        "Clip",
+        "DepthToSpace",
+        "Expand",
+        "Flatten",
+        "Gather",
+        "Identity",
+        "Neg",
+        "Pad",
+        "Reshape",
+        "Slice",
+    }
+    | {"SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
+)
+
+
 def see_through(graph: Graph) -> Graph:
-    """Take out nodes that only hand a value on: Identity, Dropout, Cast between floats."""
+    """Take out nodes that only hand a value on: Identity, Dropout, Cast to floats or wider whole numbers."""
     aliases: dict[str, str] = dict(graph.aliases)
+    # Of the tensors that are known to hold whole numbers, which.
+    whole = {value.name: value.dtype for value in graph.inputs if value.dtype.kind in "iu"}
     nodes = []
     for node in graph.nodes:
         inputs = tuple(aliases.get(name, name) for name in node.inputs)
-        if _hands_on(node, graph):
+        made = _whole(node, whole)
+        if made is not None:
+            whole.update((name, made) for name in node.outputs if name)
+        if _hands_on(node, graph, whole):
             aliases[node.outputs[0]] = inputs[0]
         elif inputs != node.inputs:
             nodes.append(replace(node, inputs=inputs))
@@ -34,10 +62,26 @@ def see_through(graph: Graph) -> Graph:
     return graph.having(nodes=tuple(nodes), aliases=aliases)
 
 
-def _hands_on(node: Node, graph: Graph) -> bool:
+def _whole(node: Node, whole: Mapping[str, np.dtype[Any]]) -> np.dtype[Any] | None:
+    """The type of whole numbers that a node makes of such; None where it makes others, or nothing tells."""
+    read = node.inputs if node.operator in ALIKE else node.inputs[:1]
+    there = next((whole[name] for name in read if name in whole), None)
+    if there is None or node.operator in ALIKE | MOVING:
+        return there
+    try:
+        kind = onnx.helper.tensor_dtype_to_np_dtype(node.attributes["to"])
+    except KeyError:  # no Cast, or to none that NumPy has
+        return None
+    return kind if node.operator == "Cast" and kind.kind in "iu" else None
+
+
+def _hands_on(node: Node, graph: Graph, whole: Mapping[str, np.dtype[Any]]) -> bool:
     if not node.inputs or node.inputs[0] not in graph.carrying:
         return False
     if node.operator == "Cast":
+        before, after = (whole.get(name) for name in (node.inputs[0], node.outputs[0]))
+        if before is not None and after is not None:
+            return np.can_cast(before, after)  # bytes in 32 bits are the same numbers
         return node.attributes.get("to") in FLOATS
     if node.operator == "Dropout":
         mask_is_read = len(node.outputs) > 1 and bool(graph.readers.get(node.outputs[1]))
