@@ -6,6 +6,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from ..inputs.preprocess import reading
 from ..inputs.ranges import edges
 from ..methods import Method
 from ..model.graph import Graph, ModelLike
+from ..model.mixing import mixing
 from ..model.parts import Parts
 from ..model.raising import opsets, raised
 from ..model.runtime import PathLike, ProviderLike, Runtime
@@ -80,11 +82,9 @@ def compile(
     sample's largest output. A margin's other side is the input ``against`` likewise; a negative
     number is the best other class.
 
-    Samples that change each other's numbers do so in the file too, which walks over the batch as it runs it;
-    `explain` walks from each alone, and so the two agree for one sample at a time.
-
     The batch stays dynamic where the model's is; where it is only declared to be, it is fixed, with a
-    warning. Spatial sizes are fixed. A method that asks at many
+    warning. Where samples change each other's numbers, the file takes one at a time: `explain` asks each
+    alone. Spatial sizes are fixed. A method that asks at many
     points becomes a Loop. The result is checked by onnx.checker, and by running it: its outputs are
     the original's, its relevance NumPy's.
 
@@ -187,7 +187,45 @@ def _emitted(
         return goal, file
 
     with np.errstate(all="ignore"):  # the proof says what is not finite, NumPy only that
-        return _first_that_works(original, sizes, made)
+        start = goal_of(original, stopped(original, recipe, method), asked, names).anchor
+        alone = _alone(original, [start.tensor, start.output], sizes, made)
+        return alone or _first_that_works(original, sizes, made)
+
+
+def _alone(
+    original: Graph,
+    tensors: Sequence[str],
+    examples: Examples,
+    made: Callable[[Examples, int], tuple[Target, Emitted]],
+) -> tuple[Target, Emitted] | None:
+    """The file for one sample at a time, where samples meet for sure and each is explained alone.
+
+    None where they do not meet before these tensors, or where none passes alone: what begins the inputs are
+    no samples then.
+    """
+    meeting = mixing(_before(original, tensors)) if examples.is_dynamic else None
+    if meeting is None or not meeting.is_sure:
+        return None
+    for opset in opsets(original):
+        with suppress(ModelError, TargetError):
+            found = made(examples.fixed(1), opset)
+            what = f"{original.title}: {meeting}, and each is explained alone"
+            warnings.warn(
+                printable(f"{what}: the file that was made takes 1 sample at a time", LINE),
+                stacklevel=callers_level(),
+            )
+            return found
+    return None
+
+
+def _before(graph: Graph, tensors: Sequence[str]) -> Graph:
+    """The nodes that these tensors are made by."""
+    needed, nodes = set(tensors), []
+    for node in reversed(graph.nodes):
+        if not needed.isdisjoint(node.outputs):
+            nodes.append(node)
+            needed.update((*node.inputs, *node.captures))
+    return graph.having(nodes=tuple(nodes[::-1]))
 
 
 def _first_that_works(

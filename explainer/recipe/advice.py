@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import rules
+from ..canonizers import see_through
 from ..errors import ExplainerError, ModelError, Way
 from ..inputs.feeds import layout_of
 from ..inputs.preprocess import Preprocess
@@ -22,6 +23,7 @@ from ..methods.drawn import check_steady, drawn
 from ..model.graph import Graph
 from ..model.node import input_of
 from ..plain.values import FrozenDict, written
+from ..plan.statistics import normalised
 from ..rules import Rule
 from ..targets import Anchor, Ask, Labels, TargetLike, resolve_target
 from ..text import LONGEST, printable
@@ -31,6 +33,7 @@ from .stopping import goal_of, stopped
 RUNTIME = {"providers", "threads", "custom_ops"}  # what an explainer is given, and `explain` is not
 MOST = 4  # ways that are said; more would hide the first
 MOST_ENDS = 3  # tensors that a walk is ended at
+FIRST_FLAT = "epsilon_plus_flat"
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Asked:
         before = error.before
         walks: Iterator[Way | None] = iter(())
         if error.elsewhere == "targets":
-            walks = chain(self._outputs(), self._ends(error.behind), self._inside(before))
+            walks = chain(self._first_rule(), self._outputs(), self._ends(error.behind), self._inside(before))
         elif error.elsewhere == "methods":
             walks = iter([self._gradient()])
         there = tuple(islice((way for way in walks if way is not None), MOST - 2))
@@ -105,6 +108,23 @@ class Asked:
                 self.compiled(Recipe(method="gradient"), Ask(self.ask.target))
             return self._way("gradient, which asks at the input alone", {"method": "gradient"}, True)
         return None
+
+    def _first_rule(self) -> Iterator[Way | None]:
+        """The same question by a first rule that does not multiply, where an image's own statistics are read.
+
+        Behind such a rule they are numbers of the call, and their nodes need no layer.
+        """
+        if self.recipe.method != "lrp" or not normalised(see_through(self.graph)):
+            return
+        with suppress(ExplainerError):
+            recipe = self.recipe.replace(composite=FIRST_FLAT)
+            method, composite = recipe.made(self.preprocess)
+            graph, anchor = self._found(recipe, method, self.ask.target)
+            method.plan(graph, composite, anchor, recipe.keep)
+            if self.compiled is not None:
+                self.compiled(recipe, self.ask)
+            why = "whose first rule does not multiply by the input, which is normalised by its own values"
+            yield self._way(f"composite {FIRST_FLAT!r}, {why}", {"composite": FIRST_FLAT}, False)
 
     def _outputs(self) -> Iterator[Way | None]:
         for name in self.graph.outputs:

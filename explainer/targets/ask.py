@@ -33,6 +33,8 @@ class Default(str):
     """A default that is told from what a caller says, even where that is the same."""
 
 
+# What is said of names in an index.
+SEVERAL = "several targets are a list, for explain_targets"
 UNSAID = Default("output")
 
 
@@ -123,5 +125,6 @@ def _frozen(side: str, target: Any) -> Any:
     except ValueError:  # lists of different lengths
         array = np.array(None)
     if array.dtype.kind not in "iub":
-        raise TargetError(f"{side}: an index is a whole number, or one per sample, not {target!r}")
+        more = f"; {SEVERAL}" if array.dtype.kind == "U" else ""
+        raise TargetError(f"{side}: an index is a whole number, or one per sample, not {target!r}{more}")
     return frozen(array if array.ndim else array.item())

@@ -14,7 +14,7 @@ from ..errors import TargetError, shown
 from ..model.graph import Graph
 from ..tensor import Array, Value
 from .anchor import Anchor, anchor_at_output, anchor_at_tensor, tensors_of
-from .ask import UNSAID, Ask, TargetLike
+from .ask import SEVERAL, UNSAID, Ask, TargetLike
 from .conditions import Condition, ConditionsLike, conditions_of
 from .labels import Labels, called, hint, index_of
 from .regions import Region, parse_entries, parse_region
@@ -163,12 +163,6 @@ def _resolve(graph: Graph, target: TargetLike, labels: Labels | None) -> tuple[A
         target = next(iter(target.items()))
     if isinstance(target, tuple) and len(target) == 2 and isinstance(target[0], str):
         name, index = target
-        if name not in tensors_of(graph) and labels is not None and index_of(name, labels) is not None:
-            several = f"[{shown(name)}, {shown(index)}]"
-            raise TargetError(
-                f"target: a pair is a tensor and an index, and {shown(name)} is a class; for several classes "
-                f"give a list, {several}"
-            )
         return _anchor(graph, name, labels), _index(index, labels, name)
     if isinstance(target, str) and target != "top":
         if labels is not None and (found := index_of(target, labels)) is not None:
@@ -202,7 +196,14 @@ def _resolve_against(graph: Graph, anchor: Anchor, against: TargetLike, labels: 
 
 
 def _anchor(graph: Graph, name: str, labels: Labels | None) -> Anchor:
-    return anchor_at_output(graph, name) if name in graph.outputs else _at_tensor(graph, name, labels)
+    """Where an index counts: in an output or a tensor, and in no class."""
+    if name in graph.outputs:
+        return anchor_at_output(graph, name)
+    if name not in tensors_of(graph) and labels is not None and index_of(name, labels) is not None:
+        raise TargetError(
+            f"target: a pair is a tensor and an index, as is NAME[index], and {name!r} is a class; {SEVERAL}"
+        )
+    return _at_tensor(graph, name, labels)
 
 
 def _at_tensor(graph: Graph, name: str, labels: Labels | None) -> Anchor:
@@ -220,6 +221,8 @@ def _index(index: Any, labels: Labels | None, name: str) -> Index:
                 "numbers, slices and '...', with commas between"
             )
         return found
+    if isinstance(index, tuple | list) and any(isinstance(one, str) for one in index):
+        raise TargetError(f"target: {shown(index)} holds names, and no index does; {SEVERAL}")
     if isinstance(index, tuple | slice | EllipsisType):
         return Region.of(name, index)
     try:

@@ -105,18 +105,29 @@ MIXED = {
 @pytest.mark.parametrize("composite", ["epsilon", "zplus", "gradient"])
 @pytest.mark.parametrize("text", MIXED.values(), ids=MIXED)
 def test_a_mean_over_the_batch(text, composite):
-    """Where samples stay apart in the output, of as many as there are; else of the one sample."""
+    """The file takes one sample at a time, as `explain` asks each alone."""
     model = parse(text, w=rng(4).standard_normal((4, 3)))
     model.opset_import[0].version = 17
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         compiled = explainer.compile(model, target=1, composite=composite)
-    batch = batch_of(compiled)
-    assert [str(w.message).endswith("takes 1 sample at a time") for w in said] == [True] * batch
-    assert batch == (text in (MIXED["the mean of the batch"], MIXED["without an axis"]))
-    # Of more than one the file's walk is that of the batch as it runs, which its proof compares.
-    for samples in (1,):
-        assert same(model, compiled, samples, composite=composite)
+    assert [str(w.message).endswith("takes 1 sample at a time") for w in said] == [True]
+    assert "computes across the samples of a batch" in str(said[0].message) and batch_of(compiled) == 1
+    for samples in (1, 2, 3, 5):
+        x = rng(3).random((samples, 4)).astype(np.float32)
+        wanted = Explainer(model, composite=composite).explain(x, 1).relevance
+        found = [run(compiled, one[None])["relevance"] for one in x]
+        assert relative(np.concatenate(found), wanted) < CLOSE
+
+
+def test_samples_that_meet_behind_the_target_are_no_matter():
+    text = f"""{MEAN} h = MatMul (x, w) d = ReduceMean <axes = [0], keepdims = 1> (h) y = Sub (h, d) }}"""
+    model = parse(text, w=rng(4).standard_normal((4, 3)))
+    model.opset_import[0].version = 17
+    compiled = explainer.compile(model, target="h")
+    assert batch_of(compiled) == 0
+    x = rng(3).random((3, 4)).astype(np.float32)
+    assert relative(run(compiled, x)["relevance"], Explainer(model).explain(x, "h").relevance) < CLOSE
 
 
 @pytest.mark.parametrize("operator", ["MaxPool", "AveragePool"])

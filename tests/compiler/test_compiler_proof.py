@@ -122,7 +122,9 @@ def test_the_proof_of_many_steps_costs_few(monkeypatch):
         points.clear()
         compiled = explainer.compile(residual_net(), target=2, method="integrated_gradients", n_steps=n_steps)
         costs.append(sum(points))
-    assert costs[0] == costs[1] <= 4 * 8
+    # Three rounds of each of four trials are walked whole, of one sample and of three under two targets; of
+    # the larger ones the last round twice, since nine points are asked eight at once.
+    assert costs == [2 * 3 * 1 + 2 * (3 + 1) * 3] * 2
     x = picture(2)
     wanted = Explainer(residual_net(), method="integrated_gradients", n_steps=60, engine="numpy").explain(
         x, 2

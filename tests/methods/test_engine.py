@@ -174,6 +174,21 @@ def test_one_sample_does_not_stand_for_many(traced):
         assert len({walk for walk, _ in traced}) == walks
 
 
+@pytest.mark.parametrize("method", MANY_POINTS)
+def test_one_number_for_all_samples(method, traced):
+    """It has no axis at all in the file: a scalar, or several of them."""
+    text = """g (float[N,3] x, float s, float t) => (float[N,2] y) {
+        a = Mul (x, s) b = Add (a, t) y = Gemm (b, w) }"""
+    feeds = {"x": rng(1).standard_normal((3, 3)), "s": np.array(1.5), "t": np.array(-0.5)}
+    feeds = {name: value.astype(np.float32) for name, value in feeds.items()}
+    model = parse(text, w=rng(0).standard_normal((3, 2)))
+    for numpy, onnxruntime in zip(
+        *(maps.items() for maps in both(model, feeds, 1, method=method, **MANY_POINTS[method])), strict=True
+    ):
+        np.testing.assert_allclose(onnxruntime[1], numpy[1], rtol=1e-4, atol=1e-6)
+    assert traced
+
+
 def test_where_it_cannot_be_numpy_walks(monkeypatch):
     def refuse(*values, **attributes):
         raise NotImplementedError("no such node")

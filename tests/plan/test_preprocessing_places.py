@@ -155,6 +155,7 @@ def first_of(text: str, **weights) -> list[str]:
         ("c = Conv<group=3, strides=[2,2]>(x, scales) n = Conv(c, k3)", "c"),
         ("c = Conv<group=3, pads=[1,1,1,1]>(x, scales) n = Conv(c, k3)", "c"),
         ("c = Conv(x, half_of_it) n = Conv(c, k3)", "c"),  # one channel of it is nothing
+        ("c = Conv(x, summed) n = Conv(c, k3)", "c"),  # one channel of it is two
         ("r = Neg(x) c = Conv(r, k3) n = Conv<group=3>(c, scales)", "c"),  # behind weights it is one of them
     ],
 )
@@ -162,7 +163,8 @@ def test_where_the_first_layer_lies(front, first):
     half = np.diag([1.0, 0, 2]).reshape(3, 3, 1, 1)
     k3, mixing = rng(1).standard_normal((3, 3, 3, 3)), rng(2).standard_normal((3, 3, 1, 1))
     text = f"{front} p = GlobalAveragePool({front.split(' = ')[-2].split()[-1]}) y = Flatten(p) }}"
-    assert first_of(text, k3=k3, mixing=mixing, half_of_it=half) == [first]
+    summed = np.array([[1.0, 2, 0], [0, 0, 3], [0, 0, 0]]).reshape(3, 3, 1, 1)
+    assert first_of(text, k3=k3, mixing=mixing, half_of_it=half, summed=summed) == [first]
 
 
 def test_to_rules_that_multiply_it_is_a_layer_with_weights():

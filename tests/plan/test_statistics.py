@@ -141,8 +141,15 @@ def test_for_rules_that_multiply_the_mean_is_computed_from_the_image(composite):
     plan = Explainer(inside("x - ReduceMean(x)"), composite=composite).plan
     assert not any(step.prepares for step in plan.steps)
     assert "m" in plan.tensors
-    with pytest.raises(UnsupportedError, match="a quotient of two activations"):
+    with pytest.raises(UnsupportedError, match="a quotient of two activations") as refused:
         Explainer(inside("per_image_standardization"), composite=composite).explain(picture())
+    # What it does answer is another composite, whose first rule does not multiply.
+    flat = {"composite": "epsilon_plus_flat"}
+    assert refused.value.ways[0].settings == flat and "composite='epsilon_plus_flat'" in str(refused.value)
+    Explainer(inside("per_image_standardization"), **flat).explain(picture())
+    with pytest.raises(UnsupportedError) as refused:
+        explainer.compile(inside("per_image_standardization"), composite=composite)
+    assert refused.value.ways[0].settings == flat
 
 
 def test_the_gradient_goes_through_the_mean():

@@ -113,3 +113,29 @@ def test_nothing_runs_before_every_target_is_understood(runs):
     with pytest.raises(TargetError, match="no class and no tensor is called 'nosuch'"):
         Explainer(residual_net()).explain_targets(picture(2), [3, "nosuch"])
     assert runs == []
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (("cat", "dog"), "a pair is a tensor and an index, as is NAME.index., and 'cat' is a class"),
+        (("cat", 1), "'cat' is a class"),
+        ("cat[1]", "'cat' is a class"),
+        (("cat",), "holds names, and no index does"),
+        (("cat", "dog", "cat"), "holds names, and no index does"),
+        (("y", ("cat", "dog")), "holds names, and no index does"),
+        (["cat", "dog"], "an index is a whole number, or one per sample, not "),
+    ],
+)
+@pytest.mark.parametrize("side", ["target", "against"])
+def test_names_of_several_classes_are_no_target(target, said, side):
+    model = parse(
+        "g (float[N,3] x) => (float[N,2] y) { y = MatMul (x, w) }", w=rng(1).standard_normal((3, 2))
+    )
+    ex, x = Explainer(model, labels=["cat", "dog"]), np.ones((1, 3), np.float32)
+    how = {"target": target} if side == "target" else {"target": 1, "start": "margin", "against": target}
+    with pytest.raises(
+        TargetError, match=f"^{side}: .*{said}.*several targets are a list, for explain_targets"
+    ):
+        ex.explain(x, **how)
+    assert [int(one.target[0]) for one in ex.explain_targets(x, ["cat", "dog"])] == [0, 1]
