@@ -161,6 +161,17 @@ def test_how_much_may_be_missing_depends_on_the_numbers(precision, off):
             auditor(replace(step, rule=rule), R, rule(None, None, R))
 
 
+def test_the_mean_of_many_alike_numbers_may_be_off_by_their_rounding():
+    # A runtime that adds one by one rounds every sum of equal pixels to the same side.
+    pool = parse("g (float[N,1,720,720] x) => (float[N,1,1,1] y) { y = GlobalAveragePool (x) }")
+    step = Explainer(pool).plan.steps[0]
+    x = np.full((1, 1, 720, 720), 1 / 518400)
+    R = Relevance(None, np.ones((1, 1, 1, 1)))
+    Auditor(1)(step, R, Handed(None, (1 - 8e-4) * x))
+    with pytest.raises(NumericalError, match="unaccounted for"):
+        Auditor(1)(step, R, Handed(None, 0.9 * x))
+
+
 def test_layers_in_a_plan_are_frozen():
     step = Explainer(net()).plan.steps[0]
     with pytest.raises(AttributeError, match="having"):
