@@ -195,6 +195,8 @@ add("InstanceNormalization", X2, W(4), W(4))
 add("InstanceNormalization", X1, W(3), W(3), epsilon=0.1)
 add("GroupNormalization", X2, W(4), W(4), num_groups=2)
 add("GroupNormalization", X1, W(3), W(3), num_groups=1, epsilon=0.1)
+add("MeanVarianceNormalization", X2, axes=[2, 3])
+add("MeanVarianceNormalization", X2, axes=[1, -1])
 if not before("onnx", "1.19"):
     add("Swish", X2, opset=24)
     add("Swish", X2, alpha=1.702, opset=24)

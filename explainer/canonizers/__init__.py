@@ -1,6 +1,6 @@
 """Functions on the view that the walk reads, one pattern of nodes a file; what runs is never changed."""
 
-from . import activations, batchnorm
+from . import activations, batchnorm, norms
 from .apply import DEFAULT_CANONIZERS, FORMS, canonize, resolve
 from .base import CANONIZERS, Canonizer, CanonizerLike, get, register
 from .batchnorm import BatchNorm
@@ -29,6 +29,7 @@ __all__ = [
     "get",
     "groups_of",
     "in_training",
+    "norms",
     "register",
     "resolve",
     "see_through",

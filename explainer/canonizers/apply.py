@@ -12,7 +12,17 @@ from .identity import see_through
 
 # What a framework has as one module, and exporters write out.
 FORMS: tuple[CanonizerLike, ...] = (
-    *("gelu", "gelu_tanh", "quick_gelu", "silu", "hard_swish", "hard_sigmoid", "mish"),
+    *(
+        "norms",
+        "norm_weights",
+        "gelu",
+        "gelu_tanh",
+        "quick_gelu",
+        "silu",
+        "hard_swish",
+        "hard_sigmoid",
+        "mish",
+    ),
 )
 # What a composite names where it says nothing.
 DEFAULT_CANONIZERS: tuple[CanonizerLike, ...] = (*FORMS, "batchnorm", "linear")

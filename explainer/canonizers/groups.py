@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from ..model.graph import Graph, Node
 from .matching import Match, is_constant, matches
 
-_SQUARES = ("q = Pow (d, E)", "q = Mul (d, d)")
-
 # Name -> patterns (see `matching`), from what exporters write. The first that fits a node names it, so the
 # larger group goes before the one that it holds.
 KNOWN: dict[str, tuple[str, ...]] = {
@@ -22,30 +20,6 @@ KNOWN: dict[str, tuple[str, ...]] = {
         "y = Attention | com.microsoft.Attention | com.microsoft.MultiHeadAttention (q, k?, v?, a?, b?, c?)",
     ),
     "GELU": ("y = com.microsoft.FastGelu | com.microsoft.BiasGelu (x, B?)",),
-    "LayerNormalization, decomposed": tuple(
-        f"m = ReduceMean (x, A?); {difference}; {square}; v = ReduceMean (q, I?); e = Add (v, C); "
-        f"s = Sqrt (e); {quotient}"
-        for difference, quotient in (
-            ("d = Sub (x, m)", "y = Div (d, s)"),
-            ("d = Sub (x, m); o = Sub (x, m)", "y = Div (o, s)"),
-            ("d = Sub (x, m)", "r = Reciprocal (s); y = Mul (d, r)"),
-        )
-        for square in _SQUARES
-    ),
-    "RMS normalisation, decomposed": tuple(
-        f"{square}; v = ReduceMean (q, A?); e = Add (v, C); s = Sqrt (e); {quotient}"
-        for square in _SQUARES
-        for quotient in (
-            "r = Div (O, s); y = Mul (d, r)",
-            "r = Reciprocal (s); y = Mul (d, r)",
-            "y = Div (d, s)",
-        )
-    ),
-    "L2 normalisation": (
-        "n = ReduceL2 (x, A?); m = Clip (n, L?, H?); e = Expand (m, s); y = Div (x, e)",
-        "n = ReduceL2 (x, A?); m = Clip | Max | Add (n, L?, H?); y = Div (x, m)",
-        "n = ReduceL2 (x, A?); y = Div (x, n)",
-    ),
     "SiLU": ("y = com.microsoft.QuickGelu (x)",),
     "fake-quantised tensor": ("q = QuantizeLinear (x, S, Z?); y = DequantizeLinear (q, T, O?)",),
     "embedding lookup": ("y = Gather (W, ids)",),

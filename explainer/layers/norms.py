@@ -7,12 +7,13 @@ are true.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
-from ..tensor import ReduceSum, Reshape, Sqrt, Value
+from ..tensor import Max, ReduceSum, Reshape, Sqrt, Value, Where, above, sum_to
 from .base import Bound, Layer, attribute
 from .curved import intercept_of
 from .kinds import NORMALIZATION
@@ -21,6 +22,10 @@ from .registry import register
 
 # The parameter that holds the deviation, once it is held constant.
 DEVIATION = "deviation"
+# What ONNX's MeanVarianceNormalization adds to its deviation.
+OPERATORS_OWN = 1e-9
+# How far a written 1/n may be from n values' own.
+COUNTED = 1e-3
 
 
 class Normalization(Layer):
@@ -53,31 +58,57 @@ class Normalization(Layer):
         """x − m: linear in x, and its own transpose."""
         return x - self.mean(x) if self.centred else x
 
-    def deviation(self, x: Value, p: Parameters) -> Value:
-        """d: that of x, or the one that is held."""
-        if DEVIATION in p:
-            return p[DEVIATION]
+    def spread(self, x: Value) -> Value:
+        """What of u² the root is taken of, but for what is added to it: the mean over the axes."""
+        return self.mean(x)
+
+    def root(self, x: Value) -> Value:
+        """√(mean u² + ε)."""
         u = self.centre(x)
-        return Sqrt(self.mean(u * u) + attribute(self.node, "epsilon"))
+        return Sqrt(self.spread(u * u) + attribute(self.node, "epsilon"))
+
+    def deviation(self, x: Value) -> Value:
+        """d of x: the root."""
+        return self.root(x)
+
+    def divisor(self, x: Value, p: Parameters) -> Value:
+        """d: that of x, or the one that is held."""
+        return p[DEVIATION] if DEVIATION in p else self.deviation(x)
+
+    def follows(self, root: Value) -> Value:
+        """1 where d goes with the root, 0 where a bound holds it; None where it always does."""
+        return None
+
+    @property
+    def keeps_maps(self) -> bool:
+        return True
+
+    @property
+    def normalises(self) -> bool:
+        return True  # by the input's own statistics: see `explainer.plan.statistics`
 
     def held(self, at: Bound) -> Bound:
-        d = self.deviation(at.x, at.p)
+        d = self.divisor(at.x, at.p)
         return replace(at, p=Parameters({**at.p, DEVIATION: d}, at.p.change))
 
     def forward(self, x: Value, p: Parameters) -> Value:
-        z = self.centre(x) / self.deviation(x, p)
+        z = self.centre(x) / self.divisor(x, p)
         z = z * self.as_features(p["w"], x) if "w" in p else z
         return z + self.as_features(p["b"], x) if "b" in p else z
 
     def transpose(self, s: Value, at: Bound) -> Value:
         s = s * self.as_features(at.p["w"], at.x) if "w" in at.p else s
-        d = self.deviation(at.x, at.p)
+        d = self.divisor(at.x, at.p)
         c = self.centre(s) / d
         if DEVIATION in at.p:
             return c
-        # d depends on x: ∂(u/d) = (∂u − u·mean(u·∂u)/d²)/d
-        u = self.centre(at.x)
-        return c - u * self.mean(u * s) / (d * d * d)
+        # d depends on x: ∂(u/d) = ∂u/d − u·∂d/d², and ∂d = mean(u·∂u)/root wherever it is the root's
+        u, root = self.centre(at.x), self.root(at.x)
+        pull, follows = self.spread(u * s) / (d * d), self.follows(root)
+        if follows is None:
+            return c - u * pull / root
+        safe = Where(follows > 0, root, root * 0 + 1)
+        return c - u * (follows * pull / safe)
 
     def bias(self, at: Bound) -> Value:
         return self.as_features(at.p["b"], at.x) if "b" in at.p else None
@@ -136,3 +167,65 @@ class GroupNormalization(InstanceNormalization):
         means = ReduceSum(Reshape(x, np.array([-1, self.groups, size])), np.array([2])) / size
         spread = means * np.ones((1, 1, x.shape[1] // self.groups), x.dtype)
         return Reshape(spread, np.array([-1, x.shape[1]] + [1] * (x.ndim - 2)))
+
+
+@register("MeanVarianceNormalization")
+class Standardised(Normalization):
+    """(x − m)/d along any axes, d = max(√(f·mean u² + ε), least) + outside.
+
+    ONNX's operator has a mean and no ε inside. The same nodes written out are a node of this layer, with
+    more attributes: see `explainer.canonizers.norms`.
+
+    Raises
+    ------
+    UnsupportedError
+        Its statistics are over the batch.
+    """
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        written: dict[str, Any] = {"centred": True, "summed": False, "outside": OPERATORS_OWN}
+        written |= {"factor": 1.0, "epsilon": 0.0, "least": 0.0, "mean_factor": None}
+        if node.members:
+            written |= {"outside": 0.0, **node.attributes}
+        self.written = written
+        self.centred = bool(written["centred"])
+        self.declared = [int(axis) for axis in attribute(node, "axes")]
+        rank = graph.axes(node.inputs[0])
+        if rank != 1 and any(axis in (0, -(rank or 0) or None) for axis in self.declared):
+            raise UnsupportedError(
+                "its mean and deviation are over the batch (axis 0), so that samples change each other's"
+            )
+
+    def axes(self, x: Value) -> list[int]:
+        return sorted({axis % x.ndim for axis in self.declared})
+
+    def mean(self, x: Value) -> Value:
+        axes, factor = self.axes(x), self.written["mean_factor"]
+        count = int(np.prod([x.shape[axis] for axis in axes]))
+        if factor is not None and abs(factor * count - 1) > COUNTED:
+            raise UnsupportedError(f"{self.node}: its mean is a sum of {count} values times {factor:g}")
+        return ReduceSum(x, np.array(axes)) / count
+
+    def spread(self, x: Value) -> Value:
+        factor = self.written["factor"]
+        z = ReduceSum(x, np.array(self.axes(x))) if self.written["summed"] else self.mean(x)
+        return z if factor == 1 else z * factor
+
+    def root(self, x: Value) -> Value:
+        u = self.centre(x)
+        return Sqrt(self.spread(u * u) + self.written["epsilon"])
+
+    def deviation(self, x: Value) -> Value:
+        root, least, outside = self.root(x), self.written["least"], self.written["outside"]
+        d = Max(root, root * 0 + least) if least else root
+        return d + outside if outside else d
+
+    def follows(self, root: Value) -> Value:
+        return above(root, self.written["least"])
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        if "w" not in at.p:
+            return super().transpose(s, at)
+        scaled = sum_to(s * at.p["w"], at.x.shape)
+        return super().transpose(scaled, replace(at, p=at.p.without("w")))

@@ -18,6 +18,7 @@ from ..composites import Composite
 from ..composites.dialects import BELOW_ROUNDING
 from ..errors import CompositeError, ExplainerError
 from ..layers import Layer
+from ..layers.kinds import NORMALIZATION
 from ..model.axes import axes_of
 from ..model.graph import Graph, Input
 from ..rules import Pass, Rule, WSquare, ZBox
@@ -126,8 +127,8 @@ def _ends(graph: Graph, layers: Sequence[Layer], box: ZBox) -> tuple[dict[str, E
     ends = {value.name: found for value in graph.inputs if (found := _ends_of(graph, value, box))}
     moved = {value.name for value in graph.inputs}
     for layer in reversed(layers):
-        if not layer.place.prepares:
-            continue
+        if not layer.place.prepares or layer.kind == NORMALIZATION:
+            continue  # by the input's own statistics its bounds become what only a run tells
         if layer.kind.routes and moved.issuperset(layer.inputs):
             moved.add(layer.output)
         try:

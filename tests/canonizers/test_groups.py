@@ -10,17 +10,8 @@ from explainer.model.graph import Graph
 
 C = {name: np.ones(1) for name in "ABCD"}
 SCORES = 's = Einsum <equation="abij,abkj->abik"> (x, k) p = Softmax (s)'
-MEAN = "ReduceMean <axes=[-1]>"
-NORM = f"m = {MEAN} (x) d = Sub (x, m) {{}} v = {MEAN} (q) e = Add (v, A) s = Sqrt (e)"
 CASES = [
     ("attention", f'{SCORES} y = Einsum <equation="abij,abjk->abik"> (p, k)'),
-    ("LayerNormalization, decomposed", NORM.format("q = Pow (d, B)") + " y = Div (d, s)"),
-    ("LayerNormalization, decomposed", NORM.format("q = Mul (d, d)") + " n = Sub (x, m) y = Div (n, s)"),
-    (
-        "RMS normalisation, decomposed",
-        f"q = Pow (x, A) v = {MEAN} (q) e = Add (v, B) s = Sqrt (e) r = Div (C, s) y = Mul (x, r)",
-    ),
-    ("L2 normalisation", "n = ReduceL2 <axes=[-1]> (x) m = Clip (n, A) y = Div (x, m)"),
     ("fake-quantised tensor", "q = QuantizeLinear (x, A, Z) y = DequantizeLinear (q, A, Z)"),
 ]
 

@@ -82,6 +82,11 @@ def GroupNormalization(a, x, w, b):
 
 
 @operator
+def MeanVarianceNormalization(a, x):
+    return (x - x.mean(a["axes"], keepdim=True)) / (x.std(a["axes"], correction=0, keepdim=True) + 1e-9)
+
+
+@operator
 def RMSNormalization(a, x, w):
     return F.rms_norm(x, x.shape[a["axis"] :], w, a["epsilon"])
 

@@ -80,6 +80,10 @@ FORMS = {
         lambda x: x / np.sqrt((x**2).sum(axis=WHOLE, keepdims=True)),
     ),
 }
+FORMS["one operator"] = (
+    "n = MeanVarianceNormalization <axes = [1, 2, 3]> (x)",
+    lambda x: (x - mean(x)) / deviation(x),
+)
 CONSTANTS["one4"] = np.array([0, 1, 1, 1])
 each_form = pytest.mark.parametrize("form", FORMS)
 COMPOSITES = ["epsilon_plus_flat", "recommended", "wsquare", "flat", "sequential_preset_b_flat"]
@@ -141,14 +145,16 @@ def test_for_rules_that_multiply_the_mean_is_computed_from_the_image(composite):
     plan = Explainer(inside("x - ReduceMean(x)"), composite=composite).plan
     assert not any(step.prepares for step in plan.steps)
     assert "m" in plan.tensors
+    held = Explainer(inside("per_image_standardization"), composite=composite).plan.steps[-1]
+    assert not held.prepares and held.rule.name() == "held"
     with pytest.raises(UnsupportedError, match="a quotient of two activations") as refused:
-        Explainer(inside("per_image_standardization"), composite=composite).explain(picture())
+        Explainer(inside("least and largest"), composite=composite).explain(picture())
     # What it does answer is another composite, whose first rule does not multiply.
     flat = {"composite": "epsilon_plus_flat"}
     assert refused.value.ways[0].settings == flat and "composite='epsilon_plus_flat'" in str(refused.value)
-    Explainer(inside("per_image_standardization"), **flat).explain(picture())
+    Explainer(inside("least and largest"), **flat).explain(picture())
     with pytest.raises(UnsupportedError) as refused:
-        explainer.compile(inside("per_image_standardization"), composite=composite)
+        explainer.compile(inside("least and largest"), composite=composite)
     assert refused.value.ways[0].settings == flat
 
 
@@ -158,8 +164,9 @@ def test_the_gradient_goes_through_the_mean():
     assert np.abs(found.relevance.sum(axis=WHOLE)).max() < 1e-6 * np.abs(found.relevance).sum()
 
 
-def test_bounds_of_the_input_are_none_of_what_depends_on_the_image():
-    made = Explainer(inside("x - ReduceMean(x)"), composite=("epsilon_gamma_box", {"low": 0, "high": 1}))
+@pytest.mark.parametrize("front", ["x - ReduceMean(x)", "one operator"])
+def test_bounds_of_the_input_are_none_of_what_depends_on_the_image(front):
+    made = Explainer(inside(front), composite=("epsilon_gamma_box", {"low": 0, "high": 1}))
     with pytest.raises(CompositeError, match=r"what only a run tells.*\"c=zbox:-1,1\""):
         made.explain(picture())
     own = {"rules": {"c": "zbox:-4,4"}, "eps": 1e-4, "dtype": "float64"}
