@@ -1,0 +1,36 @@
+"""Pooling and reductions."""
+
+from .example import X1, X2, X3, I, add
+
+add("MaxPool", X1, kernel_shape=[3], strides=[2], pads=[1, 1])
+add("MaxPool", X2, kernel_shape=[3, 2], strides=[1, 1], opset=7)
+add("MaxPool", X2, kernel_shape=[3, 2], strides=[2, 2], pads=[1, 0, 1, 1], dilations=[1, 2])
+add("MaxPool", X3, kernel_shape=[2, 3, 2], strides=[2, 1, 2])
+for ceil_mode in (0, 1):
+    add("MaxPool", X2, kernel_shape=[2, 2], strides=[2, 3], ceil_mode=ceil_mode)
+    add("MaxPool", X2, kernel_shape=[3, 3], strides=[3, 2], ceil_mode=ceil_mode, pads=[1, 0, 1, 1])
+    for inside in (0, 1):
+        more = {"ceil_mode": ceil_mode, "count_include_pad": inside}
+        add("AveragePool", X2, kernel_shape=[2, 2], strides=[2, 3], **more)
+        add("AveragePool", X2, kernel_shape=[3, 3], strides=[3, 2], pads=[1, 0, 1, 1], **more)
+        add("AveragePool", X1, kernel_shape=[3], strides=[2], pads=[1, 1], **more)
+add("AveragePool", X2, kernel_shape=[3, 2], opset=7)
+add("AveragePool", X2, kernel_shape=[2, 2], strides=[2, 2], auto_pad="SAME_UPPER", count_include_pad=1)
+add("AveragePool", X2, kernel_shape=[2, 2], dilations=[2, 3], pads=[1, 1, 1, 1])
+add("AveragePool", X3, kernel_shape=[2, 3, 2], strides=[2, 1, 2], pads=[0, 1, 0, 1, 0, 1])
+for shape in (X1, X2, X3):
+    add("GlobalAveragePool", shape)
+    add("GlobalMaxPool", shape)
+
+for operator in ("ReduceMean", "ReduceSum"):
+    old = 11 if operator == "ReduceSum" else 13
+    add(operator, X2, axes=[2, 3], opset=old)
+    add(operator, X2, axes=[-1, 1], keepdims=0, opset=old)
+    add(operator, X2, I(2, -1))
+    add(operator, X2, I(1), keepdims=0)
+    add(operator, X2, keepdims=0, batch=False)
+    add(operator, X2, I(), noop_with_empty_axes=1)
+
+for auto_pad in ("SAME_UPPER", "SAME_LOWER", "VALID"):
+    add("MaxPool", X2, auto_pad=auto_pad, kernel_shape=[2, 3], strides=[2, 1])
+    add("AveragePool", X2, auto_pad=auto_pad, kernel_shape=[3, 2], strides=[2, 1])
