@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from .axes import sample_axes
 from .following import MISFITS, Following, Labels, letters, reduced
 from .graph import Graph
@@ -32,15 +34,18 @@ class Mixing:
     node : Node
     is_sure : bool
         Whether they do, or it only cannot be told that they do not.
+    how : str
+        What the node does.
     """
 
     node: Node
     is_sure: bool
+    how: str = "computes across the samples of a batch"
 
     def __str__(self) -> str:
         if self.node.operator == "BatchNormalization":
             return f"{self.node} is in training mode and takes the statistics of the batch"
-        return f"{self.node} computes across the samples of a batch"
+        return f"{self.node} {self.how}"
 
 
 def mixing(graph: Graph, reads: Iterable[str] = ()) -> Mixing | None:
@@ -65,8 +70,13 @@ def mixing(graph: Graph, reads: Iterable[str] = ()) -> Mixing | None:
     unsure: Mixing | None = None
     for node, carried in following:
         for place, labels in carried.items():
-            if SAMPLE in labels and labels.index(SAMPLE) in across(following, node, place, len(labels)):
+            if SAMPLE not in labels:
+                continue
+            axis, rank = labels.index(SAMPLE), len(labels)
+            if axis in across(following, node, place, rank):
                 return Mixing(node, True)
+            if _told_apart(following, node, axis - rank):
+                return Mixing(node, True, "has other constants for other samples")
         outputs = [] if not carried else following.passed(node, carried)
         if any(labels is not None and labels.count(SAMPLE) > 1 for labels in outputs):
             return Mixing(node, True)
@@ -126,3 +136,20 @@ def _across(following: Following, node: Node, place: int, rank: int) -> Collecti
         axes = following.numbers(node.operand(1))
         return everything if axes is None else [axes[0] % rank]
     return []
+
+
+def _told_apart(following: Following, node: Node, axis: int) -> bool:
+    """Whether a constant has other values for other samples: what comes of one depends on its place.
+
+    As NumPy broadcasts, axes are counted from the last one; a product's last two are not broadcast.
+    """
+    if node.operator not in ELEMENTWISE and (node.operator not in PRODUCTS or axis >= -2):
+        return False
+    graph = following.graph
+    for name in node.inputs:
+        if name in following.at or not graph.is_constant(name) or (following.rank(name) or 0) < -axis:
+            continue
+        rows = np.moveaxis(graph.constant(name), axis, 0)
+        if len(rows) > 1 and (rows != rows[:1]).any():
+            return True
+    return False

@@ -13,6 +13,8 @@ CONSTANTS = {
     "k": rng(2).standard_normal((4, 4, 1, 1)),
     "one": np.ones(4),
     "zero": np.zeros(4),
+    "alike": np.tile(rng(6).standard_normal((1, 4, 4, 4)), (4, 1, 1, 1)),
+    "each": rng(7).standard_normal((4, 4, 4, 4)),
     "four": np.ones(64),
     "a0": np.array([0]),
     "a1": np.array([1]),
@@ -25,6 +27,7 @@ CONSTANTS = {
     "R": rng(4).standard_normal((1, 2, 2)),
 }
 APART = """
+y = Mul (x, w)
 y = Conv (x, k)
 y = InstanceNormalization (x, one, zero)
 y = BatchNormalization (x, one, zero, zero, one)
@@ -56,6 +59,8 @@ y2 = CumSum (x, a0)
 t = Transpose <perm=[1,0,2,3]> (x) s = LRN <size=3, alpha=9.0> (t) y2 = Transpose <perm=[1,0,2,3]> (s)
 b, m, v = BatchNormalization <training_mode=1> (x, one, zero, zero, one) y2 = Relu (b)
 r = Reshape (x, rows) s = Softmax <axis=0> (r) y2 = Reshape (s, back)
+y2 = Add (x, each)
+y2 = MatMul (x, each)
 """.strip().splitlines()
 
 
@@ -91,8 +96,13 @@ def test_samples_that_meet(body):
     assert found is not None and found.is_sure
 
 
+def test_a_constant_that_is_alike_for_all_samples_tells_none_apart():
+    assert mixing(Graph.load(net("y = Add (x, alike)"))) is None
+    assert "other constants for other samples" in str(mixing(Graph.load(net("y = Add (x, each)"))))
+
+
 def test_training_mode_is_called_that():
-    assert "in training mode" in str(mixing(Graph.load(net(TOGETHER[-2]))))
+    assert "in training mode" in str(mixing(Graph.load(net(TOGETHER[-4]))))
 
 
 def test_what_is_not_known_is_not_sure():
