@@ -10,6 +10,7 @@ from building import rng
 CLOSE = 1e-4
 ASKED = {
     "gradient": {},
+    "libragrad": {},
     "input_x_gradient": {},
     "guided_backprop": {},
     "deconvnet": {},

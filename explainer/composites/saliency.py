@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..rules import BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Halved, Rescale, Rule
+from ..canonizers import DEFAULT_CANONIZERS
+from ..rules import BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Halved, HeldGradient, Rescale, Rule
 from .base import Composite, preset
 from .dialects import Dialect
 from .matches import Match, Rectifying, of_kind
@@ -38,6 +39,12 @@ def deconvnet(dialect: Dialect) -> Composite:
 def beta_smooth(dialect: Dialect, beta: float = 10.0) -> Composite:
     """The gradient with smoothed activations; zennit's `BetaSmooth`. Dombrowski et al. 2019."""
     return _gradients(BetaSmooth(beta), _activations(dialect))
+
+
+@preset
+def libragrad(dialect: Dialect) -> Composite:
+    """The gradient with gates, attention and deviations held, y/x at activations. Mehri et al. 2025."""
+    return Composite("", ((of_kind(), HeldGradient()),), (*DEFAULT_CANONIZERS, "gates"), gradient=True)
 
 
 def deeplift(dialect: Dialect) -> Composite:

@@ -15,6 +15,7 @@ from ..model.operators import NOTHING_KNOWN, Facts, Signs, never_negative
 from ..tensor import Erf, Exp, Log, Max, Min, Sigmoid, Tanh, Value, Where, above
 from ..tensor import Relu as relu
 from .base import Bound, Layer, attribute
+from .chord import chord
 from .kinds import ACTIVATION
 from .parameters import Parameters
 from .registry import register
@@ -35,6 +36,9 @@ class Activation(Layer):
 
     def transpose(self, s: Value, at: Bound) -> Value:
         return s * self.derivative(at.x, at.p)
+
+    def held(self, at: Bound) -> Bound:
+        return chord(at, self.derivative(at.x, at.p))
 
 
 def inside(x: Value, low: Value, high: Value) -> Value:
@@ -60,6 +64,9 @@ class Relu(Activation):
 
     def transpose(self, s: Value, at: Bound) -> Value:
         return s * above(at(at.x), 0)
+
+    def held(self, at: Bound) -> Bound:
+        return at  # its slope is y/x
 
 
 @register("LeakyRelu")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Bundle, Sigmoid, Squeeze, Tanh, Transpose, Value, above
+from ..tensor import Bundle, Equal, Sigmoid, Squeeze, Tanh, Transpose, Value, Where, above
 from ..tensor import Relu as relu
 from .base import Bound, Layer
 from .kinds import DENSE, SUM
@@ -107,6 +107,23 @@ class Cell:
         """The memory of a cell that has one."""
         assert self.memory is not None
         return self.memory
+
+
+def held_back(cell: Cell, dh: Value, dc: Value) -> tuple[Value, Value, Value]:
+    """A net's `back` with its gates held, what squashes being the line from 0 to where it is."""
+    if cell.c is not None:
+        dc = dc + dh * _slope(cell.h, cell.c)
+    if cell.memory is None:
+        return (*cell.dense.transpose(dh * _slope(cell.h, cell.dense.z)), dc)
+    to_memory, to_candidate = cell.memory.transpose(dh if cell.c is None else dc)
+    dx, before = cell.dense.transpose(to_candidate * _slope(cell.memory.x[1], cell.dense.z))
+    return (dx, to_memory + before, dc) if cell.c is None else (dx, before, to_memory)
+
+
+def _slope(y: Value, x: Value) -> Value:
+    """y/x; 1 where both are 0, as of tanh and of a Relu's open side."""
+    is_zero = Equal(x, 0)
+    return Where(is_zero, y * 0 + 1, y / Where(is_zero, x.dtype.type(1), x))
 
 
 def held(layer: Inner, x: Value, **parameters: Any) -> Bound:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,13 @@ from ..model.graph import Graph, Node
 from ..tensor import Bundle, Concat, Transpose, Unsqueeze, Value, above
 from ..tensor import Relu as relu
 from .base import Bound, Layer, attribute
-from .cells import FUNCTIONS, Cell, Dense, Memory, Weights, at_place, held, parts_of
+from .cells import FUNCTIONS, Cell, Dense, Memory, Weights, at_place, held, held_back, parts_of
 from .kinds import RECURRENT
 from .parameters import Parameters
 from .registry import register
+
+# The parameter that says that gates are held.
+HELD = "held"
 
 
 class Recurrent(Layer):
@@ -160,12 +164,17 @@ class Recurrent(Layer):
                     dc = dc + part
                 elif part is not None:
                     dh = dh + part
-                got[cell.step], dh, dc = self.back(cell, dh, dc, weights)
+                got[cell.step], dh, dc = (
+                    held_back(cell, dh, dc) if HELD in at.p else self.back(cell, dh, dc, weights)
+                )
             at_steps.append([got[step] for step in sorted(got)])
             for letter, value in (("h", dh), ("c", dc)):
                 if letter in states:
                     states[letter].append(value)
         return self.gathered(at_steps, states)
+
+    def held(self, at: Bound) -> Bound:
+        return replace(at, p=Parameters({**at.p, HELD: np.True_}, at.p.change))
 
     def squashed(self, name: str, z: Value) -> tuple[Value, Value]:
         """f(z) and its derivative, z clipped before."""

@@ -35,7 +35,7 @@ METHODS: dict[str, type[Method]] = {
     "rise": Rise,
 }
 # Methods that are a composite: another name for `lrp` with it.
-COMPOSITES = ("gradient", "guided_backprop", "deconvnet", "excitation_backprop", "beta_smooth")
+COMPOSITES = ("gradient", "libragrad", "guided_backprop", "deconvnet", "excitation_backprop", "beta_smooth")
 # What papers and other tools (captum, zennit, iNNvestigate, tf-explain, pytorch-grad-cam) call methods,
 # folded, where no letter of ours would tell.
 ALIASES = {

@@ -1,7 +1,7 @@
 """What a rule says: arithmetic over a map, an input and a relevance. No operator is known here."""
 
 from .base import Rule, Stabilized, Terms
-from .curved import Held, Linearised
+from .curved import Held, HeldGradient, Linearised
 from .first import Flat, WSquare, ZBox
 from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zero, ZPlus
 from .passing import Average, BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Pass, Route, Winner
@@ -27,6 +27,7 @@ __all__ = [
     "Halved",
     "Handed",
     "Held",
+    "HeldGradient",
     "Kept",
     "Linearised",
     "Moved",

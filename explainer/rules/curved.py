@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ..tensor import Value, finite
 from .linear import Epsilon, Zero
+from .passing import Gradient
 from .relevance import Handed, Relevance
 
 if TYPE_CHECKING:
@@ -34,3 +35,19 @@ class Held(Epsilon):
 
     def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
         return super().__call__(layer.held(), x, R)
+
+
+@dataclass(frozen=True)
+class HeldGradient(Gradient):
+    """R_in = Aᵀ R / n, A the layer with what scales its signal held constant: a deviation, Φ(x) of x·Φ(x).
+
+    Mehri et al. 2025 (LibraGrad): x·R_in sums to z·R, less what constants take. n is how many activations
+    the layer multiplies.
+    """
+
+    reads: ClassVar[frozenset[str] | None] = frozenset({"x", "z"})
+    divides_by_degree: ClassVar[bool] = True
+
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
+        share = R.whole if layer.degree == 1 else R.whole * (1 / layer.degree)
+        return Handed(None, layer.held().transpose(share))

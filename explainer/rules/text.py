@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from ..errors import CompositeError, RegistrationError, check_derived, check_name, folded, no_such, shown
 from .base import Rule
-from .curved import Held, Linearised
+from .curved import Held, HeldGradient, Linearised
 from .first import Flat, WSquare, ZBox
 from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zero, ZPlus
 from .passing import Average, BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Pass, Route, Winner
@@ -78,7 +78,7 @@ def register(rule: RuleType, *, replace: bool = False) -> RuleType:
 for _rule in (
     *(Zero, Epsilon, ZPlus, AlphaBeta, Gamma, ZBox, WSquare, Flat, Norm, Pass, Route, Winner, Average),
     *(Held, Linearised, SignalTakesAll),
-    *(Gradient, GuidedBackprop, Deconvnet, BetaSmooth, PlainGamma, PlainZPlus),
+    *(Gradient, HeldGradient, GuidedBackprop, Deconvnet, BetaSmooth, PlainGamma, PlainZPlus),
 ):
     register(_rule)
 

@@ -175,7 +175,8 @@ def test_channels_last():
 
 
 @pytest.mark.parametrize(
-    "composite", ["gradient", "guided_backprop", "deconvnet", "beta_smooth", "excitation_backprop"]
+    "composite",
+    ["gradient", "libragrad", "guided_backprop", "deconvnet", "beta_smooth", "excitation_backprop"],
 )
 def test_gradients_of_inner_tensors(composite):
     compiled, x = (

@@ -231,9 +231,8 @@ def test_every_preset_has_a_rule_for_it(composite, dialect):
     plan = Explainer(net(GATE), composite=made).plan
     (rule,) = (str(step.rule) for step in plan.steps if step.layer.kind == "product")
     gradients = ("gradient", "guided_backprop", "deconvnet", "beta_smooth")
-    assert rule.split(":")[0] == {**dict.fromkeys(gradients, "gradient"), "deeplift": "halved"}.get(
-        composite, "epsilon"
-    )
+    others = {"deeplift": "halved", "libragrad": "held_gradient"}
+    assert rule.split(":")[0] == {**dict.fromkeys(gradients, "gradient"), **others}.get(composite, "epsilon")
 
 
 @pytest.mark.parametrize(

@@ -209,3 +209,11 @@ def test_of_a_line_of_text_one_letter_at_one_time_is_explained():
     np.testing.assert_allclose(found.conserved, 1, atol=1e-6)
     other = explainer.explain(net, picture, target="letters[4, 3]", dtype="float64", eps=1e-9)
     assert not np.allclose(found.relevance, other.relevance)
+
+
+@pytest.mark.parametrize(("operator", "how", "output"), CASES)
+def test_x_times_the_gradient_with_gates_held_is_arras_rule_without_its_epsilon(operator, how, output):
+    net, how = model(operator, how, output), {"target": 1, "dtype": "float64"}
+    wanted = explainer.explain(net, X, composite="cp_lrp", **how).relevance
+    found = explainer.explain(net, X, method="input_x_gradient", composite="libragrad", **how).relevance
+    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12 * abs(wanted).max())

@@ -27,6 +27,7 @@ from explainer.rules import (
     Gradient,
     GuidedBackprop,
     Held,
+    HeldGradient,
     Linearised,
     Norm,
     Pass,
@@ -92,6 +93,7 @@ FORMULAS: list[tuple[Rule, Callable[[Problem], Any]]] = [
     (Winner(), lambda p: oracle.route(p.W, p.R)),
     (Average(EPS), lambda p: p.epsilon()),
     (Gradient(), lambda p: p.W.T @ p.R),
+    (HeldGradient(), lambda p: p.W.T @ p.R),
     # What was spread gets the sum over all places.
     (Pass(), lambda p: p.R if p.R.size == p.x.size else (p.W != 0).T @ p.R),
     (GuidedBackprop(), lambda p: p.W.T @ oracle.plus(p.R)),
@@ -174,9 +176,11 @@ def test_a_rule_is_the_papers_formula(example: Example, signs: str):
         assert fitting, f"no rule can be put on {example.operator}"
         whole = problem(layer)
         averaged = problem(layer.averaged()) if layer.kind == "winner" else whole
-        held = problem(layer.held()) if layer.kind == "normalization" else whole
+        held = problem(layer.held()) if layer.kind in ("normalization", "activation") else whole
+        each = held._replace(W=held.W / layer.degree)  # its part of what a product of several hands on
+        instead = {Average: averaged, Held: held, HeldGradient: each}
         for rule, formula in fitting:
-            p = averaged if isinstance(rule, Average) else held if isinstance(rule, Held) else whole
+            p = instead.get(type(rule), whole)
             for as_product in (False, True):
                 worst = error(layer.at(layer.x), p, rule, formula, samples, as_product)
                 compared.BY_FORMULA[layer.kind].record(example.operator, rule.name(), worst)

@@ -21,6 +21,7 @@ from explainer.rules import (
     Gradient,
     GuidedBackprop,
     Held,
+    HeldGradient,
     Linearised,
     Norm,
     Pass,
@@ -39,7 +40,7 @@ RULES = [
     rules.SignalTakesAll(eps=0.25),
     *(Zero(), Epsilon(), ZPlus(), AlphaBeta(), Gamma(), ZBox(-1, 1), WSquare(), Flat(), Norm()),
     *(Pass(), Route(), Winner(), Average(), Gradient(), GuidedBackprop(), Deconvnet(), BetaSmooth()),
-    *(Held(), Linearised(), PlainGamma(), PlainZPlus()),
+    *(Held(), HeldGradient(), Linearised(), PlainGamma(), PlainZPlus()),
 ]
 
 
