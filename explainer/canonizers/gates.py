@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from ..model.graph import Graph
+from ..model.equations import Equation
+from ..model.graph import Graph, Node
 from ..model.operators import known
 from .base import Canonizer, register
 
-PRODUCTS = frozenset({"MatMul", "Mul"})
+PRODUCTS = frozenset({"Einsum", "MatMul", "Mul"})
 GATES = frozenset({"HardSigmoid", "Sigmoid", "Softmax"})
 # What hands a gate on: moved, scaled by a constant, taken from 1, kept from being no number.
 MOVES = frozenset(
@@ -41,6 +42,12 @@ class Gates(Canonizer):
         return graph.having(nodes=tuple(nodes))
 
 
+def _moves(node: Node) -> bool:
+    """Whether an Einsum only puts the axes of one operand in another order."""
+    said = Equation.of(node.attributes.get("equation", ""))
+    return len(said.operands) == 1 and set(said.operands[0]) == set(said.output)
+
+
 def _gates(graph: Graph) -> frozenset[str]:
     """The tensors that are gates, or a gate handed on; none that is drawn anew in each run."""
     # A Dropout that only hands its input on is seen through, and not met here.
@@ -50,7 +57,8 @@ def _gates(graph: Graph) -> frozenset[str]:
     for node in graph.nodes:
         operator = node.acts_as or node.operator
         carrying = [name for name in node.inputs if name in graph.carrying]
-        handed_on = operator in MOVES and carrying and found.issuperset(carrying)
+        moves = operator in MOVES or (operator == "Einsum" and _moves(node))
+        handed_on = moves and carrying and found.issuperset(carrying)
         if operator in GATES or handed_on:
             found.update(name for name in node.outputs if name and name not in drawn)
     return frozenset(found & graph.carrying)

@@ -15,8 +15,6 @@ from .matching import Match, is_constant, matches
 # larger group goes before the one that it holds.
 KNOWN: dict[str, tuple[str, ...]] = {
     "attention": (
-        "s = Einsum (q, k); p = Softmax (s); y = Einsum (p, v)",
-        "s = Einsum (q, k); a = Add (s, C); p = Softmax (a); y = Einsum (p, v)",
         "y = Attention | com.microsoft.Attention | com.microsoft.MultiHeadAttention (q, k?, v?, a?, b?, c?)",
     ),
     "GELU": ("y = com.microsoft.FastGelu | com.microsoft.BiasGelu (x, B?)",),

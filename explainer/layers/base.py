@@ -84,6 +84,8 @@ class Layer:
     degree: ClassVar[int] = 1
     # The layer of the same operator where several of its operands are activations; None: this one.
     of_several: ClassVar[type[Layer] | None] = None
+    # All others that `form` chooses among.
+    forms: ClassVar[tuple[type[Layer], ...]] = ()
     # Parameters that are numbers and no weights: no rule changes a Resize's scales.
     measures: ClassVar[frozenset[str]] = frozenset()
     # The same where one of two activations is held constant (`Node.gate`).
@@ -121,11 +123,16 @@ class Layer:
 
     @classmethod
     def of(cls, node: Node, graph: Graph, output: int = 0) -> Layer:
-        """The layer of a node: `of_several` where several of its operands are activations."""
+        """The layer of a node."""
+        return cls.form(node, graph)(node, graph, output)
+
+    @classmethod
+    def form(cls, node: Node, graph: Graph) -> type[Layer]:
+        """The class of a node's layer: `of_several` where several of its operands are activations."""
         if node.gate is not None and cls.gated is not None:
-            return cls.gated(node, graph, output)
+            return cls.gated
         several = sum(name in graph.carrying for name in node.inputs) > 1
-        return (cls.of_several if several and cls.of_several else cls)(node, graph, output)
+        return cls.of_several if several and cls.of_several else cls
 
     def activation_inputs(self, graph: Graph) -> tuple[str, ...]:
         """The inputs that relevance is handed to."""

@@ -91,7 +91,7 @@ def _check_arguments(layer: type[Layer]) -> None:
 
 
 def kinds_of(layer: type[Layer]) -> tuple[Kind, ...]:
-    """The kinds that an operator's layer can have: another where several operands are activations.
+    """The kinds that an operator's layer can have: another where several operands are activations, say.
 
     Raises
     ------
@@ -100,7 +100,8 @@ def kinds_of(layer: type[Layer]) -> tuple[Kind, ...]:
     """
     check_derived("layer", layer, Layer)
     own: Kind = getattr(layer, "kind", None)  # type: ignore[assignment]  # `register` refuses a layer without
-    return (own,) if layer.of_several is None else (own, *kinds_of(layer.of_several))
+    others = (*layer.forms, *filter(None, (layer.of_several,)))
+    return tuple(dict.fromkeys((own, *(kind for other in others for kind in kinds_of(other)))))
 
 
 def facts_of(operator: str) -> Facts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
+from .equations import Equation
 from .graph import Graph
 from .node import Node
 from .operators import known
@@ -246,24 +247,22 @@ def _gemm(following: Following, node: Node, carried: Carried) -> Labels | None:
     return rows, columns
 
 
-def letters(node: Node) -> tuple[list[str], str] | None:
-    """The letters of an Einsum's operands and of its output; None where some stand for others."""
-    equation = node.attributes.get("equation", "").replace(" ", "")
-    if "->" not in equation or "." in equation:
-        return None
-    operands, output = equation.split("->")
-    return operands.split(","), output
+def equation(following: Following, node: Node) -> Equation | None:
+    """An Einsum's, with a letter for every axis; None where it cannot be told what its dots stand for."""
+    said = Equation.of(node.attributes.get("equation", ""))
+    return said.spelled([following.rank(name) for name in node.inputs])
 
 
 def _einsum(following: Following, node: Node, carried: Carried) -> Labels | None:
-    if (said := letters(node)) is None:
+    if (said := equation(following, node)) is None:
         return None
     known_as = {
         letter: label
         for place, labels in carried.items()
-        for letter, label in zip(said[0][place], labels, strict=False)
+        for letter, label in zip(said.operands[place], labels, strict=False)
+        if label is not None
     }
-    return tuple(known_as.get(letter) for letter in said[1])
+    return tuple(known_as.get(letter) for letter in said.output)
 
 
 Move: TypeAlias = Callable[[Following, Node, Carried], "Labels | None"]

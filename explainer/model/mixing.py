@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .axes import sample_axes
-from .following import MISFITS, Following, Labels, letters, reduced
+from .following import MISFITS, Following, Labels, equation, reduced
 from .graph import Graph
 from .node import Node
 from .roles import (
@@ -106,8 +106,8 @@ def _across(following: Following, node: Node, place: int, rank: int) -> Collecti
         return [rank - 1 - PRODUCTS[operator].index(place)] if place in PRODUCTS[operator] else everything
     if operator == "Gemm" and place < 2:
         return [(1 - place) if not attributes.get(("transA", "transB")[place], 0) else place]
-    if operator == "Einsum" and (said := letters(node)) is not None:
-        return [axis for axis, letter in enumerate(said[0][place]) if letter not in said[1]]
+    if operator == "Einsum" and (said := equation(following, node)) is not None:
+        return [axis for axis, letter in enumerate(said.operands[place]) if letter not in said.output]
     if place or operator in ELEMENTWISE:
         return []
     if (

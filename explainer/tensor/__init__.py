@@ -4,6 +4,7 @@ from .convolution import Conv, ConvTranspose, MaxPool, transposed
 from .elementwise import (
     Abs,
     ArgMax,
+    Einsum,
     Erf,
     Exp,
     Log,
@@ -84,6 +85,7 @@ __all__ = [
     "Conv",
     "ConvTranspose",
     "Div",
+    "Einsum",
     "Equal",
     "Erf",
     "Exp",

@@ -38,6 +38,7 @@ TORCH: dict[str, Operator] = {
     "Div": lambda a, x, y: x / y,
     "Neg": lambda a, x: -x,
     "MatMul": lambda a, x, y: x @ y,
+    "Einsum": lambda a, *x: torch.einsum(a["equation"], *x),
     "BatchNormalization": lambda a, x, w, b, mean, var: F.batch_norm(x, mean, var, w, b, eps=a["epsilon"]),
     "GlobalMaxPool": lambda a, x: getattr(F, f"adaptive_max_pool{x.ndim - 2}d")(x, 1),
     "GlobalAveragePool": lambda a, x: getattr(F, f"adaptive_avg_pool{x.ndim - 2}d")(x, 1),

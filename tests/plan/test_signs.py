@@ -23,6 +23,7 @@ CONSTANTS = {
     "one": np.ones(()),
     "minus": -np.ones(()),
     "kernel": np.random.default_rng(3).standard_normal((4, 4, 3, 3)),
+    "kernel2": np.random.default_rng(4).random((4, 6, 6)),
     "shape": np.array([0, 0, -1, 0]),
     "axes": np.array([2]),
     "starts": np.array([0]),
@@ -139,6 +140,7 @@ KEPT = {
     "Add": "Add (r, up)",
     "Sum": "Sum (r, r, up)",
     "Mul": "Mul (r, up)",
+    "Einsum": 'Einsum <equation = "ncij,cji->ncji"> (r, kernel2)',
 }
 
 

@@ -36,6 +36,10 @@ SIMPLE = {
     "Tanh": ([normal(4)], tensor.Tanh),
     "Sigmoid": ([normal(4) * 30], tensor.Sigmoid),
     "Erf": ([normal(4)], tensor.Erf),
+    "Einsum": (
+        [normal(2, 3, 4), normal(2, 5, 4), normal(3)],
+        lambda *v: tensor.Einsum(*v, equation="bid,bjd,i->bij"),
+    ),
     "Relu": ([normal(4)], tensor.Relu),
     "Max": ([normal(2, 3), normal(3)], tensor.Max),
     "Min": ([normal(2, 3), normal(2, 1)], tensor.Min),
