@@ -12,7 +12,8 @@ import explainer
 from .again import OneTarget, advice, in_lines
 from .given import options_for
 from .opening import open_model, opening_options
-from .options import method_options, runtime_options, target_option
+from .options import method_options, target_option
+from .runtime import runtime_options
 from .say import say, say_json, say_text
 
 COLUMNS = ("node", "operator", "layer", "rule")

@@ -21,12 +21,11 @@ from .options import (
     debug_option,
     method_options,
     recipe_of,
-    runtime_of,
-    runtime_options,
     start_options,
     target_option,
 )
 from .pictures import check_outputs
+from .runtime import runtime_of, runtime_options
 from .say import say
 
 MODELS = (".onnx", ".ort")  # what a written model may be called; a pipe or a device has no such name

@@ -18,12 +18,12 @@ from .opening import open_model, opening_options, pixels_option, refuse_pictures
 from .options import (
     ask_of,
     method_options,
-    runtime_options,
     start_options,
     target_option,
 )
 from .pictures import check_outputs, endings_of, list_jobs, make_folder
 from .running import Run
+from .runtime import runtime_options
 
 EXAMPLE = "onnx-lrp explain model.onnx photo.jpg -o heatmap.png --composite recommended"
 

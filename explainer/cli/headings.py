@@ -20,7 +20,7 @@ HEADINGS = {
         *("style", "sign", "colormap", "percentile", "outlier_perc", "fixed_scale", "shared_scale"),
         *("pool", "alpha_overlay", "colorbar"),
     ),
-    "How the model is run": ("providers", "threads", "custom_ops"),
+    "How the model is run": ("providers", "threads", "custom_ops", "fix"),
 }
 OTHER = "Other"
 

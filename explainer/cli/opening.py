@@ -9,7 +9,8 @@ import click
 
 import explainer
 
-from .options import Command, Numbers, recipe_of, refuse_unread, runtime_of, with_options
+from .options import Command, Numbers, recipe_of, refuse_unread, with_options
+from .runtime import runtime_of
 
 FIELDS = ("size", "crop", "scale", "mean", "std", "layout", "channels")
 

@@ -217,38 +217,6 @@ def method_options(command: Command) -> Command:
     return with_options(command, options)
 
 
-def runtime_options(command: Command) -> Command:
-    """Add the options that say how onnxruntime runs the model."""
-    options = (
-        click.option(
-            "--provider",
-            "providers",
-            multiple=True,
-            metavar="NAME",
-            help="Where onnxruntime runs the model, such as CUDAExecutionProvider; the preferred first."
-            "  [repeatable; default: the CPU]",
-        ),
-        click.option(
-            "--threads",
-            type=click.IntRange(1),
-            metavar="N",
-            help="Threads of onnxruntime and NumPy; 1 on a busy machine.  [default: their own choice]",
-        ),
-        click.option(
-            "--custom-ops",
-            multiple=True,
-            metavar="FILE",
-            help="A shared library of custom operators of the model. It is code, and is run.  [repeatable]",
-        ),
-    )
-    return with_options(command, options)
-
-
-def runtime_of(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what --provider to --custom-ops were given, as the library takes it."""
-    return {name: options[name] for name in ("providers", "threads", "custom_ops")}
-
-
 def recipe_of(options: Mapping[str, Any], *keep: str) -> explainer.Recipe:
     """Return how it is explained, as the options from --method to --eps, --keep and --dtype say.
 

@@ -20,6 +20,7 @@ from ..inputs.feeds import layout_of
 from ..inputs.preprocess import reading
 from ..inputs.ranges import edges
 from ..methods import Method
+from ..model.fixing import FixLike
 from ..model.graph import Graph, ModelLike
 from ..model.mixing import mixing
 from ..model.parts import Parts
@@ -73,6 +74,7 @@ def compile(
     providers: Sequence[ProviderLike] | None = None,
     threads: int | None = None,
     custom_ops: Sequence[PathLike] = (),
+    fix: FixLike | None = None,
     **how: Unpack[Settings],
 ) -> onnx.ModelProto:
     """Emit an ONNX file that returns its original outputs and their relevance.
@@ -104,6 +106,8 @@ def compile(
         See `Explainer`: names by which a target can be said.
     providers, threads, custom_ops
         See `Explainer`: how onnxruntime runs the model, and the file that is made, to prove it.
+    fix : dict of str -> number or array, optional
+        See `Explainer`: what is fixed is no input of the file, or no open axis.
     **how
         method, noise, composite, rules, dialect, eps, keep, stop and options, as `Explainer` takes them, or
         a `recipe`; one that asks for float64 or NumPy is refused, its audit is not the file's.
@@ -127,7 +131,7 @@ def compile(
     written = None if path is None else path_of(path)
     recipe, asked = recipe_of(how), Ask.of("top" if target is None else target, start, against, conditions)
     runtime = Runtime(providers, threads, custom_ops)
-    original = Graph.load(model, runtime)
+    original = Graph.load(model, runtime, fix)
     preprocess = reading(None, original.metadata)
     names = labels_of(original) if labels is None else labels_given(labels)
     sizes = Examples.of(original, image_size)
@@ -140,7 +144,8 @@ def compile(
     method, composite = recipe.made(preprocess)
     method.require_compilable()
     # Complaints first, in the names of the file as given.
-    given = {"providers": runtime.providers, "threads": runtime.threads, "custom_ops": runtime.custom_ops}
+    runs = {"providers": runtime.providers, "threads": runtime.threads, "custom_ops": runtime.custom_ops}
+    given: dict[str, object] = {**runs, "fix": fix}
     said = [*([] if labels is None else ["labels"]), *(name for name, value in given.items() if value)]
     with Asked(original, recipe, preprocess, asked, names, said, tried).advising():
         goal, _, _ = _planned(original, asked, recipe, names, method, composite)

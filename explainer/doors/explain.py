@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..inputs.preprocess import PreprocessLike
 from ..inputs.ranges import MAX_PIXELS
+from ..model.fixing import FixLike
 from ..model.graph import ModelLike
 from ..plain.keywords import named
 from ..recipe import Recipe, Settings
@@ -30,6 +31,7 @@ def explain(
     preprocess: PreprocessLike | None = None,
     labels: LabelsLike | None = None,
     max_pixels: int = MAX_PIXELS,
+    fix: FixLike | None = None,
     **how: Unpack[Settings],
 ) -> Explanation:
     """Explain one prediction of an ONNX model, by layer-wise relevance propagation unless told otherwise.
@@ -58,7 +60,7 @@ def explain(
         tensor after the other: ``{"layer3": [3, 17], "layer2": slice(0, 8)}``. Channels, counted
         along axis 1, are a number, several, a slice, text ("3, 10:20"), or a mask of bool: of the
         channels, of a sample or of the batch. These tensors are kept too. Achtibat et al. 2023.
-    preprocess, labels, max_pixels, **how
+    preprocess, labels, max_pixels, fix, **how
         Method, composite, rules, options and all else that `Explainer` takes; or a `recipe`.
 
     Returns
@@ -74,5 +76,5 @@ def explain(
     ----------
     Bach et al. 2015, PLOS ONE 10(7): e0130140.
     """
-    made = Explainer(model, preprocess=preprocess, labels=labels, max_pixels=max_pixels, **how)
+    made = Explainer(model, preprocess=preprocess, labels=labels, max_pixels=max_pixels, fix=fix, **how)
     return made.explain(image, target, start, against, conditions=conditions)

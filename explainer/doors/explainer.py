@@ -15,6 +15,7 @@ from ..inputs.ranges import MAX_PIXELS, pixel_limit
 from ..methods import Progress
 from ..methods.behind import from_inputs, holding_less
 from ..methods.explaining import explanation_of
+from ..model.fixing import FixLike, fixed_of
 from ..model.graph import Graph, ModelLike
 from ..model.runtime import PathLike, ProviderLike, Runtime
 from ..plain.keywords import Nothing, named, refuse_unknown
@@ -105,6 +106,10 @@ class Explainer(Made):
     custom_ops : sequence of path, optional
         Shared libraries of custom operators that the model uses. They are code, and run in this
         process: loaded because they are named here, never because a model names them.
+    fix : dict of str -> number or array, optional
+        What is the same in every run: an input at a value, which is no input any more, a sampling rate say;
+        an open axis, by its name in the file or as ``"input[1]"``, at a size. So an `If` that asks for them
+        is the branch that is taken: ``{"sr": 16000, "batch": 1, "sequence": 576}``.
 
     Attributes
     ----------
@@ -135,13 +140,14 @@ class Explainer(Made):
         providers: Sequence[ProviderLike] | None = None,
         threads: int | None = None,
         custom_ops: Sequence[PathLike] = (),
+        fix: FixLike | None = None,
         **how: Unpack[Settings],
     ) -> None:
         with recording() as self._files:
             self.recipe = Recipe.of(how)
             self.max_pixels = pixel_limit(max_pixels)
             runtime = Runtime(providers, threads, custom_ops)
-            self.graph = Graph.load(model, runtime)
+            self.graph = Graph.load(model, runtime, fix)
             self._preprocess = reading(preprocess, self.graph.metadata)
             self.method, self.composite = self.recipe.made(self._preprocess)
             self.labels = labels_of(self.graph) if labels is None else labels_given(labels)
@@ -155,6 +161,7 @@ class Explainer(Made):
             "providers": runtime.providers or None,
             "threads": runtime.threads or None,
             "custom_ops": runtime.custom_ops,
+            "fix": None if not fix else dict(fixed_of(fix)),
         }
         self._parts = stopped(self.graph, self.recipe, self.method)
         walked = self.graph if self._parts is None else self._parts.rest

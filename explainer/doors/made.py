@@ -37,7 +37,7 @@ OF_EXPLAINER = {
     name: f"it belongs to Explainer(model, {name}=...)"
     for name in (
         *Settings.__annotations__,
-        *("preprocess", "labels", "max_pixels", "providers", "threads", "custom_ops"),
+        *("preprocess", "labels", "max_pixels", "providers", "threads", "custom_ops", "fix"),
     )
 }
 

@@ -8,12 +8,12 @@ from typing import TypeVar
 
 from .. import plugins
 from ..errors import RegistrationError, check_derived, shown
-from ..model.operators import NOTHING_KNOWN, Facts, checked, known
+from ..model.operators import LAYERS, NOTHING_KNOWN, Facts, checked, known
 from .base import Layer
 from .kinds import KINDS, Kind
 
 LayerType = TypeVar("LayerType", bound="type[Layer]")
-REGISTRY: dict[str, type[Layer]] = {}
+REGISTRY: dict[str, type[Layer]] = LAYERS
 # What the methods of a layer are called with.
 ARGUMENTS = {
     "forward": ("x", "p"),

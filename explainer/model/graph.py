@@ -16,11 +16,13 @@ from ..files import read
 from ..tensor import Array
 from ..text import LINE, printable
 from .constants import computed, value_of
+from .fixing import fixed_of
 from .node import Input, Node, input_of, node_of
 from .notes import Note
 from .operators import known
 from .reading import Source, read_model
 from .runtime import Runtime
+from .settling import settle
 from .signature import opsets_of
 from .tensors import Stored, kind_of, name_of
 
@@ -78,7 +80,7 @@ class Graph:
         return printable(f"<Graph of {self.title!r}: {len(self.nodes)} nodes, opset {self.opset}>", LINE)
 
     @classmethod
-    def load(cls, model: ModelLike, runtime: Runtime | None = None) -> Graph:
+    def load(cls, model: ModelLike, runtime: Runtime | None = None, fix: Any = None) -> Graph:
         """Read a model.
 
         Parameters
@@ -86,6 +88,8 @@ class Graph:
         model : path, bytes or onnx.ModelProto
         runtime : Runtime, optional
             How onnxruntime is to run it; checked here where it asks for anything.
+        fix : dict of str -> number or array, optional
+            Inputs by their names and open axes by theirs, the same in every run: see `Explainer`.
 
         Raises
         ------
@@ -93,15 +97,17 @@ class Graph:
             The file is missing, empty, truncated, not ONNX, or does not pass the gate (`model/gate.py`);
             or a library of custom operators cannot be loaded.
         InputError
-            This onnxruntime has no such provider.
+            This onnxruntime has no such provider, or what is to be fixed is not there.
         """
         runtime = runtime or Runtime()
+        fixed = fixed_of(fix)
         if not runtime.is_default:
             from .session import options_of
 
             options_of(runtime)
         source = read_model(model)
         read(*source.files, *runtime.custom_ops)
+        source = settle(source, runtime, fixed)
         proto = source.proto
         opsets = opsets_of(proto.opset_import)
         graph = proto.graph
@@ -119,6 +125,7 @@ class Graph:
             opset=opsets.get("", 0),
             metadata={entry.key: entry.value for entry in proto.metadata_props},
             source=source,
+            notes=source.settled.notes if source.settled else (),
             runtime=runtime,
             held=frozenset() if source.cut is None else source.cut.held,
         )

@@ -59,11 +59,15 @@ class Node:
 @in_short
 @dataclass(frozen=True)
 class Input:
-    """A graph input that is not an initializer: its size is None where it is dynamic."""
+    """A graph input that is not an initializer: its size is None where it is dynamic.
+
+    `open` has the names of its dynamic axes, as the file gives them, or else ``input[1]``.
+    """
 
     name: str
     dtype: np.dtype[Any]
     shape: tuple[int | None, ...] | None
+    open: tuple[str, ...] = ()
 
 
 def node_of(node: onnx.NodeProto, opsets: Mapping[str, int], folder: Path | None) -> Node:
@@ -103,4 +107,10 @@ def input_of(value: onnx.ValueInfoProto) -> Input:
     shape = tuple(
         d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim
     )
-    return Input(value.name, dtype, shape)
+    named = (d.dim_param or f"{value.name}[{i}]" for i, d in enumerate(tensor.shape.dim))
+    return Input(
+        value.name,
+        dtype,
+        shape,
+        tuple(name for name, size in zip(named, shape, strict=True) if size is None),
+    )

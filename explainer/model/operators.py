@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import onnx
 
@@ -105,6 +105,15 @@ FACTS: dict[str, Facts] = {
     **dict.fromkeys(("ArgMax", "ArgMin", "TopK", "Hardmax", "ai.onnx.ml.ZipMap"), Facts(chooses="scores")),
     **dict.fromkeys(("NonMaxSuppression", "Cast"), Facts(chooses="values")),
 }
+
+
+# The layers of operators: kept here for reading, where it counts that there is one, and filled in layers/.
+LAYERS: dict[str, Any] = {}
+
+
+def has_layer(operator: str) -> bool:
+    """Whether a layer explains an operator, so that nobody asks what it is made of."""
+    return operator in LAYERS
 
 
 def known(operator: str) -> Facts:

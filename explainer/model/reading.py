@@ -19,12 +19,36 @@ from ..files import opened
 from ..tensor import Array
 from ..text import LINE, printable
 from .cut import Cut, before, behind
+from .fixing import Fixed
 from .gate import FileGate
+from .notes import Note
+from .runtime import Runtime
 from .tensors import Stored, array_of
 from .weights import Location, split
 
 # A model file above this is refused: a protocol buffer cannot be larger.
 LARGEST = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of a file's calls and branches, and by what.
+
+    Attributes
+    ----------
+    runtime : Runtime
+        What ran conditions.
+    fixed : dict of str -> array
+        Inputs and axes that the caller holds the same in every run.
+    notes : tuple of Note
+    kept : dict of str -> str
+        Functions that stay calls, and why.
+    """
+
+    runtime: Runtime
+    fixed: Fixed
+    notes: tuple[Note, ...] = ()
+    kept: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,6 +71,8 @@ class Source:
         The files that it was read from, the model's own the first: their sizes and times of change.
     cut : Cut or None
         Where it was cut, if it is the part of a file behind some of its tensors.
+    settled : Settled or None
+        What was settled before anything else was asked of it (`settling.py`); None right behind the gate.
     """
 
     proto: onnx.ModelProto
@@ -56,6 +82,7 @@ class Source:
     title: str = "the model"
     stamps: Mapping[Path, tuple[int, int]] = field(default_factory=dict)
     cut: Cut | None = None
+    settled: Settled | None = None
 
     def __repr__(self) -> str:
         return printable(f"<Source {self.title!r}: {len(self.data):,} bytes>", LINE)
@@ -113,7 +140,8 @@ class Source:
     def _part(self, proto: onnx.ModelProto, cut: Cut | None) -> Source:
         left = {tensor.name for tensor in proto.graph.initializer}
         places = {name: place for name, place in self.places.items() if name in left}
-        return Source(proto, proto.SerializeToString(), self.path, places, self.title, self.stamps, cut)
+        data = proto.SerializeToString()
+        return Source(proto, data, self.path, places, self.title, self.stamps, cut, self.settled)
 
     def check_unchanged(self) -> None:
         """Refuse a file that is no longer the one that was read.
@@ -146,10 +174,16 @@ class Source:
 
     def __reduce__(self) -> tuple[Any, ...]:
         model = self.data if self.path is None else str(self.path)
-        return _again, (model, self.title, dict(self.stamps), self.cut)
+        return _again, (model, self.title, dict(self.stamps), self.cut, self.settled)
 
 
-def _again(model: bytes | str, title: str, stamps: Mapping[Path, tuple[int, int]], cut: Cut | None) -> Source:
+def _again(
+    model: bytes | str,
+    title: str,
+    stamps: Mapping[Path, tuple[int, int]],
+    cut: Cut | None,
+    settled: Settled | None,
+) -> Source:
     """A pickled model read again: a file by its name, if it is still the same."""
     for file, stamp in stamps.items():
         if not file.exists():
@@ -159,6 +193,12 @@ def _again(model: bytes | str, title: str, stamps: Mapping[Path, tuple[int, int]
                 f"{title}: {file} is not the file that it was when this was pickled; load it anew"
             )
     source = replace(read_model(model), title=title)
+    if isinstance(model, bytes):  # it was settled then
+        source = replace(source, settled=settled)
+    elif settled is not None:
+        from .settling import settle
+
+        source = settle(source, settled.runtime, settled.fixed)
     if cut is None:
         return source
     return replace(source, cut=cut) if isinstance(model, bytes) else source.behind(cut)  # it was cut then

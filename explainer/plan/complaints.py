@@ -8,6 +8,7 @@ from ..canonizers import groups_of, in_training
 from ..errors import Missing, UnsupportedError
 from ..layers import REGISTRY, Layer
 from ..layers.kinds import MOVEMENT
+from ..model.branches import open_condition
 from ..model.graph import Graph, Node
 from ..model.notes import told
 from ..plain.tables import text_table
@@ -37,7 +38,31 @@ def layer_of(node: Node, graph: Graph, output: int) -> Layer:
         raise UnsupportedError(
             "export the model in evaluation mode, in PyTorch model.eval(), or make training_mode false"
         )
-    raise UnsupportedError("this operator has no layer")
+    if operator == "If":
+        raise UnsupportedError(_open_condition(node, graph))
+    if operator in ("Loop", "Scan"):
+        raise UnsupportedError("its body runs as often as data says; nothing walks through a loop")
+    settled = graph.source.settled
+    raise UnsupportedError((settled.kept if settled else {}).get(operator, "this operator has no layer"))
+
+
+def _open_condition(node: Node, graph: Graph) -> str:
+    """Why it is not known which branch of an If is taken, and what would tell."""
+    inputs, sized = open_condition(graph.source.proto, node.operand(0))
+    settings = [value.name for value in graph.inputs if value.name in inputs and value.dtype.kind in "biu"]
+    if inputs and len(settings) == len(inputs):
+        names = " and ".join(map(repr, settings))
+        how = ", ".join(f"{name!r}: ..." for name in settings)
+        shell = " ".join(f"--fix {name}=VALUE" for name in settings)
+        return f"its condition is computed from {names}: hold that the same, fix={{{how}}} ({shell})"
+    if inputs:
+        return f"its condition is computed from data, {' and '.join(map(repr, inputs))}"
+    if sized:
+        axes = dict.fromkeys(axis for value in graph.inputs if value.name in sized for axis in value.open)
+        how = ", ".join(f"{axis!r}: ..." for axis in axes)
+        shell = " ".join(f"--fix {axis}=SIZE" for axis in axes)
+        return f"its condition depends on sizes that are open: say them, fix={{{how}}} ({shell})"
+    return "its condition cannot be computed"
 
 
 def refusal(

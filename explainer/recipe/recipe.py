@@ -303,7 +303,7 @@ class Settings(Fields, Options, total=False):
 # What doors take beside a recipe, and which of them: for the message where one does not.
 BESIDE = {
     **dict.fromkeys(("preprocess", "labels", "max_pixels"), "Explainer or explain"),
-    **dict.fromkeys(("providers", "threads", "custom_ops"), "Explainer, explain or compile"),
+    **dict.fromkeys(("providers", "threads", "custom_ops", "fix"), "Explainer, explain or compile"),
     **dict.fromkeys(("target", "start", "against", "conditions"), "explain or compile"),
     "image_size": "compile",
 }

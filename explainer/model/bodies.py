@@ -1,0 +1,137 @@
+"""The functions that nodes call: a model's own, and those that ONNX defines."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import onnx
+import onnx.shape_inference
+
+from .signature import opsets_of
+
+# What a body of ONNX's own may hold beside operators that have a layer: sizes, masks and types. No chance.
+BESIDE = frozenset(
+    {
+        *("And", "Cast", "CastLike", "Constant", "ConstantOfShape", "Equal", "Greater", "GreaterOrEqual"),
+        *("Identity", "Less", "LessOrEqual", "Mod", "Not", "Or", "Shape", "Size", "Trilu"),
+    }
+)
+# A function's domain, name and overload.
+Key = tuple[str, str, str]
+
+
+def may_be_inlined(proto: onnx.ModelProto, has_layer: Callable[[str], bool]) -> bool:
+    """Whether there is anything that may be a call, told without a look at any body."""
+    opset = opsets_of(proto.opset_import).get("", 0)
+    return bool(proto.functions) or any(
+        node.domain in ("", "ai.onnx") and not has_layer(node.op_type) and _has_body(node.op_type, opset)
+        for node in proto.graph.node
+    )
+
+
+class Bodies:
+    """The functions that nodes call."""
+
+    def __init__(self, proto: onnx.ModelProto, has_layer: Callable[[str], bool]) -> None:
+        self.own = {key(f.domain, f.name, f.overload): f for f in proto.functions}
+        self.proto, self.has_layer = proto, has_layer
+        self.opset = opsets_of(proto.opset_import).get("", 0)
+        self.imports: dict[str, int] = {}
+
+    def of(self, node: onnx.NodeProto) -> onnx.FunctionProto | None:
+        """The function that a node calls; None where it calls none, or has a layer."""
+        if self.has_layer(operator_of(node)):
+            return None
+        found = self.own.get(key_of(node))
+        if found is None and node.domain in ("", "ai.onnx"):
+            found = self._of_onnx(node)
+        if found is not None:
+            self.imports.update(opsets_of(found.opset_import))
+        return found
+
+    def _of_onnx(self, node: onnx.NodeProto) -> onnx.FunctionProto | None:
+        """What ONNX itself says an operator is, where that can be explained."""
+        if not _has_body(node.op_type, self.opset):
+            return None
+        found = _body_of_onnx(node, self.opset, self._types)
+        if found is None or not any(self.has_layer(one.op_type) for one in found.node):
+            return None
+        inside = {one.op_type for one in found.node if not self.has_layer(one.op_type)}
+        others = inside - BESIDE
+        return found if all(_has_body(name, self.opset) and name != node.op_type for name in others) else None
+
+    @functools.cached_property
+    def _types(self) -> Mapping[str, onnx.TypeProto]:
+        """The types of tensors, as far as ONNX's inference can tell: the bodies of some depend on them."""
+        try:
+            graph = onnx.shape_inference.infer_shapes(self.proto).graph
+        except Exception:  # of an odd file nothing is told; onnxruntime says what is wrong with it
+            return {}
+        held = {
+            tensor.name: onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
+            for tensor in graph.initializer
+        }
+        return held | {v.name: v.type for v in (*graph.input, *graph.value_info, *graph.output)}
+
+
+@functools.lru_cache(maxsize=1024)  # a file may name what it likes
+def _has_body(operator: str, opset: int) -> bool:
+    try:
+        schema: Any = onnx.defs.get_schema(operator, opset, "")
+    except onnx.defs.SchemaError:
+        return False
+    return bool(schema.has_function or schema.has_context_dependent_function)
+
+
+def _body_of_onnx(
+    node: onnx.NodeProto, opset: int, types: Mapping[str, onnx.TypeProto]
+) -> onnx.FunctionProto | None:
+    schema: Any = onnx.defs.get_schema(node.op_type, opset, "")
+    if schema.has_function:
+        since = [version for version in schema.function_opset_versions if version <= opset]
+        body = schema.get_function_with_opset_version(max(since)) if since else None
+        found = onnx.FunctionProto.FromString(body) if isinstance(body, bytes) else body
+    else:
+        versions = schema.context_dependent_function_opset_versions
+        since = [version for version in versions if version <= opset]
+        read = [name for name in node.input if name]
+        if not since or not all(name in types for name in read):
+            return None
+        kinds = [(types[name] if name else onnx.TypeProto()).SerializeToString() for name in node.input]
+        try:
+            body = schema.get_context_dependent_function_with_opset_version(
+                max(since), node.SerializeToString(), kinds
+            )
+        except Exception:  # the types are others than it takes
+            return None
+        found = onnx.FunctionProto.FromString(body) if body else None
+    if found is None or not found.node:
+        return None
+    made = onnx.FunctionProto()
+    made.CopyFrom(found)
+    # A schema's defaults are those of its body.
+    there = {attribute.name for attribute in made.attribute_proto}
+    defaults = (one.default_value for one in schema.attributes.values() if one.default_value.type)
+    made.attribute_proto.extend(value for value in defaults if value.name not in there)
+    if not made.opset_import:
+        made.opset_import.add(domain="", version=max(since))
+    return made
+
+
+def key(domain: str, name: str, overload: str) -> Key:
+    return "" if domain == "ai.onnx" else domain, name, overload
+
+
+def key_of(node: onnx.NodeProto) -> Key:
+    return key(node.domain, node.op_type, node.overload)
+
+
+def operator_of(node: onnx.NodeProto) -> str:
+    domain = "" if node.domain in ("", "ai.onnx") else node.domain
+    return f"{domain}.{node.op_type}" if domain else node.op_type
+
+
+def name_of_call(node: onnx.NodeProto) -> str:
+    return node.name or next(filter(None, node.output), node.op_type)

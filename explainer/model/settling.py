@@ -1,0 +1,68 @@
+"""What is settled of a file before anything is asked of it: fixed inputs, functions' bodies, known branches.
+
+The file that onnxruntime runs is changed with the graph that is read: so every tensor that a plan names can
+be had of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import onnx
+
+from ..errors import InputError
+from .bodies import may_be_inlined
+from .branches import is_if, take_branches
+from .fixing import Fixed, fix
+from .gate import FileGate
+from .inlining import Inlined, drop_unused, inline
+from .operators import has_layer
+from .reading import Settled, Source
+from .runtime import Runtime
+
+
+def settle(
+    source: Source, runtime: Runtime, fixed: Fixed, layered: Callable[[str], bool] = has_layer
+) -> Source:
+    """The file with what is known of it put in place; the same one where there is nothing.
+
+    Parameters
+    ----------
+    source : Source
+    runtime : Runtime
+        What runs conditions.
+    fixed : dict of str -> array
+        Inputs and axes that are the same in every run: see `fixing.fix`.
+    layered : callable
+        Whether an operator has a layer, which then explains it in place of its body.
+
+    Raises
+    ------
+    ModelError
+        The bodies of functions come to too much, or a body does not fit the call.
+    InputError
+        What is to be fixed is not there, or of another kind.
+    """
+    if source.settled is not None:
+        if fixed and fixed != source.settled.fixed:
+            raise InputError("fix: this model was read with other inputs fixed; read its file again")
+        return source
+    is_plain = not (
+        fixed or may_be_inlined(source.proto, layered) or any(map(is_if, source.proto.graph.node))
+    )
+    if is_plain:  # a file that holds its weights is not copied for nothing
+        return replace(source, settled=Settled(runtime, fixed))
+    proto = onnx.ModelProto()
+    proto.CopyFrom(source.proto)
+    changed = fix(proto, fixed, source.title)
+    done = Inlined()
+    there = replace(source, proto=proto)
+    while inline(proto, layered, source.title, done) or take_branches(there, runtime, done.notes):
+        changed = True  # a branch may call functions, and a body has branches
+    settled = Settled(runtime, fixed, tuple(done.notes), done.kept)
+    if not changed:
+        return replace(source, settled=settled)
+    drop_unused(proto)
+    FileGate(proto, source.title, source.folder)
+    return replace(source, proto=proto, data=proto.SerializeToString(), settled=settled)
