@@ -13,6 +13,7 @@ WRONG = {
     "labels": (3, "labels: a list of class names"),
     "providers": (3, "providers: a list, not 3"),
     "custom_ops": (3, "custom_ops: a list, not 3"),
+    "fix": (3, "fix: a dict of inputs and axes by their names"),
     "threads": (100_000_000, "threads is 100000000; give a whole number from 1 to 4096"),
     "noise": (("smoothgrad",), "noise: a name or"),
     "audit": ("no", "audit is 'no'; there is: True, False"),
@@ -104,6 +105,7 @@ ANYTHING = [
 ]
 HOW = ("method", "noise", "composite", "rules", "dialect", "eps", "keep", "dtype", "engine", "forward")
 HOW += ("stop", "audit", "options", "recipe", "preprocess", "labels", "providers", "threads", "custom_ops")
+HOW += ("fix",)
 DRAWN = ("style", "sign", "colormap", "scale", "percentile", "outlier_perc", "pool", "alpha_overlay", "title")
 DRAWN += ("min_size", "photo", "layout", "sample")
 FIELDS = ("size", "crop", "channels", "layout", "scale", "mean", "std", "resample")

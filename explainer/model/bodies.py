@@ -9,15 +9,19 @@ from typing import Any
 import onnx
 import onnx.shape_inference
 
+from .scopes import has_graphs
 from .signature import opsets_of
 
-# What a body of ONNX's own may hold beside operators that have a layer: sizes, masks and types. No chance.
+# What may be done in a body of ONNX's own to what it reads, beside operators that have a layer: types, and
+# truth values and masks. What is done to sizes and constants does not count.
 BESIDE = frozenset(
     {
-        *("And", "Cast", "CastLike", "Constant", "ConstantOfShape", "Equal", "Greater", "GreaterOrEqual"),
-        *("Identity", "Less", "LessOrEqual", "Mod", "Not", "Or", "Shape", "Size", "Trilu"),
+        *("And", "Cast", "CastLike", "Equal", "Greater", "GreaterOrEqual", "Identity", "Less", "LessOrEqual"),
+        *("Not", "Or", "ReduceMax", "Trilu"),
     }
 )
+# Whose name says more than their bodies do: what is wanted of a model is no loss, and labels are data there.
+NAMED = frozenset({"NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"})
 # A function's domain, name and overload.
 Key = tuple[str, str, str]
 
@@ -53,14 +57,16 @@ class Bodies:
 
     def _of_onnx(self, node: onnx.NodeProto) -> onnx.FunctionProto | None:
         """What ONNX itself says an operator is, where that can be explained."""
-        if not _has_body(node.op_type, self.opset):
+        if node.op_type in NAMED or not _has_body(node.op_type, self.opset):
             return None
         found = _body_of_onnx(node, self.opset, self._types)
-        if found is None or not any(self.has_layer(one.op_type) for one in found.node):
-            return None
-        inside = {one.op_type for one in found.node if not self.has_layer(one.op_type)}
-        others = inside - BESIDE
-        return found if all(_has_body(name, self.opset) and name != node.op_type for name in others) else None
+        if found is None or any(has_graphs(one) for one in found.node):
+            return None  # some with branches are no files that onnxruntime runs, and the operator itself is
+        does = _done_to_inputs(found)
+        explained = {name for name in does if self.has_layer(name)}
+        # CastLike is a Cast whose type is known here: so what it is like is read no more.
+        helps = node.op_type == "CastLike" or (explained and does <= explained | BESIDE)
+        return found if helps else None
 
     @functools.cached_property
     def _types(self) -> Mapping[str, onnx.TypeProto]:
@@ -74,6 +80,16 @@ class Bodies:
             for tensor in graph.initializer
         }
         return held | {v.name: v.type for v in (*graph.input, *graph.value_info, *graph.output)}
+
+
+def _done_to_inputs(function: onnx.FunctionProto) -> set[str]:
+    """The operators of a body whose outputs depend on values that it reads."""
+    reached, found = set(function.input), set[str]()
+    for node in function.node:
+        if node.op_type not in ("Shape", "Size") and not reached.isdisjoint(node.input):
+            reached.update(filter(None, node.output))
+            found.add(node.op_type)
+    return found
 
 
 @functools.lru_cache(maxsize=1024)  # a file may name what it likes

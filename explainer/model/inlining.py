@@ -15,7 +15,7 @@ from ..errors import ModelError
 from .bodies import Bodies, Key, key, key_of, name_of_call, operator_of
 from .notes import Note
 from .renaming import Names, moved
-from .scopes import GRAPHS, called, scopes_of
+from .scopes import called, has_graphs, scopes_of
 from .signature import opsets_of
 
 # What bodies may come to, all together: functions that call functions grow as powers of two, and a
@@ -195,7 +195,7 @@ def _converted(node: onnx.NodeProto, there: int, here: int) -> list[onnx.NodePro
     """A node of one opset as nodes of another, by ONNX's own converter; it raises what it likes."""
     from onnx import version_converter
 
-    if any(attribute.type in GRAPHS for attribute in node.attribute):
+    if has_graphs(node):
         raise ValueError("what its subgraphs read would be unknown")
     kind = onnx.TensorProto.FLOAT
     reads, makes = dict.fromkeys(filter(None, node.input)), [name for name in node.output if name]

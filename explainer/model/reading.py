@@ -6,7 +6,7 @@ import functools
 import mmap
 import os
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +151,7 @@ class Source:
         ModelError
         """
         for file, stamp in self.stamps.items():
-            if _stamp(file) != stamp:
+            if stamp_of(file) != stamp:
                 what = "the file" if file == self.path else f"{file.name!r}"
                 raise ModelError(f"{self.title}: {what} changed after it was read; load the model again")
 
@@ -171,37 +171,6 @@ class Source:
             raise
         except Exception as error:  # whatever a malformed tensor raises, its name is the news
             raise ModelError(f"{self.title}: tensor {name!r} cannot be read: {error}") from error
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        model = self.data if self.path is None else str(self.path)
-        return _again, (model, self.title, dict(self.stamps), self.cut, self.settled)
-
-
-def _again(
-    model: bytes | str,
-    title: str,
-    stamps: Mapping[Path, tuple[int, int]],
-    cut: Cut | None,
-    settled: Settled | None,
-) -> Source:
-    """A pickled model read again: a file by its name, if it is still the same."""
-    for file, stamp in stamps.items():
-        if not file.exists():
-            raise ModelError(f"{title}: {file}, which this was pickled with, is not there: it is read anew")
-        if _stamp(file) != stamp:
-            raise ModelError(
-                f"{title}: {file} is not the file that it was when this was pickled; load it anew"
-            )
-    source = replace(read_model(model), title=title)
-    if isinstance(model, bytes):  # it was settled then
-        source = replace(source, settled=settled)
-    elif settled is not None:
-        from .settling import settle
-
-        source = settle(source, settled.runtime, settled.fixed)
-    if cut is None:
-        return source
-    return replace(source, cut=cut) if isinstance(model, bytes) else source.behind(cut)  # it was cut then
 
 
 def read_model(model: Any) -> Source:
@@ -249,10 +218,11 @@ def _checked(
     given = iter(range(len(ranks)))
     proto.graph.node.sort(key=lambda _: ranks[next(given)])  # in place: a Constant may hold a weight
     files = () if path is None else (path, *sorted(gate.files - {path}))
-    return Source(proto, data, path, places or {}, title, {file: _stamp(file) for file in files})
+    return Source(proto, data, path, places or {}, title, {file: stamp_of(file) for file in files})
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def stamp_of(path: Path) -> tuple[int, int]:
+    """A file's size and time of change, by which it is told to be the same."""
     try:
         status = path.stat()
     except OSError:

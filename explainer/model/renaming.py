@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import onnx
 
-from .scopes import GRAPHS, KINDS, Scope, scopes_of
+from .scopes import GRAPHS, KINDS, Scope, graphs_of, scopes_of
 
 Attributes = Mapping[str, onnx.AttributeProto]
 
@@ -32,8 +32,8 @@ class Names:
     def forget(self, node: onnx.NodeProto) -> None:
         """What the subgraphs of a node call their own is taken no more."""
         for graph in _graphs(node):
-            for scope in _scopes(graph):
-                self.taken.subtract(_made(scope))
+            for inner in graphs_of(graph):
+                self.taken.subtract(_made(Scope(inner)))
 
 
 def moved(
@@ -105,7 +105,3 @@ def _graphs_of(attribute: onnx.AttributeProto) -> Iterable[onnx.GraphProto]:
 
 def _graphs(node: onnx.NodeProto) -> Iterable[onnx.GraphProto]:
     return [graph for attribute in node.attribute for graph in _graphs_of(attribute)]
-
-
-def _scopes(graph: onnx.GraphProto) -> list[Scope]:
-    return [Scope(graph), *(one for node in graph.node for g in _graphs(node) for one in _scopes(g))]

@@ -120,9 +120,14 @@ def graphs_of(graph: onnx.GraphProto) -> list[onnx.GraphProto]:
     return [scope.body for scope in _with_inner([Scope(graph)])]
 
 
+def has_graphs(node: onnx.NodeProto) -> bool:
+    """Whether a node has branches or a body."""
+    return any(attribute.type in GRAPHS for attribute in node.attribute)
+
+
 def captured_names(node: onnx.NodeProto) -> tuple[str, ...]:
     """The outer tensors that a node's subgraphs read."""
-    if not any(attribute.type in GRAPHS for attribute in node.attribute):
+    if not has_graphs(node):
         return ()
     outer = Scope(onnx.GraphProto(node=[node]))
     return tuple(_with_captures(_with_inner([outer]))[0].captures.get(0, ()))

@@ -6,19 +6,23 @@ be had of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copyreg
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import onnx
 
-from ..errors import InputError
+from ..errors import InputError, ModelError
 from .bodies import may_be_inlined
 from .branches import is_if, take_branches
+from .cut import Cut
 from .fixing import Fixed, fix
 from .gate import FileGate
 from .inlining import Inlined, drop_unused, inline
 from .operators import has_layer
-from .reading import Settled, Source
+from .reading import Settled, Source, read_model, stamp_of
 from .runtime import Runtime
 
 
@@ -66,3 +70,34 @@ def settle(
     drop_unused(proto)
     FileGate(proto, source.title, source.folder)
     return replace(source, proto=proto, data=proto.SerializeToString(), settled=settled)
+
+
+def _reduced(source: Source) -> tuple[Any, ...]:
+    model = source.data if source.path is None else str(source.path)
+    return _again, (model, source.title, dict(source.stamps), source.cut, source.settled)
+
+
+def _again(
+    model: bytes | str,
+    title: str,
+    stamps: Mapping[Path, tuple[int, int]],
+    cut: Cut | None,
+    settled: Settled | None,
+) -> Source:
+    """A pickled model read again: a file by its name, if it is still the same."""
+    for file, stamp in stamps.items():
+        if not file.exists():
+            raise ModelError(f"{title}: {file}, which this was pickled with, is not there: it is read anew")
+        if stamp_of(file) != stamp:
+            raise ModelError(
+                f"{title}: {file} is not the file that it was when this was pickled; load it anew"
+            )
+    source = replace(read_model(model), title=title)
+    if isinstance(model, bytes):  # it was settled and cut then
+        return replace(source, settled=settled, cut=cut)
+    if settled is not None:
+        source = settle(source, settled.runtime, settled.fixed)
+    return source if cut is None else source.behind(cut)
+
+
+copyreg.pickle(Source, _reduced)

@@ -134,7 +134,9 @@ def _layers(
                 layer = layer_of(node, apart.get(node, graph), index)
             except UnsupportedError as error:
                 complaints.append((node, str(error)))
-                reached.update(name for name in (*node.inputs, *node.captures) if name in graph.carrying)
+                # A branch is chosen by a condition, and nothing goes back through that.
+                read = node.captures if node.operator == "If" else (*node.inputs, *node.captures)
+                reached.update(name for name in read if name in graph.carrying)
             else:
                 layers.append(layer)
                 reached.update(layer.inputs)

@@ -74,7 +74,17 @@ OTHER = {
     "skip-existing": None,
 }
 # What changes only how it is computed, or nothing for the one map that these commands draw.
-SILENT = {"output", "dialect", "provider", "threads", "custom-ops", "shared-scale", "save-relevance", "debug"}
+SILENT = {
+    "output",
+    "dialect",
+    "provider",
+    "threads",
+    "custom-ops",
+    "fix",
+    "shared-scale",
+    "save-relevance",
+    "debug",
+}
 # What has nothing to change there: no bar to leave out, no layers for a rule, channels that are alike.
 NOTHING = {
     *(("no-colorbar", place) for place in ("a photo alone", "masked", "alpha")),

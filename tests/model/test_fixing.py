@@ -1,0 +1,68 @@
+"""Inputs at a value and open axes at a size, the same in every run."""
+
+import pickle
+
+import numpy as np
+import onnx
+import pytest
+from building import parse, run
+
+from explainer import Explainer, InputError, explain
+from explainer.model.graph import Graph
+
+TEXT = """g (float[N,T] x, float[M,1] by, int64 n, float[1] one) => (float[N,T] y) {
+    f = Cast <to = 1> (n)  a = Mul (x, f)  b = Mul (a, one)  y = Mul (b, by)
+}"""
+X = np.ones((2, 3), np.float32)
+FIX = {"n": 3, "one": 2, "by": [[5.0]]}
+
+
+def test_what_is_fixed_is_no_input_any_more(tmp_path):
+    onnx.save(parse(TEXT), tmp_path / "m.onnx")
+    for model in (parse(TEXT), tmp_path / "m.onnx"):
+        made = Explainer(model, fix=FIX)
+        assert [value.name for value in made.graph.inputs] == ["x"]
+        np.testing.assert_allclose(made.explain(X, "y").relevance, np.full((2, 3), 30), rtol=1e-5)
+        again = pickle.loads(pickle.dumps(made))
+        np.testing.assert_array_equal(again.explain(X, "y").relevance, made.explain(X, "y").relevance)
+        assert [value.name for value in again.graph.inputs] == ["x"]
+        assert explain(model, X, target="y", fix=FIX).relevance.sum() == pytest.approx(180, rel=1e-5)
+
+
+def test_an_axis_by_its_name_or_its_place():
+    graph = Graph.load(parse(TEXT), fix={"N": 2, "x[1]": 3, "by[0]": 2})
+    shapes = {value.name: value.shape for value in graph.inputs}
+    assert shapes["x"] == (2, 3) and shapes["by"] == (2, 1)
+    assert run(graph.source.data, {"x": X, "by": X[:, :1], "n": np.array(1), "one": X[0, :1]})[0].shape == (
+        2,
+        3,
+    )
+
+
+@pytest.mark.parametrize(
+    ("fix", "message"),
+    [
+        (3, "fix: a dict of inputs and axes by their names"),
+        ({1: 2}, "fix: a dict of inputs and axes by their names"),
+        ({"m": 2}, r"no input and no open axis 'm'"),
+        ({"n": "x"}, r"fix: n: a number or an array of numbers, not 'x'"),
+        ({"n": 1.5}, r"input 'n' is int64, of shape \(\)"),
+        ({"n": [1, 2]}, r"input 'n' is int64, of shape \(\); an array \(2,\) was given"),
+        ({"n": 2**70}, "fix: n"),
+        ({"n": None}, "fix: n"),
+        ({"by": np.ma.masked_array([1.0])}, "masked"),
+        ({"N": 0}, "'N' is an axis; give its size"),
+        ({"N": 1.5}, "'N' is an axis; give its size"),
+        ({"N": [2, 3]}, "'N' is an axis; give its size"),
+        ({"N": True}, "'N' is an axis; give its size"),
+        ({"x": X, "by": X[:1, :1], "n": 1, "one": 1}, "every input is fixed"),
+    ],
+)
+def test_what_cannot_be_fixed(fix, message):
+    with pytest.raises(InputError, match=message):
+        Explainer(parse(TEXT), fix=fix)
+
+
+def test_a_fixed_input_is_not_given_again():
+    with pytest.raises(InputError, match="'n'"):
+        Explainer(parse(TEXT), fix=FIX).explain({"x": X, "n": np.array(3)}, "y")
