@@ -83,6 +83,15 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.fixture(scope="session")
+def deployed() -> Path:
+    """A folder of models that Python packages ship; they are fetched by hand, and none is a part of this."""
+    folder = ROOT.parent / "deployed"
+    if not folder.is_dir():
+        pytest.skip("models that packages ship are not here: no ../deployed next to the checkout")
+    return folder
+
+
 @pytest.fixture
 def links(tmp_path: Path) -> None:
     """A system, and a user, that may make symbolic links."""
