@@ -10,7 +10,7 @@ import onnx
 import onnx.shape_inference
 
 from .scopes import has_graphs
-from .signature import opsets_of
+from .signature import complaints, opsets_of, signature_of
 
 # What may be done in a body of ONNX's own to what it reads, beside operators that have a layer: types, and
 # truth values and masks. What is done to sizes and constants does not count.
@@ -22,6 +22,8 @@ BESIDE = frozenset(
 )
 # Whose name says more than their bodies do: what is wanted of a model is no loss, and labels are data there.
 NAMED = frozenset({"NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"})
+# Domains whose operators onnxruntime may have itself: then it runs those, whatever a file's function says.
+RUNTIMES = ("ai.onnx", "com.microsoft", "com.ms")
 # A function's domain, name and overload.
 Key = tuple[str, str, str]
 
@@ -30,34 +32,48 @@ def may_be_inlined(proto: onnx.ModelProto, has_layer: Callable[[str], bool]) -> 
     """Whether there is anything that may be a call, told without a look at any body."""
     opset = opsets_of(proto.opset_import).get("", 0)
     return bool(proto.functions) or any(
-        node.domain in ("", "ai.onnx") and not has_layer(node.op_type) and _has_body(node.op_type, opset)
+        node.domain in ("", "ai.onnx") and not has_layer(node.op_type) and has_body(node.op_type, opset)
         for node in proto.graph.node
     )
 
 
 class Bodies:
-    """The functions that nodes call."""
+    """The functions that nodes call.
 
-    def __init__(self, proto: onnx.ModelProto, has_layer: Callable[[str], bool]) -> None:
+    Parameters
+    ----------
+    proto : onnx.ModelProto
+    has_layer : callable
+        Of an operator's name: whether a layer explains it.
+    kept : dict of str -> str
+        Where it is noted down which calls stay calls, and why.
+    """
+
+    def __init__(
+        self, proto: onnx.ModelProto, has_layer: Callable[[str], bool], kept: dict[str, str]
+    ) -> None:
         self.own = {key(f.domain, f.name, f.overload): f for f in proto.functions}
-        self.proto, self.has_layer = proto, has_layer
+        self.proto, self.has_layer, self.kept = proto, has_layer, kept
         self.opset = opsets_of(proto.opset_import).get("", 0)
-        self.imports: dict[str, int] = {}
 
     def of(self, node: onnx.NodeProto) -> onnx.FunctionProto | None:
-        """The function that a node calls; None where it calls none, or has a layer."""
+        """The function that a node calls; None where it calls none, has a layer, or stays a call."""
         if self.has_layer(operator_of(node)):
             return None
+        if node.domain in ("", "ai.onnx"):
+            return self._of_onnx(node)
         found = self.own.get(key_of(node))
-        if found is None and node.domain in ("", "ai.onnx"):
-            found = self._of_onnx(node)
-        if found is not None:
-            self.imports.update(opsets_of(found.opset_import))
-        return found
+        if found is None or not f"{node.domain}.".startswith(tuple(f"{domain}." for domain in RUNTIMES)):
+            return found
+        self.kept[operator_of(node)] = (
+            "onnxruntime may have an operator of this name, and runs that in place of the file's function: "
+            "give the function a domain of its own"
+        )
+        return None
 
     def _of_onnx(self, node: onnx.NodeProto) -> onnx.FunctionProto | None:
         """What ONNX itself says an operator is, where that can be explained."""
-        if node.op_type in NAMED or not _has_body(node.op_type, self.opset):
+        if node.op_type in NAMED or not has_body(node.op_type, self.opset):
             return None
         found = _body_of_onnx(node, self.opset, self._types)
         if found is None or any(has_graphs(one) for one in found.node):
@@ -65,8 +81,11 @@ class Bodies:
         does = _done_to_inputs(found)
         explained = {name for name in does if self.has_layer(name)}
         # CastLike is a Cast whose type is known here: so what it is like is read no more.
-        helps = node.op_type == "CastLike" or (explained and does <= explained | BESIDE)
-        return found if helps else None
+        if node.op_type == "CastLike" or (explained and does <= explained | BESIDE):
+            return found
+        missing = ", ".join(sorted(does - explained - BESIDE) or sorted(does))
+        self.kept[node.op_type] = f"this operator has no layer, and in its body {missing} have none"
+        return None
 
     @functools.cached_property
     def _types(self) -> Mapping[str, onnx.TypeProto]:
@@ -93,7 +112,8 @@ def _done_to_inputs(function: onnx.FunctionProto) -> set[str]:
 
 
 @functools.lru_cache(maxsize=1024)  # a file may name what it likes
-def _has_body(operator: str, opset: int) -> bool:
+def has_body(operator: str, opset: int) -> bool:
+    """Whether ONNX defines an operator of its own by others, in some cases at least."""
     try:
         schema: Any = onnx.defs.get_schema(operator, opset, "")
     except onnx.defs.SchemaError:
@@ -123,7 +143,7 @@ def _body_of_onnx(
         except Exception:  # the types are others than it takes
             return None
         found = onnx.FunctionProto.FromString(body) if body else None
-    if found is None or not found.node:
+    if found is None or not all(_fits(one, opset) for one in found.node):
         return None
     made = onnx.FunctionProto()
     made.CopyFrom(found)
@@ -134,6 +154,12 @@ def _body_of_onnx(
     if not made.opset_import:
         made.opset_import.add(domain="", version=max(since))
     return made
+
+
+def _fits(node: onnx.NodeProto, opset: int) -> bool:
+    """Whether a node of a body, which may be written in an older opset, is one of the model's too."""
+    signature = signature_of(node.op_type, node.domain, opset)
+    return signature is not None and not any(complaints(node, signature))
 
 
 def key(domain: str, name: str, overload: str) -> Key:

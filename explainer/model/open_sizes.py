@@ -12,6 +12,7 @@ import onnx.shape_inference
 from onnx import numpy_helper
 
 from ..tensor import Array
+from .constants import outline
 from .scopes import captured_names
 
 # A size of which the file says nothing: it goes where it is moved, and nothing is computed from it.
@@ -37,7 +38,7 @@ def known_by_sizes(proto: onnx.ModelProto, names: Iterable[str]) -> dict[str, Ar
     nodes = _before(proto.graph, names)
     if not any(node.op_type in ("Shape", "Size") for node in nodes):
         return {}
-    shapes = _shapes(proto)
+    shapes = _shapes(proto, nodes)
     small = {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer if len(t.dims) < 2 and _few(t)}
     values: dict[str, Any] = {name: array.astype(object) for name, array in small.items()}
     sized: set[str] = set()
@@ -63,33 +64,44 @@ def _before(graph: onnx.GraphProto, names: Iterable[str]) -> list[onnx.NodeProto
     return nodes[::-1]
 
 
-def _shapes(proto: onnx.ModelProto) -> Mapping[str, list[int | None]]:
-    """The sizes of tensors, some of them open, by ONNX's inference of shapes."""
+def _shapes(proto: onnx.ModelProto, nodes: Iterable[onnx.NodeProto]) -> Mapping[str, list[int | None]]:
+    """The sizes of tensors, some of them open: those of the inputs, and what ONNX infers from them.
+
+    What the file says of other tensors is left out: nobody holds it to that.
+    """
+    model = onnx.ModelProto(ir_version=proto.ir_version, opset_import=proto.opset_import)
+    model.graph.name = "sizes"
+    model.graph.node.extend(nodes)
+    model.graph.input.extend(proto.graph.input)
+    outline(model.graph, proto.graph.initializer)
     try:
-        graph = onnx.shape_inference.infer_shapes(proto, data_prop=True).graph
+        graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     except Exception:  # of an odd file nothing is told
         return {}
-    found: dict[str, list[int | None]] = {t.name: list(t.dims) for t in graph.initializer}
-    for value in (*graph.input, *graph.value_info, *graph.output):
+    found: dict[str, list[int | None]] = {t.name: list(t.dims) for t in proto.graph.initializer}
+    for value in (*graph.input, *graph.value_info):
         kind = value.type.tensor_type
         if kind.HasField("shape"):
-            found.setdefault(
-                value.name,
-                [
-                    int(d.dim_value) if d.HasField("dim_value") and d.dim_value > 0 else OPEN
-                    for d in kind.shape.dim
-                ],
-            )
+            found.setdefault(value.name, [_size(dim) for dim in kind.shape.dim])
     return found
 
 
+def _size(dim: onnx.TensorShapeProto.Dimension) -> int | None:
+    return int(dim.dim_value) if dim.HasField("dim_value") and dim.dim_value > 0 else OPEN
+
+
 def _few(tensor: onnx.TensorProto) -> bool:
-    whole = tensor.data_type in (onnx.TensorProto.INT64, onnx.TensorProto.INT32)
-    return whole and not tensor.external_data and all(size < 64 for size in tensor.dims)
+    return (
+        tensor.data_type == onnx.TensorProto.INT64
+        and not tensor.external_data
+        and all(size < 64 for size in tensor.dims)
+    )
 
 
 def _value(node: onnx.NodeProto, shapes: Mapping[str, list[int | None]], values: Mapping[str, Any]) -> Any:
     """What a node makes of sizes, an array of objects; None where that is not known."""
+    if node.domain not in ("", "ai.onnx"):
+        return None
     settings = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     if node.op_type == "Constant":
         value = settings.get("value")
@@ -153,7 +165,7 @@ def _unsqueeze(operands: list[Any], settings: Mapping[str, Any]) -> Any:
 
 
 MOVES: dict[str, Callable[[list[Any], Mapping[str, Any]], Any]] = {
-    "Cast": lambda operands, settings: operands[0] if settings.get("to") in (6, 7) else None,
+    "Cast": lambda operands, settings: operands[0] if settings.get("to") == onnx.TensorProto.INT64 else None,
     "Concat": lambda operands, settings: np.concatenate(operands, settings["axis"]),
     "Gather": _gather,
     "Identity": lambda operands, settings: operands[0],

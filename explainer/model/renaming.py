@@ -17,17 +17,19 @@ class Names:
 
     def __init__(self, proto: onnx.ModelProto) -> None:
         self.taken: Counter[str] = Counter()
+        self._tried: dict[str, int] = {}
         for scope in scopes_of(proto):
             if not scope.outermost.is_function:
                 self.taken.update(_made(scope))
 
     def unused(self, name: str) -> str:
         """`name`, or one like it that is taken nowhere; it is from now on."""
-        name = name or "unnamed"
-        while self.taken[name] > 0:
-            name += "_"
-        self.taken[name] += 1
-        return name
+        name = free = name or "unnamed"
+        while self.taken[free] > 0:
+            self._tried[name] = self._tried.get(name, 0) + 1  # so that many of one name take no longer
+            free = f"{name}_{self._tried[name]}"
+        self.taken[free] += 1
+        return free
 
     def forget(self, node: onnx.NodeProto) -> None:
         """What the subgraphs of a node call their own is taken no more."""

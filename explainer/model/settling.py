@@ -25,6 +25,9 @@ from .operators import has_layer
 from .reading import Settled, Source, read_model, stamp_of
 from .runtime import Runtime
 
+# A call in a branch, and a branch in what it calls, take a round each: deeper than that is no model.
+MOST_ROUNDS = 64
+
 
 def settle(
     source: Source, runtime: Runtime, fixed: Fixed, layered: Callable[[str], bool] = has_layer
@@ -62,8 +65,13 @@ def settle(
     changed = fix(proto, fixed, source.title)
     done = Inlined()
     there = replace(source, proto=proto)
+    rounds = 0
     while inline(proto, layered, source.title, done) or take_branches(there, runtime, done.notes):
-        changed = True  # a branch may call functions, and a body has branches
+        changed, rounds = True, rounds + 1  # a branch may call functions, and a body has branches
+        if rounds > MOST_ROUNDS:
+            raise ModelError(
+                f"{source.title}: its functions and branches nest more than {MOST_ROUNDS // 2} deep"
+            )
     settled = Settled(runtime, fixed, tuple(done.notes), done.kept)
     if not changed:
         return replace(source, settled=settled)

@@ -8,7 +8,7 @@ from ..canonizers import groups_of, in_training
 from ..errors import Missing, UnsupportedError
 from ..layers import REGISTRY, Layer
 from ..layers.kinds import MOVEMENT
-from ..model.branches import open_condition
+from ..model.conditions import open_condition
 from ..model.graph import Graph, Node
 from ..model.notes import told
 from ..plain.tables import text_table

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from building import parse, relative, rng, run
+from onnx import helper
 
 import explainer
 from explainer import Explainer, ModelError, UnsupportedError, layers
@@ -75,21 +76,51 @@ def test_a_note_says_what_became_of_calls():
     assert line in str(Explainer(nested()).plan_for("y"))
 
 
-def test_a_body_of_another_opset_means_what_it_meant():
-    # Softmax up to 12 is over all axes from the last on together: another one where there are two.
-    text = """<ir_version: 10, opset_import: ["": 18, "own": 1]>
-    g (float[N,2,4] x) => (float[N,2,4] y) { y = own.Soft (x) }
-    <domain: "own", opset_import: ["": 12]>
-    Soft (x) => (y) { y = Softmax (x) }"""
+@pytest.mark.parametrize(("model", "function"), [(18, 12), (12, 18), (18, 18)])
+def test_a_body_is_in_the_opset_that_onnxruntime_runs_it_in(model, function):
+    # Softmax up to 12 is over all axes from one on together: another one where there are two.
+    text = f"""<ir_version: 10, opset_import: ["": {model}, "own": 1]>
+    g (float[N,2,4] x) => (float[N,2,4] y) {{ y = own.Soft (x) }}
+    <domain: "own", opset_import: ["": {function}]>
+    Soft (x) => (y) {{ y = Softmax (x) }}"""
     x = rng(5).standard_normal((3, 2, 4)).astype(np.float32)
-    flat = np.exp(x.reshape(3, 8)) / np.exp(x.reshape(3, 8)).sum(axis=1, keepdims=True)
-    found = run(Graph.load(parse(text)).source.data, {"x": x})[0]
-    np.testing.assert_allclose(found, flat.reshape(3, 2, 4), rtol=1e-5)
+    graph = Graph.load(parse(text))
+    np.testing.assert_array_equal(run(graph.source.data, {"x": x})[0], run(parse(text), {"x": x})[0])
+    (line,) = told(graph.notes)
+    assert (f"in the model's opset {model} and not its own {function}" in line) == (model != function)
 
 
-def test_a_body_that_cannot_be_written_in_the_models_opset_says_so():
-    with pytest.raises(UnsupportedError, match=r"own\.Shift.*written in opset 21.*Add.*the model's 13"):
-        Explainer(nested(13, 21)).plan_for("y")
+def test_a_body_that_is_none_in_the_models_opset_is_refused():
+    text = """<ir_version: 10, opset_import: ["": 18, "own": 1]>
+    g (float[N,4] x) => (float[N,1] y) { y = own.Mean (x) }
+    <domain: "own", opset_import: ["": 17]>
+    Mean (x) => (y) { y = ReduceMean <axes = [1]> (x) }"""
+    with pytest.raises(ModelError, match=r"ReduceMean 'y': it has no attribute 'axes'"):
+        Graph.load(parse(text))
+
+
+def test_a_model_that_imports_no_operators_of_onnx_has_those_of_its_functions():
+    text = """<ir_version: 10, opset_import: ["own": 1, "two": 1]>
+    g (float[N,4] x) => (float[N,4] y) { h = own.F (x)  y = two.G (h) }
+    <domain: "own", opset_import: ["": 17]> F (x) => (y) { y = Relu (x) }
+    <domain: "two", opset_import: ["": 18]> G (x) => (y) { y = Sigmoid (x) }"""
+    graph = Graph.load(parse(text))
+    assert graph.opset == 18
+    np.testing.assert_array_equal(run(graph.source.data, {"x": X})[0], run(parse(text), {"x": X})[0])
+
+
+@pytest.mark.parametrize("domain", ["com.microsoft", "ai.onnx.ml", ""])
+def test_a_function_called_as_an_operator_of_the_runtime_is_not_what_runs(domain):
+    operator = "Binarizer" if domain == "ai.onnx.ml" else "Gelu"
+    text = f"""<ir_version: 10, opset_import: ["": 20, "com.microsoft": 1, "ai.onnx.ml": 3]>
+    g (float[N,4] x) => (float[N,4] y) {{ y = {domain + "." if domain else ""}{operator} (x) }}
+    <domain: "{domain}", opset_import: ["": 20]> {operator} (a) => (b) {{ b = Neg (a) }}"""
+    model = parse(text)
+    assert not np.allclose(run(model, {"x": X})[0], -X)
+    assert "Neg" not in {node.operator for node in Graph.load(model).nodes}
+    if domain:
+        with pytest.raises(UnsupportedError, match=r"give the function a domain of its own"):
+            Explainer(model).plan_for("y")
 
 
 def test_a_function_that_hands_on_what_it_takes():
@@ -111,7 +142,7 @@ def test_names_that_are_taken_are_not_taken_again():
         node.input[:] = ["a/h" if name == "inner" else name for name in node.input]
         node.output[:] = ["a/h" if name == "inner" else name for name in node.output]
     graph = Graph.load(model)
-    assert [node.outputs[0] for node in graph.nodes] == ["a/h_", "a", "a/h", "y"]
+    assert [node.outputs[0] for node in graph.nodes] == ["a/h_1", "a", "a/h", "y"]
     np.testing.assert_array_equal(run(graph.source.data, {"x": X})[0], np.zeros((3, 4)))
 
 
@@ -186,25 +217,30 @@ def test_bodies_that_grow_without_end_are_refused(monkeypatch):
         Graph.load(doubling(60))
 
 
-ATTENTION = """<ir_version: 11, opset_import: ["": 23]>
-g (float[2,3,8] q, float[2,3,8] k, float[2,3,8] v) => (float[2,3,8] y) {
-    y = Attention <q_num_heads = 2, kv_num_heads = 2> (q, k, v)
-}"""
+def test_calls_that_come_to_nothing_are_counted(monkeypatch):
+    model = parse("g (float[N,4] x) => (float[N,4] y) { y = Relu (x) }")
+    model.opset_import.add(domain="own", version=1)
+    imports = list(model.opset_import)
+    for level in range(60):
+        calls = [helper.make_node(f"F{level - 1}", ["x"], [], domain="own")] * 2 if level else []
+        model.functions.append(helper.make_function("own", f"F{level}", ["x"], [], calls, imports))
+    model.graph.node.append(helper.make_node("F59", ["x"], [], domain="own"))
+    monkeypatch.setattr(inlining, "MOST_NODES", 2000)
+    with pytest.raises(ModelError, match=r"come to more than 2,000 nodes"):
+        Graph.load(model)
 
 
-def test_attention_as_one_operator_is_explained_through_onnxs_body():
-    feeds = {name: rng(i).standard_normal((2, 3, 8)).astype(np.float32) for i, name in enumerate("qkv")}
-    model = parse(ATTENTION)
-    graph = Graph.load(model)
-    assert {"MatMul", "Softmax"} <= {node.operator for node in graph.nodes}
-    np.testing.assert_allclose(run(graph.source.data, feeds)[0], run(model, feeds)[0], rtol=1e-4, atol=1e-6)
-    found = Explainer(model, dialect="cp_lrp", eps=1e-9, dtype="float64").explain(feeds, "y")
-    total = sum(float(part.sum()) for part in found.relevances.values()) if found.relevances else None
-    assert total is None or np.isfinite(total)
-
-
-def test_what_onnx_says_of_a_loss_is_no_explanation():
-    text = """<ir_version: 10, opset_import: ["": 13]>
-    g (float[N,4] x, int64[N] t) => (float y) { y = SoftmaxCrossEntropyLoss (x, t) }"""
-    with pytest.raises(UnsupportedError, match=r"SoftmaxCrossEntropyLoss x1 \(this operator has no layer\)"):
-        Explainer(parse(text)).plan_for("y")
+def test_calls_in_branches_in_calls_end():
+    body = """If (c) <then_branch = t () => (float[N,4] o) {{ o = own.F{} (x) }},
+                     else_branch = e () => (float[N,4] o) {{ o = Neg (x) }}>"""
+    functions = "\n".join(
+        f'<domain: "own", opset_import: ["": 18, "own": 1]> F{level} (x, c) => (y) '
+        f"{{ y = {body.format(level - 1).replace('(x)', '(x, c)', 1) if level else 'Relu (x)'} }}"
+        for level in range(40)
+    )
+    text = """<ir_version: 10, opset_import: ["": 18, "own": 1]>
+    g (float[N,4] x) => (float[N,4] y) {{ y = own.F{} (x, c) }}"""
+    shallow = parse(f"{text.format(9)} {functions}", c=np.array(True))
+    assert [node.operator for node in Graph.load(shallow).nodes] == ["Relu"]
+    with pytest.raises(ModelError, match=r"nest more than 32 deep"):
+        Graph.load(parse(f"{text.format(39)} {functions}", c=np.array(True)))
