@@ -85,8 +85,8 @@ def refusal(
     lines = [f"{graph.title}: {nodes} on the way from {anchor} to the input cannot be explained:"]
     lines += [f"  {entry}" for entry in missing]
     complained = {node.name for node in reasons}
-    apart = (note for note in graph.notes if note.refused and not complained.isdisjoint(note.nodes))
-    lines += [f"  {line}" for line in told(apart)]
+    noted = (note for note in graph.notes if not complained.isdisjoint(note.nodes))
+    lines += [f"  {line}" for line in told(note for note in noted if note.refused or note.became)]
     error = UnsupportedError(*lines)
     error.missing = missing
     ruled = [layer for layer, rule in chosen if rule is not None]

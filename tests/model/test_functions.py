@@ -76,6 +76,16 @@ def test_a_note_says_what_became_of_calls():
     assert line in str(Explainer(nested()).plan_for("y"))
 
 
+def test_what_cannot_be_explained_says_which_function_it_came_from():
+    text = """<ir_version: 10, opset_import: ["": 18, "own": 1]>
+    g (float[N,4] x) => (float[N,4] y) { a = own.F (x)  y = own.F (a) }
+    <domain: "own", opset_import: ["": 18]> F (x) => (y) { d = Det (x)  y = Add (x, d) }"""
+    with pytest.raises(UnsupportedError) as error:
+        Explainer(parse(text)).plan_for("y")
+    assert "Det x2 (this operator has no layer): the first is 'a/d'" in str(error.value)
+    assert "functions: 2 x own.F, explained as its body ('a', 'y')" in str(error.value)
+
+
 @pytest.mark.parametrize(("model", "function"), [(18, 12), (12, 18), (18, 18)])
 def test_a_body_is_in_the_opset_that_onnxruntime_runs_it_in(model, function):
     # Softmax up to 12 is over all axes from one on together: another one where there are two.
