@@ -1,5 +1,7 @@
 """What cannot be explained: counted by nodes, named as people call it, and what lies before it."""
 
+import re
+
 import numpy as np
 import pytest
 from building import parse, rng
@@ -38,7 +40,9 @@ def test_dynamic_quantisation_counts_its_nodes():
     )
     counts = {entry.what: len(entry.nodes) for entry in error.missing}
     assert counts["DynamicQuantizeLinear"] == counts["MatMulInteger"] == 18
-    assert "DynamicQuantizeLinear x18 (this operator has no layer): the first is 'q0'" in error.text
+    assert re.search(
+        r"DynamicQuantizeLinear x18 \(this operator has no layer.*: the first is 'q0'", error.text
+    )
 
 
 @pytest.mark.parametrize(
