@@ -257,7 +257,7 @@ def start_options(command: Command) -> Command:
             "--keep",
             multiple=True,
             metavar="TENSOR",
-            help="Also return the relevance of this tensor, or of all.  [repeatable]",
+            help="Also return the relevance of this tensor, or constant, or of all tensors.  [repeatable]",
         ),
     )
     return with_options(command, options)

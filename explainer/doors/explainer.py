@@ -68,7 +68,7 @@ class Explainer(Made):
     eps : float, optional
         The composite's stabiliser: short for ``composite=(name, {"eps": eps})``.
     keep : collection of str, or "all"
-        Tensors whose relevance is returned too.
+        Tensors whose relevance is returned too, and constants that layers add: a class token, a bias.
     stop : str or collection of str
         Tensors at which walks end in place of the inputs, which are held as they are: relevance, gradients
         and what methods change are theirs. A model of tokens ends at its embedding by itself.

@@ -49,6 +49,11 @@ class Affine(Biased):
         for norm in filter(None, (self.norm_before, self.norm_after)):
             self.operands.update((f"{what} of {norm.name}", norm.operand(i)) for i, what in STATISTICS)
 
+    @property
+    def constants(self) -> dict[str, str]:
+        # Of a merged BatchNormalization the bias is one of several, made one number.
+        return {} if self.norm_before or self.norm_after else super().constants
+
     def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
         return self._merged(values, normalization)
 

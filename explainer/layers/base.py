@@ -191,6 +191,15 @@ class Layer:
         """What of s·z falls to z − Jx − b, which no input explains, to be summed; None where z is Jx + b."""
         return None
 
+    @property
+    def constants(self) -> dict[str, str]:
+        """Letter -> tensor of the constants that are added or put in a place, and so get relevance."""
+        return {"b": self.operands["b"]} if "b" in self.operands else {}
+
+    def at_constant(self, letter: str, s: Value, at: Bound) -> Value:
+        """`s` where one of them lies in z, its sign turned where it is taken away."""
+        return s
+
     def held(self, at: Bound) -> Bound:
         """With what only scales its signal held constant at this x; every other layer is its own."""
         return at

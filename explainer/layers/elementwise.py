@@ -44,6 +44,14 @@ class Add(Layer):
     def normalises(self) -> bool:
         return len(self.inputs) == 1
 
+    @property
+    def constants(self) -> dict[str, str]:
+        # Several are one number before anything is shared.
+        return dict(self.operands) if len(self.operands) == 1 else {}
+
+    def at_constant(self, letter: str, s: Value, at: Bound) -> Value:
+        return s if self.constant_signs[self.operands[letter]] > 0 else -s
+
     def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
         parts = [
             values[name] if sign > 0 else _negative(values[name])

@@ -113,6 +113,10 @@ class Joined(Movement):
         """Which of the node's operands these are."""
         return range(len(self.node.inputs))
 
+    @property
+    def constants(self) -> dict[str, str]:
+        return {str(index): self.operands[str(index)] for index in self.constant_places}
+
     def operand_list(self, x: Value, p: Parameters) -> list[Value]:
         """Activations and constants in the node's own order."""
         activations = iter(x if isinstance(x, Bundle) else (x,))
@@ -142,12 +146,15 @@ class Concat(Joined):
         c = Bundle(part for index, part in enumerate(parts) if index not in self.constant_places)
         return c if isinstance(at.x, Bundle) else c[0]
 
+    def at_constant(self, letter: str, s: Value, at: Bound) -> Value:
+        return self._parts(s, at)[int(letter)]
+
     def bias_share(self, s: Value, at: Bound) -> Value:
         if not self.constant_places:
             return None
-        parts = self._parts(s, at)
-        flat = np.array([s.shape[0], -1])
-        return tensor.Concat(*(Reshape(parts[i], flat) for i in self.constant_places), axis=1)
+        parts = enumerate(self._parts(s, at))
+        laid = (part if index in self.constant_places else part * 0 for index, part in parts)
+        return tensor.Concat(*laid, axis=attribute(self.node, "axis"))
 
 
 @register("Slice")

@@ -68,6 +68,10 @@ class Recurrent(Layer):
         count = len(self.functions)
         self.named = [names[i * count : (i + 1) * count] for i in range(len(self.backwards))]
 
+    @property
+    def constants(self) -> dict[str, str]:
+        return {}  # gates and candidates have theirs inside, step by step
+
     # What comes in and goes out
 
     def operand(self, letter: str, x: Value, p: Parameters) -> Value:

@@ -88,6 +88,9 @@ class Where(Joined):
         )
         return c if isinstance(at.x, Bundle) else c[0]
 
+    def at_constant(self, letter: str, s: Value, at: Bound) -> Value:
+        return self.chosen(s, at, int(letter))
+
     def bias_share(self, s: Value, at: Bound) -> Value:
         return self.chosen(s, at, self.constant_places[0]) if self.constant_places else None
 

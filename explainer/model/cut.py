@@ -35,6 +35,8 @@ class Stop:
         Whether no weights lie before it, so that the first layer behind it is the model's first.
     is_given : bool
         Whether it is an input of the whole file.
+    made_of : frozenset of str
+        Of what goes past the stops, the constants that it is computed from: a table.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Stop:
     declared: bytes
     begins: bool
     is_given: bool = False
+    made_of: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import copyreg
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from ..canonizers import canonize
 from ..composites import Composite
-from ..errors import TargetError, UnsupportedError, did_you_mean
+from ..errors import TargetError, UnsupportedError
 from ..layers import Layer
 from ..model.graph import Graph, Node
 from ..model.reading import Source
 from ..model.runtime import Runtime
 from ..targets import Anchor
 from .complaints import layer_of, refusal
+from .keeping import keeping, kept_in
 from .preprocessing import handing_on, in_their_units, preparing, taken_in
 from .shortcuts import behind_relu
 from .statistics import normalised
@@ -41,7 +42,8 @@ def make_plan(
     anchor : Anchor
         Where the relevance starts.
     keep : collection of str, or "all"
-        Tensors whose relevance is to be returned.
+        Tensors whose relevance is to be returned, and constants that are added or put in a place; "all"
+        is every tensor.
     conditioned : collection of str
         Tensors whose channels are chosen from; they are kept too.
     called : str
@@ -70,7 +72,8 @@ def make_plan(
     steps = list(_with_frees(behind_relu(view, steps, anchor)))
     plan = Plan(view, anchor, tuple(steps), sources, composite, tuple(names), gradient=composite.gradient)
     everything = {name: name for name in plan.tensors} if keep == "all" else {}
-    return replace(plan, keep=everything | _kept(plan, graph, names, conditioned, called))
+    kept = everything | kept_in(plan, graph, names, conditioned, called)
+    return replace(plan, keep=kept, steps=tuple(keeping(plan.steps, set(kept.values()))))
 
 
 def _names(keep: Collection[str] | str) -> list[str]:
@@ -151,31 +154,6 @@ def _with_frees(steps: Iterable[Step]) -> tuple[Step, ...]:
         marked.append(replace(step, frees=tuple(sorted(step.reads - seen))))
         seen.update(step.reads)
     return tuple(reversed(marked))
-
-
-def _kept(
-    plan: Plan, graph: Graph, names: Iterable[str], conditioned: Collection[str], called: str
-) -> dict[str, str]:
-    tensors = set(plan.tensors)
-    kept, wrong = {}, []
-    for name in names:
-        if plan.graph.resolve(name) in tensors:
-            kept[name] = plan.graph.resolve(name)
-        else:
-            known = any(name in node.outputs for node in graph.nodes)
-            where = "this model" if not graph.stops else "the part behind the stops"
-            what = "is not on the path from target to input" if known else f"is no tensor of {where}"
-            hint = did_you_mean(name, sorted(tensors)) or f"; {_some(plan.tensors)}"
-            wrong.append(f"{'condition' if name in conditioned else called}: {name!r} {what}{hint}")
-    if wrong:
-        raise TargetError(*wrong)
-    return kept
-
-
-def _some(tensors: Sequence[str]) -> str:
-    """Some of the tensors between target and input, for who named none of them."""
-    more = f" and {len(tensors) - 5} more, all of which keep 'all' returns" if len(tensors) > 5 else ""
-    return f"there are {', '.join(map(repr, tensors[:5]))}{more}"
 
 
 def _reduced(plan: Plan) -> tuple[Any, ...]:

@@ -32,6 +32,8 @@ class Step:
     prepares : bool
         Whether it is the file's own preprocessing, which relevance passes unchanged: see
         `explainer.plan.preprocessing`.
+    kept : tuple of (letter, tensor)
+        Constants inside the layer whose relevance is returned.
     """
 
     layer: Layer
@@ -39,6 +41,7 @@ class Step:
     record: str
     frees: tuple[str, ...] = ()
     prepares: bool = False
+    kept: tuple[tuple[str, str], ...] = ()
 
     @property
     def node(self) -> Node:
@@ -70,7 +73,7 @@ class Plan:
     visible : tuple of str
         The tensors that it was made to keep apart, by the user's names.
     keep : dict of str -> str
-        Tensors whose relevance is returned: the user's name -> the view's.
+        Tensors, and constants that layers add, whose relevance is returned: the user's name -> the view's.
     shows : tuple of str
         Tensors whose values are returned too.
     gradient : bool

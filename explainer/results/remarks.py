@@ -45,7 +45,7 @@ def _of_map(explanation: Explained, sample: int) -> str:
         return ""
     takers = {
         **{_constants(explanation): "bias", "epsilon": "epsilon"},
-        **{"intercepts": "intercept", "conditions": "masked"},
+        **{"intercepts": "intercept", "constants that are kept": "kept", "conditions": "masked"},
     }
     shares = {taker: _share(explanation, name, sample) for taker, name in takers.items()}
     arrived, *took = percents([kept, *shares.values()])

@@ -3,11 +3,12 @@
 from .base import Rule, Stabilized, Terms
 from .curved import Held, HeldGradient, Linearised
 from .first import Flat, WSquare, ZBox
+from .handed import Division, Handed, Kept, Moved, Sloped
 from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zero, ZPlus
 from .passing import Average, BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Pass, Route, Winner
 from .recurrent import SignalTakesAll
 from .reference import Halved, Rescale
-from .relevance import Denominator, Division, Exact, Handed, Kept, Moved, Relevance, Stabilizer
+from .relevance import Denominator, Exact, Relevance, Stabilizer
 from .text import RULES, parse, register
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Route",
     "Rule",
     "SignalTakesAll",
+    "Sloped",
     "Stabilized",
     "Stabilizer",
     "Terms",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import CompositeError
-from .relevance import Handed
+from .handed import Handed
 
 if TYPE_CHECKING:
     from ..layers import Bound

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import CompositeError, shown
 from ..tensor import Value, by_sign, negative, positive
-from .relevance import Handed, Relevance, Stabilizer, Stable
+from .handed import Handed
+from .relevance import Relevance, Stabilizer, Stable
 
 if TYPE_CHECKING:
     from ..layers import Bound, Kind, Layer

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from ..tensor import Value, finite
+from .handed import Handed, Sloped
 from .linear import Epsilon, Zero
 from .passing import Gradient
-from .relevance import Handed, Relevance
+from .relevance import Relevance
 
 if TYPE_CHECKING:
     from ..layers import Bound
@@ -49,5 +50,5 @@ class HeldGradient(Gradient):
     divides_by_degree: ClassVar[bool] = True
 
     def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
-        share = R.whole if layer.degree == 1 else R.whole * (1 / layer.degree)
-        return Handed(None, layer.held().transpose(share))
+        held, s = layer.held(), R.whole if layer.degree == 1 else R.whole * (1 / layer.degree)
+        return Handed(None, held.transpose(s), (Sloped(held, s),))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from ..errors import shown
 from ..tensor import Bundle, Value, negative, ones_like, per_channel, positive
 from .base import Stabilized, is_finite
-from .relevance import Division, Handed, Relevance
+from .handed import Division, Handed
+from .relevance import Relevance
 
 if TYPE_CHECKING:
     from ..layers import Bound

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ..tensor import Min, Relu, Value, above, negative, positive
 from .base import Rule, Stabilized, Terms
-from .relevance import Division, Exact, Handed, Kept, Relevance, Stabilizer, Stable
+from .handed import Division, Handed, Kept
+from .relevance import Exact, Relevance, Stabilizer, Stable
 
 if TYPE_CHECKING:
     from ..layers import Bound

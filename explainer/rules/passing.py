@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 from ..errors import CompositeError, shown
 from ..tensor import Relu, Sigmoid, Value, sum_to
 from .base import Rule, is_finite
+from .handed import Handed, Moved, Sloped
 from .linear import Norm
-from .relevance import Handed, Moved, Relevance
+from .relevance import Relevance
 
 if TYPE_CHECKING:
     from ..layers import Bound, Layer
@@ -85,7 +86,7 @@ class Gradient(Rule):
     conserving: ClassVar[bool] = False
 
     def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
-        return Handed(None, layer.transpose(R.whole))
+        return Handed(None, layer.transpose(R.whole), (Sloped(layer, R.whole),))
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ..tensor import Value
+from .handed import Fallen, Handed
 from .linear import Epsilon
-from .relevance import Fallen, Handed, Relevance
+from .relevance import Relevance
 
 if TYPE_CHECKING:
     from ..layers import Bound

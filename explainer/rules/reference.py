@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from ..errors import CompositeError, shown
 from ..tensor import Abs, Max, Value, Where
 from .base import Rule, is_finite
-from .relevance import Handed, Relevance
+from .handed import Handed
+from .relevance import Relevance
 
 if TYPE_CHECKING:
     from ..layers import Bound

@@ -11,8 +11,8 @@ from ..plain.tables import html_table
 from ..tensor import Array
 from ..text import in_short, printable
 
-SUMS = ("R_out", "R_in", "bias", "epsilon", "intercept", "masked")
-SELDOM = ("intercept", "masked")
+SUMS = ("R_out", "R_in", "bias", "epsilon", "intercept", "kept", "masked")
+SELDOM = ("intercept", "kept", "masked")
 
 
 @in_short
@@ -20,7 +20,8 @@ SELDOM = ("intercept", "masked")
 class AuditStep:
     """The relevance sums of one step, each an array (N,).
 
-    R_out = R_in + bias + epsilon + intercept + masked holds up to rounding; `residual` is what it misses.
+    R_out = R_in + bias + epsilon + intercept + kept + masked holds up to rounding; `residual` is what it
+    misses.
 
     Attributes
     ----------
@@ -30,11 +31,13 @@ class AuditStep:
     R_in : array (N,)
         ΣR that its inputs received.
     bias : array (N,)
-        The share of biases and other constants.
+        The share of biases and other constants, but for those that are kept.
     epsilon : array (N,)
         The share of the stabiliser.
     intercept : array (N,)
         The share of z − (Jx + b): what the tangent of a curved map, a Softmax, leaves to no input.
+    kept : array (N,)
+        The share of constants that are kept: their relevance is returned.
     masked : array (N,)
         What a condition holds back; its step is an entry of its own, operator "Condition".
     """
@@ -47,6 +50,7 @@ class AuditStep:
     bias: Array
     epsilon: Array
     intercept: Array
+    kept: Array
     masked: Array
 
     @property

@@ -10,7 +10,7 @@ from ..errors import NumericalError
 from ..plan import Step
 from ..rules import Handed, Relevance
 from ..tensor import Array, Value, total
-from .audit import Audit, AuditStep
+from .audit import SUMS, Audit, AuditStep
 
 # How much of a step's relevance, Σ|R_out| + Σ|R_in|, may be unaccounted for, by the bytes of the coarsest
 # number that it was computed from. Over all models at hand and 40 presets and dialects, 21,685 steps, the
@@ -53,15 +53,17 @@ class Auditor:
         R_out = self._total(R)
         self._handed = [(part, self._total(part)) for part in parts]
         shares = [entry.shares() for entry in handed.account]
+        kept = self._sum(handed.at_constant(letter) for letter, _ in step.kept)
         entry = AuditStep(
             node=step.node.name,
             operator=step.node.operator,
             rule=str(step.rule),
             R_out=R_out,
             R_in=np.sum([sums for _, sums in self._handed], axis=0),
-            bias=self._sum(bias for bias, _, _ in shares),
+            bias=self._sum(bias for bias, _, _ in shares) - kept,
             epsilon=self._sum(epsilon for _, epsilon, _ in shares),
             intercept=self._sum(intercept for _, _, intercept in shares),
+            kept=kept,
             masked=self._sum(()),
         )
         self._check(step, entry.R_in, parts)
@@ -77,10 +79,9 @@ class Auditor:
             whole, through, nothing = R.total(self.samples), passed.total(self.samples), self._sum(())
             aside = np.sum([nothing, *(other.total(self.samples) for other in past)], axis=0)
             masked = whole - through + aside
+            shares = dict.fromkeys(("bias", "epsilon", "intercept", "kept"), nothing)
             self.steps.append(
-                AuditStep(
-                    tensor, "Condition", rule, whole + aside, through, nothing, nothing, nothing, masked
-                )
+                AuditStep(tensor, "Condition", rule, whole + aside, through, **shares, masked=masked)
             )
 
     @staticmethod
@@ -93,7 +94,7 @@ class Auditor:
             )
 
     def _check_balance(self, step: Step, entry: AuditStep, R: Relevance, handed: Handed) -> None:
-        sums = np.abs([entry.R_out, entry.R_in, entry.bias, entry.epsilon, entry.intercept]).sum(axis=0)
+        sums = np.abs([getattr(entry, name) for name in SUMS]).sum(axis=0)
         if (np.abs(entry.residual) <= UNACCOUNTED[self.precision] * sums).all():
             return
         # Where sums cancel, or a layer mixes samples, what counts is the amount of all relevance there is.

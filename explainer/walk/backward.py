@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from .. import plugins
-from ..errors import CompositeError
+from ..errors import CompositeError, TargetError
 from ..layers import Bound
 from ..plan import Plan, Step
 from ..rules import Handed, Relevance
@@ -55,12 +55,15 @@ def backward(
     Returns
     -------
     dict of str -> Value
-        The relevance of the inputs that are reached and of the kept tensors: what a gate let through.
+        The relevance of the inputs that are reached and of the kept tensors: what a gate let through; of
+        kept constants, in the places where they lie.
 
     Raises
     ------
     CompositeError
         A rule that is not ours makes a mistake, or answers what is no answer.
+    TargetError
+        A kept constant has several readers, of other shapes.
     """
     gates = gates or {}
     relevance = {plan.anchor.tensor: Relevance(None, R)}
@@ -86,6 +89,9 @@ def backward(
         check_answer(step.rule, layer, handed)
         if watch is not None:
             watch(step, at_output, handed)
+        for letter, name in step.kept:
+            part = _at_constant(step, layer, at_output, handed, letter)
+            kept[name] = joined(name, kept[name], part) if name in kept else part
         for name, part in zip(step.layer.inputs, handed.parts(), strict=True):
             relevance[name] = relevance[name] + part if name in relevance else part
         for name in step.frees:
@@ -97,6 +103,27 @@ def backward(
             relevance = gates[name](relevance)
     arrived = kept | {name: R.whole for name, R in relevance.items()}
     return {name: arrived[name] for name in (*plan.sources, *wanted)}
+
+
+def _at_constant(step: Step, layer: Bound, R: Relevance, handed: Handed, letter: str) -> Value:
+    """What a constant inside the layer gets, in each place of the output where it lies."""
+    part = handed.at_constant(letter)
+    return step.layer.at_constant(letter, R.whole * 0, layer) if part is None else part
+
+
+def joined(name: str, one: Value, other: Value) -> Value:
+    """What a constant gets from two readers.
+
+    Raises
+    ------
+    TargetError
+    """
+    if one.shape != other.shape:
+        raise TargetError(
+            f"keep: {name!r} is added to tensors of other shapes, {list(one.shape)} and {list(other.shape)}: "
+            "its relevance lies in none of them alone"
+        )
+    return one + other
 
 
 def _bound(

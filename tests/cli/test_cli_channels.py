@@ -85,3 +85,11 @@ def test_a_compiled_condition():
     assert result.exit_code == 0, result.output
     model = onnx.load("compiled.onnx")
     assert [output.name for output in model.graph.output] == ["probability", "relevance", "relevance/c"]
+
+
+def test_a_constant_that_is_kept_is_saved_too():
+    result = run("explain", "full.onnx", "photos/one.png", "-o", "map.png", "--keep", "u")
+    assert result.exit_code == 0, result.output
+    wanted = explainer.explain("full.onnx", "photos/one.png", keep=["u"]).relevances["u"]
+    with np.load("map.npz") as saved:
+        np.testing.assert_array_equal(saved["relevance/u"], wanted)

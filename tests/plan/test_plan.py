@@ -179,7 +179,7 @@ def test_a_kept_tensor_sums_over_all_its_readers():
         (["nothing_like_it"], "'nothing_like_it' is no tensor of this model"),
         (["off"], "'off' is not on the path"),
         (["ff"], "'ff' is no tensor.*did you mean 'f'"),
-        (["w"], "'w' is no tensor"),
+        (["w"], "'w' is a constant that nothing on the path adds or puts in a place; there are 'b'"),
         (["off", "zz"], "'off'(.|\n)*'zz'"),
     ],
 )

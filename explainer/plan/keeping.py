@@ -1,0 +1,93 @@
+"""What is kept of a walk: tensors on its path, and constants that its layers add or put in a place."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from ..errors import TargetError, did_you_mean
+from ..model.graph import Graph
+from .steps import Plan, Step
+
+
+def kept_in(
+    plan: Plan, graph: Graph, names: Iterable[str], conditioned: Collection[str], called: str
+) -> dict[str, str]:
+    """The view's tensor for every name that is kept.
+
+    Parameters
+    ----------
+    plan : Plan
+    graph : Graph
+        As it was read.
+    names : iterable of str
+    conditioned : collection of str
+        Those of them whose channels are chosen from: no constants.
+    called : str
+        What the caller calls the names, for messages.
+
+    Raises
+    ------
+    TargetError
+        Some are neither on the path nor a constant there.
+    """
+    tensors = set(plan.tensors)
+    constants = list(dict.fromkeys(name for step in plan.steps for name in step.layer.constants.values()))
+    kept, wrong = {}, []
+    for name in names:
+        found = plan.graph.resolve(name)
+        made = [found] if found in constants else _computed_from(name, constants, graph)
+        if found in tensors:
+            kept[name] = found
+        elif len(made) == 1 and name not in conditioned:
+            kept[name] = made[0]
+        else:
+            what = "condition" if name in conditioned else called
+            wrong.append(f"{what}: {name!r} {_missing(plan, graph, name, made, constants)}")
+    if wrong:
+        raise TargetError(*wrong)
+    return kept
+
+
+def keeping(steps: Iterable[Step], tensors: Collection[str]) -> Iterator[Step]:
+    """The steps, those with a constant that is kept told so."""
+    for step in steps:
+        here = tuple((letter, name) for letter, name in step.layer.constants.items() if name in tensors)
+        yield replace(step, kept=here) if here else step
+
+
+def _computed_from(name: str, constants: Sequence[str], graph: Graph) -> list[str]:
+    """Those of the constants that are a table's: rows of it, or all of it in another shape."""
+    if name in graph.carrying:
+        return []
+    cut = graph.source.cut
+    depending = graph.depending(
+        [name, *(one.name for one in (cut.beside if cut else ()) if name in one.made_of)]
+    )
+    return [constant for constant in constants if constant in depending]
+
+
+def _missing(plan: Plan, graph: Graph, name: str, made: Sequence[str], constants: Sequence[str]) -> str:
+    """Why a name is not kept, and what can be."""
+    if made:
+        several = " and ".join(map(repr, made))
+        return (
+            f"is a constant that several are made of: keep {several}"
+            if len(made) > 1
+            else ("is a constant, and has no channels to choose from")
+        )
+    if name not in graph.carrying and (name in graph.initializers or graph.is_constant(name)):
+        there = f"; there are {', '.join(map(repr, constants[:5]))}" if constants else ""
+        hint = did_you_mean(name, constants) or there
+        return f"is a constant that nothing on the path adds or puts in a place{hint}"
+    known = any(name in node.outputs for node in graph.nodes)
+    where = "this model" if not graph.stops else "the part behind the stops"
+    what = "is not on the path from target to input" if known else f"is no tensor of {where}"
+    tensors = plan.tensors
+    return f"{what}{did_you_mean(name, sorted({*tensors, *constants})) or f'; {_some(tensors)}'}"
+
+
+def _some(tensors: Sequence[str]) -> str:
+    """Some of the tensors between target and input, for who named none of them."""
+    more = f" and {len(tensors) - 5} more, all of which keep 'all' returns" if len(tensors) > 5 else ""
+    return f"there are {', '.join(map(repr, tensors[:5]))}{more}"

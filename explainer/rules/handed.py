@@ -1,0 +1,166 @@
+"""What a rule answers: relevance for every input, and the account of what went elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from ..tensor import Abs, Bundle, Value, above, dot
+from .relevance import Denominator, Relevance, dividing
+
+if TYPE_CHECKING:
+    from ..layers import Bound
+
+# What of a layer's relevance went to constants, to ε and to an intercept: arrays that sum up to it per
+# sample; None stands for nothing.
+Shares: TypeAlias = tuple[Value, Value, Value]
+
+
+@dataclass(frozen=True, eq=False)
+class Division:
+    """One s = R / st(z): what of it falls to the bias, what the stabiliser keeps, what no tangent explains.
+
+    Attributes
+    ----------
+    layer : Bound
+        Whose bias counted in z.
+    by : Denominator, or Value
+        What R was divided by.
+    s : Value
+    factor : float
+        What the rule multiplied this part by.
+    """
+
+    layer: Bound
+    by: Denominator
+    s: Value
+    factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by", dividing(self.by))
+
+    def shares(self) -> Shares:
+        """The bias's share, ε's and the intercept's."""
+        shares = self.layer.bias_share(self.s), self.by.leak(self.s), self.layer.intercept_share(self.s)
+        if self.factor == 1:
+            return shares
+        bias, leak, intercept = (None if part is None else part * self.factor for part in shares)
+        return bias, leak, intercept
+
+    def at_constant(self, letter: str) -> Value:
+        """What of it falls to a constant that the layer adds, where it lies in z; None for nothing."""
+        b = self.layer.bias
+        return None if b is None else self.s * b * self.factor
+
+
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """Relevance that went where its value came from: what constants had put there is their share."""
+
+    layer: Bound
+    R: Relevance
+
+    def shares(self) -> Shares:
+        """See `Division`."""
+        return self.layer.bias_share(self.R.whole) if self.layer.has_constants else None, None, None
+
+    def at_constant(self, letter: str) -> Value:
+        """See `Division`."""
+        return self.layer.layer.at_constant(letter, self.R.whole, self.layer)
+
+
+@dataclass(frozen=True, eq=False)
+class Sloped:
+    """A gradient s of z that went on through a layer's slope: a constant inside of it has one too."""
+
+    layer: Bound
+    s: Value
+
+    def shares(self) -> Shares:
+        """See `Division`; a gradient is no relevance, and has none."""
+        return None, None, None
+
+    def at_constant(self, letter: str) -> Value:
+        """∂/∂c of a constant c, in each place of z where it lies."""
+        return self.layer.layer.at_constant(letter, self.s, self.layer)
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """Relevance on a z of 0, which is handed to nobody."""
+
+    R: Relevance
+    z: Value
+
+    def shares(self) -> Shares:
+        """See `Division`."""
+        return None, dot(self.R.whole, 1 - above(Abs(self.z), 0)), None
+
+
+@dataclass(frozen=True, eq=False)
+class Fallen:
+    """Relevance of a constant inside a layer: its whole share."""
+
+    R: Value
+
+    def shares(self) -> Shares:
+        """See `Division`."""
+        return self.R, None, None
+
+
+@dataclass(frozen=True, eq=False)
+class Handed:
+    """What a rule answers: R_in = x·c, or c alone where x is None, and its account of the rest.
+
+    ΣR = ΣR_in + Σ of all shares of constants and of ε.
+
+    Attributes
+    ----------
+    value, factor : Value
+        x and c; Bundles where the layer has several inputs.
+    account : tuple of Division, Moved, Sloped, Kept or Fallen
+        What was divided, moved or kept back. A rule that leaves an entry out is found out: the
+        walk stops where what went out is not what came in.
+    """
+
+    value: Value
+    factor: Value
+    account: tuple[Division | Moved | Sloped | Kept | Fallen, ...] = ()
+
+    def __post_init__(self) -> None:
+        known = isinstance(self.account, tuple) and all(hasattr(entry, "shares") for entry in self.account)
+        if not known:
+            given = self.account if isinstance(self.account, tuple) else (self.account,)
+            what = ", ".join(type(entry).__name__ for entry in given)
+            raise TypeError(f"the account is a tuple, (Division(layer, z, s),), and not {what}")
+
+    @property
+    def whole(self) -> Value:
+        """R_in, multiplied out."""
+        return self.factor if self.value is None else self.value * self.factor
+
+    def __add__(self, other: Handed) -> Handed:
+        """The sum of two parts that hand on x·c with the same x."""
+        assert self.value is other.value
+        return Handed(self.value, self.factor + other.factor, self.account + other.account)
+
+    def times(self, factor: float) -> Handed:
+        """This part of a rule times a number."""
+        account = tuple(
+            replace(entry, factor=entry.factor * factor) if isinstance(entry, Division) else entry
+            for entry in self.account
+        )
+        return Handed(self.value, self.factor * factor, account)
+
+    def at_constant(self, letter: str) -> Value:
+        """What a constant inside the layer gets, where it lies in z; None for nothing."""
+        told = [entry.at_constant(letter) for entry in self.account if hasattr(entry, "at_constant")]
+        found = [part for part in told if part is not None]
+        return sum(found[1:], found[0]) if found else None
+
+    def parts(self) -> tuple[Relevance, ...]:
+        """The relevance of every input of the layer."""
+        if not isinstance(self.factor, Bundle):
+            return (Relevance(self.value, self.factor),)
+        values = self.value if isinstance(self.value, Bundle) else (self.value,) * len(self.factor)
+        return tuple(map(Relevance, values, self.factor))
