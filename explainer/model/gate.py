@@ -18,7 +18,15 @@ from onnx.external_data_helper import uses_external_data
 from ..errors import ModelError
 from .order import CycleError, NodeNames, in_order, run_order
 from .scopes import Scope, called, scopes_of
-from .signature import OLDEST, attribute_complaints, complaints, opset_complaints, opsets_of, signature_of
+from .signature import (
+    OLDEST,
+    attribute_complaints,
+    complaints,
+    opset_complaints,
+    opsets_of,
+    signature_of,
+    too_new,
+)
 from .tensors import complaints as tensor_complaints
 from .tensors import external_of, parts_of
 
@@ -124,6 +132,7 @@ class FileGate:
         if scope is home and (wrong := next(opset_complaints(imports, oldest), "")):
             self._refuse(wrong + scope.where)
         opsets = opsets_of(imports)
+        functions = {function.name for function in proto.functions if function.domain in ("", "ai.onnx")}
         for node in scope.body.node:
             domain = "" if node.domain == "ai.onnx" else node.domain
             if not domain and domain not in opsets:
@@ -134,6 +143,8 @@ class FileGate:
             wrong = next(attribute_complaints(node, home.is_function), "")
             if not wrong and signature is not None:
                 wrong = next(complaints(node, signature), "")
+            elif not wrong and not domain and node.op_type not in functions:
+                wrong = too_new(node.op_type, opsets[domain])
             if wrong:
                 self._refuse(f"{called(node)}{scope.where}: {wrong}")
 

@@ -43,6 +43,8 @@ FIELDS = {
 }
 # The oldest version of ONNX's operators that is read.
 OLDEST = 7
+# What onnxruntime had before ONNX did, and takes in any opset.
+EARLIER = frozenset({"LayerNormalization", "MeanVarianceNormalization", "ThresholdedRelu"})
 # Fields beside the value.
 BESIDE = frozenset({"name", "type", "doc_string", "ref_attr_name"})
 
@@ -119,6 +121,18 @@ def _newest(domain: str) -> int:
     """The newest version of a domain that the onnx package knows; 0 where it knows none."""
     versions = (schema.since_version for schema in onnx.defs.get_all_schemas() if schema.domain == domain)
     return max(versions, default=0) if domain else int(onnx.defs.onnx_opset_version())
+
+
+def too_new(operator: str, opset: int) -> str:
+    """What is wrong with an operator of ONNX's own that a file's opset has not yet; "" where it has it."""
+    if operator in EARLIER or not onnx.defs.has(operator) or signature_of(operator, "", opset) is not None:
+        return ""
+    versions = sorted(
+        schema.since_version
+        for schema in onnx.defs.get_all_schemas_with_history()
+        if schema.name == operator and not schema.domain
+    )
+    return f"ONNX has {operator} from opset {versions[0]} on, and this is opset {opset}"
 
 
 def complaints(node: onnx.NodeProto, signature: Signature) -> Iterator[str]:

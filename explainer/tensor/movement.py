@@ -59,8 +59,8 @@ def Gather(x: Value, indices: Value, *, axis: int) -> Value:
 
 @primitive
 def Expand(x: Value, shape: Value) -> Value:
-    """ONNX Expand: broadcast both ways."""
-    return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(int(size) for size in shape)))
+    """ONNX Expand: broadcast both ways; onnxruntime takes a shape of any rank."""
+    return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(int(size) for size in np.ravel(shape))))
 
 
 @primitive
@@ -115,7 +115,7 @@ def ConstantOfShape(shape: Value, *, value: Array) -> Value:
 @primitive
 def Unsqueeze(x: Value, axes: Value) -> Value:
     """ONNX Unsqueeze; axes count in the result."""
-    return np.expand_dims(x, tuple(int(axis) for axis in axes))
+    return np.expand_dims(x, tuple(int(axis) for axis in np.ravel(axes)))
 
 
 @primitive

@@ -60,7 +60,9 @@ def ran(session: onnxruntime.InferenceSession, feeds: Feeds) -> Feeds:
 
 def cast(x: np.ndarray, kind: str) -> np.ndarray:
     """Whole numbers as the model declares them, which an explainer sees to as well."""
-    return x.astype(kind) if x.dtype.kind in "iu" and kind.lstrip("u").startswith("int") else x
+    floats = {"float": "float32", "double": "float64"}
+    taken = kind in floats or kind.lstrip("u").startswith("int")
+    return x.astype(floats.get(kind, kind)) if x.dtype.kind in "iu" and taken else x
 
 
 class Subject:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -233,7 +234,7 @@ def Squeeze(a, x, axes=None):
 
 @operator
 def Unsqueeze(a, x, axes=None):
-    axes = axes or a["axes"]
+    axes = np.ravel(a["axes"] if axes is None else axes)
     for axis in sorted(axis % (x.ndim + len(axes)) for axis in axes):
         x = x.unsqueeze(axis)
     return x
@@ -254,7 +255,7 @@ def Pad(a, x, pads=None, value=None, axes=None):
 
 @operator
 def Expand(a, x, shape):
-    return x.expand(torch.broadcast_shapes(x.shape, shape))
+    return x.expand(torch.broadcast_shapes(x.shape, tuple(np.ravel(shape))))
 
 
 @operator

@@ -52,6 +52,18 @@ def test_nodes_are_as_their_schema_has_them(lines, parts):
     refused(parse(f'<ir_version: 8, opset_import: ["" : 13]> {body(lines)}', k=np.array([1]), w=W), *parts)
 
 
+@pytest.mark.parametrize("line", ["y = Where (x)", "y = Where (q, x, x)", "y = Gelu (x)"])
+def test_operators_are_those_of_the_opset(line):
+    since = {"Where": 9, "Gelu": 20}[line.split()[2]]
+    text = f'<ir_version: 8, opset_import: ["" : 8]> {body(line)}'
+    refused(parse(text, q=np.array([True] * 4)), f"from opset {since} on, and this is opset 8")
+
+
+def test_what_onnxruntime_had_before_onnx_is_no_newer_operator():
+    text = f'<ir_version: 8, opset_import: ["" : 11]> {body("y = LayerNormalization (x, s)")}'
+    Graph.load(parse(text, s=np.ones(4)))
+
+
 def test_attributes_say_what_they_are():
     refused(leaky(lambda given: given.append(attribute(alpha=0.1))), "attribute 'alpha' is there twice")
     refused(leaky(lambda given: given[0].ClearField("type")), "attribute 'alpha' has no type")
