@@ -21,7 +21,7 @@ GATES = frozenset({"HardSigmoid", "Sigmoid", "Softmax"})
 MOVES = frozenset(
     {
         *("Cast", "Concat", "Div", "Expand", "Flatten", "Gather", "Mul", "Neg", "Pad"),
-        *("Reshape", "Slice", "Split", "Squeeze", "Sub", "Tile", "Transpose", "Unsqueeze", "Where"),
+        *("Reshape", "Slice", "Split", "Squeeze", "Sub", "Tile", "Transpose", "Trilu", "Unsqueeze", "Where"),
     }
 )
 

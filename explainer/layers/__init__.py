@@ -17,6 +17,7 @@ from . import (
     recurrent,
     resizing,
     spreading,
+    triangles,
 )
 from .base import Bound, Layer
 from .kinds import KINDS, Kind
@@ -50,4 +51,5 @@ __all__ = [
     "resizing",
     "spreading",
     "supported",
+    "triangles",
 ]

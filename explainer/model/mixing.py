@@ -132,6 +132,8 @@ def _across(following: Following, node: Node, place: int, rank: int) -> Collecti
         return [attributes.get("axis", -1) % rank]
     if operator == "MeanVarianceNormalization":
         return [axis % rank for axis in attributes.get("axes", (0, 2, 3))]
+    if operator == "Trilu":
+        return range(rank - 2, rank)
     if operator == "CumSum":
         axes = following.numbers(node.operand(1))
         return everything if axes is None else [axes[0] % rank]

@@ -22,8 +22,8 @@ ELEMENTWISE = _named("""
 ALIKE = _named("""
     BatchNormalization CumSum GroupNormalization Hardmax InstanceNormalization LRN LayerNormalization
     LogSoftmax LpNormalization MeanVarianceNormalization Pad RMSNormalization Resize Slice Softmax Split Tile
-    TopK Upsample ai.onnx.ml.Imputer ai.onnx.ml.Normalizer ai.onnx.ml.Scaler com.microsoft.QLinearSoftmax
-    com.microsoft.SkipLayerNormalization
+    TopK Trilu Upsample ai.onnx.ml.Imputer ai.onnx.ml.Normalizer ai.onnx.ml.Scaler
+    com.microsoft.QLinearSoftmax com.microsoft.SkipLayerNormalization
 """)
 # (N, C, ...) becomes (N, others, ...), or (N, ..., C) likewise.
 CHANNELS_FIRST = _named("""

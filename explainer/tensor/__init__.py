@@ -4,6 +4,7 @@ from .convolution import Conv, ConvTranspose, MaxPool, transposed
 from .elementwise import (
     Abs,
     ArgMax,
+    CumSum,
     Einsum,
     Erf,
     Exp,
@@ -52,6 +53,7 @@ from .movement import (
     Slice,
     Squeeze,
     Transpose,
+    Trilu,
     Unsqueeze,
     cast_to,
 )
@@ -84,6 +86,7 @@ __all__ = [
     "ConstantOfShape",
     "Conv",
     "ConvTranspose",
+    "CumSum",
     "Div",
     "Einsum",
     "Equal",
@@ -117,6 +120,7 @@ __all__ = [
     "Symbol",
     "Tanh",
     "Transpose",
+    "Trilu",
     "Unsqueeze",
     "Value",
     "Where",

@@ -112,6 +112,16 @@ def Einsum(*operands: Value, equation: str) -> Value:
 
 
 @primitive
+def CumSum(x: Value, axis: Value, *, exclusive: int = 0, reverse: int = 0) -> Value:
+    """ONNX CumSum: of all before and with each, or after and with it."""
+    x = np.moveaxis(x, int(axis), -1)
+    x = x[..., ::-1] if reverse else x
+    z = np.cumsum(x, axis=-1, dtype=x.dtype)
+    z = np.concatenate([np.zeros_like(z[..., :1]), z[..., :-1]], axis=-1) if exclusive else z
+    return np.moveaxis(z[..., ::-1] if reverse else z, -1, int(axis))
+
+
+@primitive
 def ArgMax(x: Value, *, axis: int = 0, keepdims: int = 1) -> Value:
     """ONNX ArgMax; the first of equal maxima."""
     return np.argmax(x, axis=axis, keepdims=bool(keepdims)).astype(np.int64)

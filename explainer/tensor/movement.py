@@ -52,6 +52,12 @@ def Transpose(x: Value, *, perm: Sequence[int]) -> Value:
 
 
 @primitive
+def Trilu(x: Value, k: Value, *, upper: int = 1) -> Value:
+    """ONNX Trilu: what lies on and above the k-th diagonal of the last two axes, or on and below it."""
+    return (np.triu if upper else np.tril)(x, int(k))
+
+
+@primitive
 def Gather(x: Value, indices: Value, *, axis: int) -> Value:
     """ONNX Gather along one axis; an index out of range is an error."""
     return np.take(x, indices, axis=axis)

@@ -58,6 +58,10 @@ add("Where", MASK, X2, X2)
 add("Where", MASK, X2, (2, 4, 1, 1))
 add("Where", MASK, X2, W(7, 6))
 add("Where", MASK, F(0.5), X2)
+for upper in (0, 1):
+    add("Trilu", X2, upper=upper)
+    add("Trilu", X2, np.array(-1), upper=upper)
+    add("Trilu", (2, 3, 5), np.array(2), upper=upper)
 for mode in ("DCR", "CRD"):
     add("DepthToSpace", (2, 8, 3, 2), blocksize=2, mode=mode)
 add("SpaceToDepth", (2, 3, 4, 6), blocksize=2)

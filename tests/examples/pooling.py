@@ -1,5 +1,7 @@
 """Pooling and reductions."""
 
+import numpy as np
+
 from .example import X1, X2, X3, I, add
 
 add("MaxPool", X1, kernel_shape=[3], strides=[2], pads=[1, 1])
@@ -21,6 +23,12 @@ add("AveragePool", X3, kernel_shape=[2, 3, 2], strides=[2, 1, 2], pads=[0, 1, 0,
 for shape in (X1, X2, X3):
     add("GlobalAveragePool", shape)
     add("GlobalMaxPool", shape)
+
+for exclusive in (0, 1):
+    add("CumSum", X2, I(2), exclusive=exclusive)
+    add("CumSum", X2, np.array(-1, dtype=np.int32), exclusive=exclusive, reverse=1)
+add("CumSum", X2, np.array(1), opset=11)
+add("CumSum", X1, np.array(0), batch=False)
 
 for operator in ("ReduceMean", "ReduceSum"):
     old = 11 if operator == "ReduceSum" else 13

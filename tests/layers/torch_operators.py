@@ -183,6 +183,19 @@ def AveragePool(a, x):
     return pool(x) if a["count_include_pad"] else pool(x) / pool(cells)
 
 
+@operator
+def CumSum(a, x, axis):
+    axis = axis if isinstance(axis, int) else axis[0]
+    turn = lambda x: x.flip(axis) if a["reverse"] else x  # noqa: E731
+    z = torch.cumsum(turn(x), axis)
+    return turn(z - turn(x) if a["exclusive"] else z)
+
+
+@operator
+def Trilu(a, x, k=0):
+    return (torch.triu if a["upper"] else torch.tril)(x, k)
+
+
 def reduced(function: Callable[..., Tensor]) -> Operator:
     def reduce(a, x, axes=None):
         axes = a.get("axes") if axes is None else axes

@@ -140,6 +140,8 @@ KEPT = {
     "Add": "Add (r, up)",
     "Sum": "Sum (r, r, up)",
     "Mul": "Mul (r, up)",
+    "CumSum": "CumSum (r, one)",
+    "Trilu": "Trilu (r)",
     "Einsum": 'Einsum <equation = "ncij,cji->ncji"> (r, kernel2)',
 }
 

@@ -40,6 +40,13 @@ SIMPLE = {
         [normal(2, 3, 4), normal(2, 5, 4), normal(3)],
         lambda *v: tensor.Einsum(*v, equation="bid,bjd,i->bij"),
     ),
+    "CumSum": ([normal(2, 3, 4), np.array(1)], tensor.CumSum),
+    "CumSum before": (
+        [normal(2, 3, 4), np.array(-1)],
+        lambda x, axis: tensor.CumSum(x, axis, exclusive=1, reverse=1),
+    ),
+    "Trilu": ([normal(2, 3, 4), np.array(1)], tensor.Trilu),
+    "Trilu lower": ([normal(4, 3), np.array(-1)], lambda x, k: tensor.Trilu(x, k, upper=0)),
     "Relu": ([normal(4)], tensor.Relu),
     "Max": ([normal(2, 3), normal(3)], tensor.Max),
     "Min": ([normal(2, 3), normal(2, 1)], tensor.Min),
