@@ -71,6 +71,8 @@ class Layer:
         Where the layer lies between input and target, for composites.
     has_constants : bool
         Whether a layer that moves values also puts constants in their places.
+    is_decided : bool
+        Whether a parameter depends on the input by truth values: it is no bias then.
 
     Raises
     ------
@@ -103,6 +105,7 @@ class Layer:
         self.signed = True
         self.nonnegative = False
         self.has_constants = False
+        self.is_decided = False
         self.place = Place()
 
     def having(self, **changes: Any) -> Layer:
@@ -124,7 +127,9 @@ class Layer:
     @classmethod
     def of(cls, node: Node, graph: Graph, output: int = 0) -> Layer:
         """The layer of a node."""
-        return cls.form(node, graph)(node, graph, output)
+        layer = cls.form(node, graph)(node, graph, output)
+        layer.is_decided = not graph.decided.isdisjoint(layer.operands.values())
+        return layer
 
     @classmethod
     def form(cls, node: Node, graph: Graph) -> type[Layer]:
@@ -255,6 +260,7 @@ class Bound:
     signed = property(lambda self: self.layer.signed)
     nonnegative = property(lambda self: self.layer.nonnegative)
     has_constants = property(lambda self: self.layer.has_constants)
+    is_decided = property(lambda self: self.layer.is_decided)
 
     @property
     def node(self) -> Node:

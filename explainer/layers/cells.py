@@ -41,6 +41,7 @@ class Inner(Layer):
         """No node is this map: it has its values from the layer around it."""
         self.inputs, self.operands = (), {}
         self.signed, self.nonnegative, self.has_constants = True, False, False
+        self.is_decided = False
 
 
 class Dense(Inner):

@@ -17,6 +17,7 @@ class Chord(Layer):
         self.node, self.inputs, self.output = activation.node, activation.inputs, activation.output
         self.operands, self.place = {}, activation.place
         self.signed, self.nonnegative, self.has_constants = True, False, False
+        self.is_decided = False
 
     def forward(self, x: Value, p: Parameters) -> Value:
         z = x * p["w"]

@@ -194,7 +194,21 @@ class Graph:
 
     @cached_property
     def carrying(self) -> frozenset[str]:
-        """Tensors whose values depend on those of an input that is not held; shape arithmetic does not."""
+        """Tensors that relevance can reach: they depend on the values of an input that is not held.
+
+        Shape arithmetic does not, and truth values hand nothing on: what is chosen by them is relevant, and
+        they are parameters of the call.
+        """
+        return self.depending({value.name for value in self.inputs} - self.held, self.held, decided=False)
+
+    @cached_property
+    def decided(self) -> frozenset[str]:
+        """Tensors that depend on such an input by truth values alone: which of several numbers they are."""
+        return self.led - self.carrying
+
+    @cached_property
+    def led(self) -> frozenset[str]:
+        """Tensors that depend on an input that is not held, by truth values too."""
         return self.depending({value.name for value in self.inputs} - self.held, self.held)
 
     @cached_property
@@ -202,12 +216,18 @@ class Graph:
         """Tensors whose values depend on those of any input, held or not."""
         return self.depending(value.name for value in self.inputs)
 
-    def depending(self, names: Iterable[str], held: Collection[str] = ()) -> frozenset[str]:
-        """These tensors, and those whose values depend on theirs; what is held depends on nothing."""
+    def depending(
+        self, names: Iterable[str], held: Collection[str] = (), decided: bool = True
+    ) -> frozenset[str]:
+        """These tensors, and those whose values depend on theirs; what is held depends on nothing.
+
+        With `decided` false, neither do truth values.
+        """
         found = set(names)
         for node in self.nodes:
             reads = (*node.inputs, *node.captures)
-            if not known(node.operator).shape_alone and not found.isdisjoint(reads):
+            leads = not known(node.operator).shape_alone and (decided or not node.decides)
+            if leads and not found.isdisjoint(reads):
                 found.update(name for name in node.outputs if name and name not in held)
         return frozenset(found)
 

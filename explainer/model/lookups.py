@@ -102,7 +102,7 @@ def lookups(graph: Graph) -> Lookups:
     found: dict[str, Lookup] = {}
     numbers: set[str] = set()
     for node in graph.nodes:
-        reads = [name for name in dict.fromkeys(node.inputs) if name in graph.carrying]
+        reads = [name for name in dict.fromkeys(node.inputs) if name in graph.led]
         if node.operator == EMBEDDING:  # the words come first, then their kinds and the mask
             reads = reads[:1]
         there = {name: indices[name] for name in reads if name in indices}
@@ -138,8 +138,8 @@ def _looked_up(graph: Graph, node: Node, there: Sequence[_Index]) -> Lookup | _I
         return Lookup(tensor, str(node), inputs, _rows(graph, node, 2), True)
     if operator in TABLES:
         index, table = TABLES[operator]
-        if not graph.is_constant(node.operand(table)) or node.operand(index) not in graph.carrying:
-            return None if node.operand(table) not in graph.carrying else _Index(inputs, is_moved, rows)
+        if not graph.is_constant(node.operand(table)) or node.operand(index) not in graph.led:
+            return None if node.operand(table) not in graph.led else _Index(inputs, is_moved, rows)
         count = _rows(graph, node, table)
         if operator == "com.microsoft.GatherBlockQuantized" or _is_float(graph, node.operand(table)):
             return Lookup(tensor, str(node), inputs, count, is_moved)
@@ -150,7 +150,7 @@ def _looked_up(graph: Graph, node: Node, there: Sequence[_Index]) -> Lookup | _I
     if operator == "Equal" and len(there) == 1 and _tells_apart(graph, node):
         return _Index(inputs, is_moved, UNTOLD)
     if rows and operator in PRODUCTS and len(there) == 1:  # OneHot(ids) @ W
-        (w,) = [place for place in (0, 1) if node.operand(place) not in graph.carrying] or [1]
+        (w,) = [place for place in (0, 1) if node.operand(place) not in graph.led] or [1]
         return Lookup(tensor, str(node), inputs, max(rows, _rows(graph, node, w)), is_moved)
     if rows and operator == "DequantizeLinear":
         return Lookup(tensor, str(node), inputs, rows, is_moved)
@@ -161,7 +161,7 @@ def _looked_up(graph: Graph, node: Node, there: Sequence[_Index]) -> Lookup | _I
 
 def _tells_apart(graph: Graph, node: Node) -> bool:
     """Whether an Equal compares with all rows there are, and not with the one of a padding."""
-    (other,) = [name for name in node.inputs if name not in graph.carrying] or [""]
+    (other,) = [name for name in node.inputs if name not in graph.led] or [""]
     return bool(other) and (not graph.is_constant(other) or graph.constant(other).size > 1)
 
 

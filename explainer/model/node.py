@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 
 from ..text import LINE, in_short, printable
+from .operators import known
 from .scopes import called, captured_names
 from .signature import attributes_of
 
@@ -54,6 +55,12 @@ class Node:
     def operand(self, index: int) -> str:
         """The name of an input, "" where an optional one is absent."""
         return self.inputs[index] if index < len(self.inputs) else ""
+
+    @property
+    def decides(self) -> bool:
+        """Whether its outputs are truth values."""
+        to_truth = self.operator == "Cast" and self.attributes.get("to") == onnx.TensorProto.BOOL
+        return to_truth or known(self.operator).decides
 
 
 @in_short

@@ -70,6 +70,8 @@ class Facts:
         The output depends on the shape of what comes in, never on its values.
     random : bool
         The output differs from run to run, even where all that comes in is constant.
+    decides : bool
+        The outputs are truth values: there is nothing between yes and no, and no relevance passes.
     chooses : str
         What it chooses among, of an operator whose outputs tell which and not how much: "scores", or
         "values" that may be anything; "" for all others.
@@ -81,6 +83,7 @@ class Facts:
     cut: str = ""
     shape_alone: bool = False
     random: bool = False
+    decides: bool = False
     chooses: str = ""
 
 
@@ -101,6 +104,13 @@ FACTS: dict[str, Facts] = {
             *("Bernoulli", "Multinomial"),
         ),
         Facts(random=True),
+    ),
+    **dict.fromkeys(
+        (
+            *("And", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual"),
+            *("Not", "Or", "Xor"),
+        ),
+        Facts(decides=True),
     ),
     **dict.fromkeys(("ArgMax", "ArgMin", "TopK", "Hardmax", "ai.onnx.ml.ZipMap"), Facts(chooses="scores")),
     **dict.fromkeys(("NonMaxSuppression", "Cast"), Facts(chooses="values")),

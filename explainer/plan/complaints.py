@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..canonizers import groups_of, in_training
-from ..errors import Missing, UnsupportedError
+from ..errors import Missing, TargetError, UnsupportedError
 from ..layers import REGISTRY, Layer
 from ..layers.kinds import MOVEMENT
 from ..model.conditions import open_condition
@@ -17,6 +17,7 @@ from ..targets import Anchor
 from .steps import COLUMNS, row_of
 
 Complaint = tuple[Node, str]
+SHOWN = 3  # nodes that one message names
 
 
 def layer_of(node: Node, graph: Graph, output: int) -> Layer:
@@ -94,6 +95,27 @@ def refusal(
     error.behind = _behind(anchor, reasons, ruled)
     error.rows = _rows(graph, reasons, chosen)
     error.table = text_table(COLUMNS, error.rows)
+    return error
+
+
+def out_of_reach(graph: Graph, anchor: Anchor) -> TargetError:
+    """What is wrong with a start that no relevance leads back from."""
+    if anchor.tensor not in graph.led:
+        what = f"{anchor.tensor!r} does not depend on the values of the model's input"
+        return TargetError(what).looking("targets")
+    needed, deciding = {anchor.tensor}, []
+    for node in reversed(graph.nodes):
+        if not needed.isdisjoint(node.outputs):
+            needed.update(node.inputs)
+            deciding += [node] if node.decides and not graph.carrying.isdisjoint(node.inputs) else []
+    error = TargetError(
+        f"{anchor.tensor!r} depends on the input by truth values alone, those of "
+        f"{', '.join(map(str, deciding[::-1][:SHOWN]))}{' and others' * (len(deciding) > SHOWN)}: there is "
+        "nothing between yes and no, and no relevance or gradient passes"
+    ).looking("targets")
+    given = {value.name for value in graph.inputs}
+    read = dict.fromkeys(name for node in deciding for name in node.inputs if name in graph.carrying)
+    error.before = tuple(name for name in read if name not in given)
     return error
 
 

@@ -15,7 +15,7 @@ from ..model.graph import Graph, Node
 from ..model.reading import Source
 from ..model.runtime import Runtime
 from ..targets import Anchor
-from .complaints import layer_of, refusal
+from .complaints import layer_of, out_of_reach, refusal
 from .keeping import keeping, kept_in
 from .preprocessing import handing_on, in_their_units, preparing, taken_in
 from .shortcuts import behind_relu
@@ -61,9 +61,7 @@ def make_plan(
     names = list(dict.fromkeys([*([] if keep == "all" else _names(keep)), *conditioned]))
     view = canonize(graph, {anchor.tensor, *names}, composite.canonizers)
     if anchor.tensor not in view.carrying:
-        raise TargetError(f"{anchor.tensor!r} does not depend on the values of the model's input").looking(
-            "targets"
-        )
+        raise out_of_reach(view, anchor)
     steps, reached = _steps(view, composite, anchor)
     if apart := taken_in(steps):
         view = canonize(graph, {anchor.tensor, *names, *apart}, composite.canonizers)

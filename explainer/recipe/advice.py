@@ -205,7 +205,7 @@ class Asked:
         """What is a score: "" what was asked for, else another target; None where nothing is."""
         outputs = map(input_of, self.graph.source.proto.graph.output)
         is_score = {value.name: value.dtype.kind in "fV" for value in outputs}  # V: bfloat16
-        able = self.graph.carrying - drawn(self.graph).keys()
+        able = self.graph.led - drawn(self.graph).keys()
         real = [name for name, is_real in is_score.items() if is_real and name in able]
         if resolve_target(self.graph, self.ask.target, self.labels).anchor.output in real:
             return ""

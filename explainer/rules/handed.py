@@ -42,6 +42,8 @@ class Division:
     def shares(self) -> Shares:
         """The bias's share, ε's and the intercept's."""
         shares = self.layer.bias_share(self.s), self.by.leak(self.s), self.layer.intercept_share(self.s)
+        if self.layer.is_decided:
+            shares = _decided(shares)
         if self.factor == 1:
             return shares
         bias, leak, intercept = (None if part is None else part * self.factor for part in shares)
@@ -53,6 +55,12 @@ class Division:
         return None if b is None else self.s * b * self.factor
 
 
+def _decided(shares: Shares) -> Shares:
+    """A constant that the input has chosen is no bias: near x the map is Jx and this, its intercept."""
+    bias, leak, intercept = shares
+    return None, leak, bias if intercept is None else intercept if bias is None else bias + intercept
+
+
 @dataclass(frozen=True, eq=False)
 class Moved:
     """Relevance that went where its value came from: what constants had put there is their share."""
@@ -62,7 +70,10 @@ class Moved:
 
     def shares(self) -> Shares:
         """See `Division`."""
-        return self.layer.bias_share(self.R.whole) if self.layer.has_constants else None, None, None
+        if not self.layer.has_constants:
+            return None, None, None
+        shares = self.layer.bias_share(self.R.whole), None, None
+        return _decided(shares) if self.layer.is_decided else shares
 
     def at_constant(self, letter: str) -> Value:
         """See `Division`."""

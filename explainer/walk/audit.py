@@ -35,7 +35,8 @@ class AuditStep:
     epsilon : array (N,)
         The share of the stabiliser.
     intercept : array (N,)
-        The share of z − (Jx + b): what the tangent of a curved map, a Softmax, leaves to no input.
+        The share of z − (Jx + b): what the tangent of a curved map, a Softmax, leaves to no input, and
+        numbers that truth values of the input choose.
     kept : array (N,)
         The share of constants that are kept: their relevance is returned.
     masked : array (N,)

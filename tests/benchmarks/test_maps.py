@@ -53,6 +53,7 @@ GRADIENTS = {
     "guided_backprop",
     "deconvnet",
     "beta_smooth",
+    "libragrad",
 }
 
 

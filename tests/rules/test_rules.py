@@ -50,7 +50,7 @@ class Dense:
     signed = True
     degree = 1
     nonnegative = False
-    has_constants = False
+    has_constants = is_decided = False
     degree = 1
     z = None
 
