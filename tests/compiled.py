@@ -23,6 +23,8 @@ ASKED = {
     "vargrad": {"n_samples": 3},
     "deeplift": {"baseline": rng(5).standard_normal((3, 12, 12))},
     "grad_cam": {"tensor": "r2"},
+    "fullgrad": {},
+    "fullgrad_plus": {},
     "grad_cam_plus_plus": {"upsampling": "nearest", "tensor": "r2"},
     "lrp under noise": {"method": "lrp", "noise": "smoothgrad", "n_samples": 3, "eps": 1e-2},
     "input_x_gradient under noise": {"method": "input_x_gradient", "noise": "smoothgrad_sq", "n_samples": 3},

@@ -158,15 +158,21 @@ class ModelTrace:
             else:
                 R = put_relevance(target, chosen, values, self.samples)
         gates = gates_of(self.plan, target.conditions, samples=None)
+        gathers = self.plan.gathers
+
+        def prepared(step: Step) -> dict[str, Value]:
+            return step.layer.prepare(values)
+
         with self.recorder.scoped(""), self._following() as enter:  # every step has its own
             relevance = backward(
                 self.plan,
                 values,
                 R,
-                lambda step: step.layer.prepare(values),
+                prepared,
                 gates={tensor: self._named(tensor, gate) for tensor, gate in gates.items()},
                 references=references,
                 enter=enter,
+                gathering=None if gathers is None else gathers(self.plan, prepared, None),
             )
         with self.recorder.scoped("end"):
             return {name: finish(target, value) for name, value in relevance.items()}

@@ -37,6 +37,9 @@ class Activation(Layer):
     def transpose(self, s: Value, at: Bound) -> Value:
         return s * self.derivative(at.x, at.p)
 
+    def intercept(self, at: Bound) -> Value:
+        return at(at.x) - at.x * self.derivative(at.x, at.p)
+
     def held(self, at: Bound) -> Bound:
         return chord(at, self.derivative(at.x, at.p))
 
@@ -64,6 +67,9 @@ class Relu(Activation):
 
     def transpose(self, s: Value, at: Bound) -> Value:
         return s * above(at(at.x), 0)
+
+    def intercept(self, at: Bound) -> Value:
+        return None
 
     def held(self, at: Bound) -> Bound:
         return at  # its slope is y/x

@@ -196,6 +196,10 @@ class Layer:
         """What of s·z falls to z − Jx − b, which no input explains, to be summed; None where z is Jx + b."""
         return None
 
+    def intercept(self, at: Bound) -> Value:
+        """z − Jx − b itself, shaped like z; None where it is 0, or where only its share is known."""
+        return None
+
     @property
     def constants(self) -> dict[str, str]:
         """Letter -> tensor of the constants that are added or put in a place, and so get relevance."""
@@ -295,6 +299,11 @@ class Bound:
     def intercept_share(self, s: Value) -> Value:
         """What of s·z falls to z − Jx − b, which no input explains, to be summed; None where z is Jx + b."""
         return self.layer.intercept_share(s, self)
+
+    @property
+    def intercept(self) -> Value:
+        """z − Jx − b itself, shaped like z; None where it is 0, or where only its share is known."""
+        return self.layer.intercept(self)
 
     def held(self) -> Bound:
         """With what only scales its signal held constant at this x; every other layer is its own."""

@@ -63,9 +63,17 @@ class SoftmaxLayer(Curved):
         (z, axis), (lines, _) = self.lines(at(at.x)), self.lines(s)
         return self.shaped(self.jacobian(z, lines, np.array([axis])), at.x)
 
+    def intercept(self, at: Bound) -> Value:
+        (z, axis), (lines, _) = self.lines(at(at.x)), self.lines(finite(at.x))
+        return self.shaped(z - self.tangent(z, lines, np.array([axis])), at.x)
+
     def jacobian(self, z: Value, s: Value, axis: Array) -> Value:
         """Jᵀs, line by line: J = diag(z) − z zᵀ."""
         return z * (s - ReduceSum(s * z, axis))
+
+    def tangent(self, z: Value, x: Value, axis: Array) -> Value:
+        """Jx, line by line."""
+        return self.jacobian(z, x, axis)
 
 
 @register("LogSoftmax")
@@ -79,3 +87,6 @@ class LogSoftmax(SoftmaxLayer):
     def jacobian(self, z: Value, s: Value, axis: Array) -> Value:
         """Jᵀs, line by line: J = 1 − 1 e^zᵀ."""
         return s - Exp(z) * ReduceSum(s, axis)
+
+    def tangent(self, z: Value, x: Value, axis: Array) -> Value:
+        return x - ReduceSum(Exp(z) * x, axis)

@@ -116,6 +116,17 @@ class Normalization(Layer):
     def intercept_share(self, s: Value, at: Bound) -> Value:
         return None if DEVIATION in at.p else intercept_of(self, s, at)
 
+    def intercept(self, at: Bound) -> Value:
+        if DEVIATION in at.p:
+            return None
+        # What d follows of x, u/d loses: Jx = u/d·(1 − mean(u²)/(d·root))
+        u, root, d = self.centre(at.x), self.root(at.x), self.divisor(at.x, at.p)
+        follows = self.follows(root)
+        pull = self.spread(u * u) / (d * d)
+        safe = root if follows is None else Where(follows > 0, root, root * 0 + 1)
+        rest = u * pull / safe if follows is None else u * (follows * pull / safe)
+        return rest * self.as_features(at.p["w"], at.x) if "w" in at.p else rest
+
     def as_features(self, w: Value, x: Value) -> Value:
         """A weight or bias as it broadcasts to x."""
         return w

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
-from ..tensor import Bundle, Concat, Transpose, Unsqueeze, Value, above
+from ..tensor import Bundle, Concat, Transpose, Unsqueeze, Value, above, summed
 from ..tensor import Relu as relu
 from .base import Bound, Layer, attribute
 from .cells import FUNCTIONS, Cell, Dense, Memory, Weights, at_place, held, held_back, parts_of
@@ -176,6 +176,19 @@ class Recurrent(Layer):
                 if letter in states:
                     states[letter].append(value)
         return self.gathered(at_steps, states)
+
+    def intercept_share(self, s: Value, at: Bound) -> Value:
+        # Biases too, which are inside, step by step.
+        xs, cs = (value if isinstance(value, tuple) else (value,) for value in (at.x, self.transpose(s, at)))
+        axis = 0 if self.batch_first else 1
+        own = self.by_sample(s * at(at.x), axis if self.which or self.batch_first else 2)
+        return own - sum(self.by_sample(x * c, axis) for x, c in zip(xs, cs, strict=True))
+
+    @staticmethod
+    def by_sample(values: Value, axis: int) -> Value:
+        """Their sum for each sample, (N, 1)."""
+        order = [axis, *(place for place in range(values.ndim) if place != axis)]
+        return summed(Transpose(values, perm=order))
 
     def held(self, at: Bound) -> Bound:
         return replace(at, p=Parameters({**at.p, HELD: np.True_}, at.p.change))

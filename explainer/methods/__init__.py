@@ -7,6 +7,7 @@ from typing import Any
 from .base import Method, Progress
 from .cam import GradCam, GradCamPlusPlus
 from .deeplift import DeepLift
+from .fullgrad import FullGrad, FullGradPlus
 from .noise import KINDS, Noise
 from .occlusion import Occlusion
 from .paths import GradientShap, IntegratedGradients
@@ -23,6 +24,8 @@ __all__ = [
     "METHODS",
     "NAMES",
     "DeepLift",
+    "FullGrad",
+    "FullGradPlus",
     "GradCam",
     "GradCamPlusPlus",
     "GradientShap",

@@ -17,12 +17,11 @@ from ..plain.checks import check_flag, is_one_of
 from ..plan import Plan, make_plan
 from ..targets import Anchor
 from ..tensor import Array, ReduceSum, Relu, Transpose, Value, stabilize
+from ..tensor.resampling import UPSAMPLING, enlarged
 from .base import Method, Progress
 from .baselines import LAYOUT, untold
 from .question import Question, axes_of_feeds
 from .trace import Trace
-
-UPSAMPLING = ("bilinear", "nearest")
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class GradCam(Method):
             raise unplaced(A.ndim, {name: len(axes[name].places) for name in inputs})
         cam = ReduceSum(self.weights(A, g) * A, np.array([1]))
         cam = cam if self.signed else Relu(cam)
-        return {name: _placed(cam, inputs[name], axes[name], self.upsampling) for name in fitting}
+        return {name: placed(cam, inputs[name], axes[name], self.upsampling) for name in fitting}
 
     def __call__(self, question: Question, progress: Progress | None = None) -> dict[str, Array]:
         A, g = question.of_tensor(self.tensor)
@@ -212,7 +211,7 @@ def tensor_for(plan: Plan) -> str:
     ).looking("methods")
 
 
-def _placed(cam: Value, x: Value, axes: Axes, how: str) -> Value:
+def placed(cam: Value, x: Value, axes: Axes, how: str) -> Value:
     """The map (N, 1, h, ...) over an input's places, with one channel where the input has its own."""
     cam = enlarged(cam, tuple(x.shape[axis] for axis in axes.places), how)
     if axes.channel is None:
@@ -224,24 +223,3 @@ def _placed(cam: Value, x: Value, axes: Axes, how: str) -> Value:
 
 def _spatial(A: Value) -> Array:
     return np.arange(2, A.ndim)
-
-
-def enlarged(cam: Value, sizes: tuple[int, ...], how: str) -> Value:
-    """(N, 1, h, ...) at other spatial sizes: a matrix product along each axis."""
-    for axis, size in enumerate(sizes, start=2):
-        matrix = _resampling(cam.shape[axis], size, how).astype(cam.dtype)
-        order = list(range(cam.ndim))
-        order[axis], order[-1] = order[-1], order[axis]
-        cam = Transpose(Transpose(cam, perm=order) @ matrix, perm=order)
-    return cam
-
-
-def _resampling(old: int, new: int, how: str) -> Array:
-    """(old, new): each new place as a mixture of old ones, as torch's `interpolate` has it.
-
-    "nearest" puts edges on edges, "bilinear" centres on centres.
-    """
-    if how == "nearest":
-        return np.eye(old)[:, np.arange(new) * old // new]
-    place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
-    return np.asarray(np.maximum(0, 1 - np.abs(place - np.arange(old)[:, None])))

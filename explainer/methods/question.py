@@ -166,6 +166,21 @@ class Question:
         whole, beside = self._whole(feeds, rows), self._whole({**feeds, **references}, rows)
         return self.walkers.one(whole, [target], beside)[0].relevance
 
+    def walked(self) -> Run:
+        """One walk from the batch itself, with all that it hands back."""
+        rows = np.arange(self.samples)
+        return self.walkers.one(self.whole, [self.target.taking(rows, self.samples)])[0]
+
+    @property
+    def whole(self) -> dict[str, Array]:
+        """All inputs of the model at the batch itself."""
+        return self._whole(self.feeds, np.arange(self.samples))
+
+    @property
+    def told(self) -> str:
+        """ "NCHW" or "NHWC" where the preprocessing says it; else ""."""
+        return self._layout
+
     def of_tensor(self, name: str) -> tuple[Array, Array]:
         """A kept tensor's values for the batch itself, and what the walk hands to it."""
         rows = np.arange(self.samples)

@@ -14,6 +14,7 @@ from ..plain.checks import check_held
 from .base import Method
 from .cam import GradCam, GradCamPlusPlus
 from .deeplift import DeepLift
+from .fullgrad import FullGrad, FullGradPlus
 from .noise import KINDS, Noise
 from .occlusion import Occlusion
 from .paths import GradientShap, IntegratedGradients
@@ -29,6 +30,8 @@ METHODS: dict[str, type[Method]] = {
     "integrated_gradients": IntegratedGradients,
     "gradient_shap": GradientShap,
     "deeplift": DeepLift,
+    "fullgrad": FullGrad,
+    "fullgrad_plus": FullGradPlus,
     "grad_cam": GradCam,
     "grad_cam_plus_plus": GradCamPlusPlus,
     "occlusion": Occlusion,
@@ -42,6 +45,8 @@ ALIASES = {
     "ig": "integrated_gradients",
     "integratedgradient": "integrated_gradients",
     **dict.fromkeys(("gradcam++", "gradcampp"), "grad_cam_plus_plus"),
+    "fullgrad+": "fullgrad_plus",
+    "fullgradient": "fullgrad",
     **dict.fromkeys(
         ("inputtgradient", "inputtimesgradient", "gradientxinput", "gradientsinputs", "gradxinput"),
         "input_x_gradient",

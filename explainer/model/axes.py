@@ -283,6 +283,21 @@ def sample_axes(graph: Graph) -> dict[str, tuple[int, int | None]]:
     return _KNOWN[graph]
 
 
+def followed_samples(graph: Graph) -> Mapping[str, Labels]:
+    """Where the samples are in every tensor that operators tell it of: label 0."""
+    if graph not in _FOLLOWED:
+        start = {
+            name: tuple(0 if axis == samples else None for axis in range(rank))
+            for name, (rank, samples) in sample_axes(graph).items()
+            if samples is not None
+        }
+        following = Following(graph, start)
+        for _ in following:
+            pass
+        _FOLLOWED[graph] = following.at
+    return _FOLLOWED[graph]
+
+
 def as_model_has_them(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
     """Arrays with their samples in front, as the graph's inputs have them; one for all samples once."""
     axes = sample_axes(graph)
@@ -299,4 +314,5 @@ def by_sample(graph: Graph, maps: Mapping[str, Array]) -> dict[str, Array]:
     return {name: R[None] if axes.get(name, (0, 0))[1] is None else R for name, R in maps.items()}
 
 
+_FOLLOWED: WeakKeyDictionary[Graph, Mapping[str, Labels]] = WeakKeyDictionary()
 _KNOWN: WeakKeyDictionary[Graph, dict[str, tuple[int, int | None]]] = WeakKeyDictionary()

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import onnx
 import onnx.shape_inference
 
 from ..errors import TargetError, did_you_mean
 from ..tensor import Array
-from .axes import sample_axes
+from .axes import followed_samples, sample_axes
 from .cut import WEIGHTED, Cut, Stop
-from .following import Following
+from .following import Labels
 from .graph import Graph
 from .node import Node
 from .sharing import sizes_named
@@ -21,6 +21,8 @@ from .sharing import sizes_named
 if TYPE_CHECKING:
     from .session import Session
 
+# Of every tensor that operators tell it of, what its axes are.
+Followed: TypeAlias = Mapping[str, Labels]
 # So many samples as nothing else is likely to be of.
 BATCH = 7919
 # What onnxruntime calls the types of numbers.
@@ -109,7 +111,7 @@ def parted(graph: Graph, names: Sequence[str], held: Collection[str] | None = No
     inputs = [value.name for value in graph.inputs]
     computed = [name for name in names if name not in inputs and not graph.is_constant(name)]
     _check_names(graph, names)
-    at = _sample_axes(graph)
+    at = followed_samples(graph)
     others = set(inputs) - set(names) if held is None else set(held)
     passing = _passing(graph, names, others, at)
     front = Graph.load(graph.source.before([*computed, *passing]), graph.runtime)
@@ -124,7 +126,7 @@ def parted(graph: Graph, names: Sequence[str], held: Collection[str] | None = No
     return Parts(graph, front, rest, session)
 
 
-def _passing(graph: Graph, stops: Sequence[str], held: Collection[str], at: Following) -> list[str]:
+def _passing(graph: Graph, stops: Sequence[str], held: Collection[str], at: Followed) -> list[str]:
     """What is computed from held inputs alone, and read behind the stops, sample by sample."""
     led = graph.depending(stops)
     fed = graph.depending(held) - set(held)
@@ -134,7 +136,7 @@ def _passing(graph: Graph, stops: Sequence[str], held: Collection[str], at: Foll
         for node in graph.nodes
         if not led.isdisjoint(reads := dict.fromkeys((*node.inputs, *node.captures)))
         for name in reads
-        if name in fed and name not in led and name not in free and at.at.get(name, ())[:1] == (0,)
+        if name in fed and name not in led and name not in free and at.get(name, ())[:1] == (0,)
     )
     return list(dict.fromkeys(found))
 
@@ -150,7 +152,7 @@ def _check_names(graph: Graph, names: Sequence[str]) -> None:
             )
 
 
-def _stop(graph: Graph, name: str, session: Session | None, at: Following) -> Stop:
+def _stop(graph: Graph, name: str, session: Session | None, at: Followed) -> Stop:
     """A tensor as an input of what lies behind it."""
     given = next((value for value in graph.source.proto.graph.input if value.name == name), None)
     begins = not any(node.operator in WEIGHTED for node in nodes_before(graph, name))
@@ -186,26 +188,12 @@ def nodes_before(graph: Graph, name: str) -> list[Node]:
     return nodes
 
 
-def _sample_axes(graph: Graph) -> Following:
-    """Where the samples are, as far as operators tell."""
-    axes = sample_axes(graph).items()
-    start = {
-        name: tuple(0 if axis == samples else None for axis in range(rank))
-        for name, (rank, samples) in axes
-        if samples is not None
-    }
-    following = Following(graph, start)
-    for _ in following:
-        pass
-    return following
-
-
-def _samples(graph: Graph, name: str, sizes: Sequence[int | str | None], at: Following) -> int | None:
+def _samples(graph: Graph, name: str, sizes: Sequence[int | str | None], at: Followed) -> int | None:
     """The first axis, where it is that of the samples; else None.
 
     It is declared as an input's samples are, or operators tell; a Reshape may have put more beside them.
     """
-    axes, labels = sample_axes(graph), at.at.get(name)
+    axes, labels = sample_axes(graph), at.get(name)
     firsts = {
         value.shape[axis] or sizes_named(graph, value.name)[axis]
         for value in graph.inputs

@@ -67,7 +67,7 @@ def make_plan(
         view = canonize(graph, {anchor.tensor, *names, *apart}, composite.canonizers)
         steps, reached = _steps(view, composite, anchor)
     sources = tuple(value.name for value in view.inputs if value.name in reached)
-    steps = list(_with_frees(behind_relu(view, steps, anchor)))
+    steps = list(with_frees(behind_relu(view, steps, anchor)))
     plan = Plan(view, anchor, tuple(steps), sources, composite, tuple(names), gradient=composite.gradient)
     everything = {name: name for name in plan.tensors} if keep == "all" else {}
     kept = everything | kept_in(plan, graph, names, conditioned, called)
@@ -144,7 +144,7 @@ def _layers(
     return layers, reached, complaints
 
 
-def _with_frees(steps: Iterable[Step]) -> tuple[Step, ...]:
+def with_frees(steps: Iterable[Step]) -> tuple[Step, ...]:
     """Mark, for every step, the tensors that it is the last to read."""
     seen: set[str] = set()
     marked = []
@@ -156,7 +156,9 @@ def _with_frees(steps: Iterable[Step]) -> tuple[Step, ...]:
 
 def _reduced(plan: Plan) -> tuple[Any, ...]:
     made_of = (plan.graph.source, plan.graph.runtime, plan.composite, plan.anchor, plan.visible)
-    return _again, (*made_of, {"keep": plan.keep, "shows": plan.shows})
+    looks = {"keep": plan.keep, "shows": plan.shows, "gathers": plan.gathers}
+    also = plan.steps[0].also if plan.steps else frozenset[str]()
+    return _again, (*made_of, looks, also)
 
 
 def _again(
@@ -166,9 +168,16 @@ def _again(
     anchor: Anchor,
     visible: tuple[str, ...],
     looks: dict[str, Any],
+    also: frozenset[str],
 ) -> Plan:
     """A pickled plan made again, with what is looked at on the walk."""
-    return replace(make_plan(Graph.load(source, runtime), composite, anchor, visible), **looks)
+    plan = make_plan(Graph.load(source, runtime), composite, anchor, visible)
+    return looking(replace(plan, **looks), also) if also else replace(plan, **looks)
+
+
+def looking(plan: Plan, also: frozenset[str]) -> Plan:
+    """The plan whose steps all have these of their layers' values, whatever their rules read."""
+    return replace(plan, steps=with_frees(replace(step, also=also) for step in plan.steps))
 
 
 copyreg.pickle(Plan, _reduced)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ..composites import Composite
-from ..layers import Layer
+from ..layers import Bound, Layer
 from ..model.graph import Graph, Node, Note
 from ..model.notes import told
 from ..plain.tables import html_table, text_table
-from ..rules import Rule
+from ..rules import Handed, Relevance, Rule
 from ..targets import Anchor
+from ..tensor import Value
 from ..text import LINE, in_short, printable
 
 COLUMNS = ("node", "operator", "layer", "rule")
@@ -34,6 +37,8 @@ class Step:
         `explainer.plan.preprocessing`.
     kept : tuple of (letter, tensor)
         Constants inside the layer whose relevance is returned.
+    also : frozenset of str
+        What of the layer's values is looked at beside what its rule reads: "x", "z".
     """
 
     layer: Layer
@@ -42,6 +47,7 @@ class Step:
     frees: tuple[str, ...] = ()
     prepares: bool = False
     kept: tuple[tuple[str, str], ...] = ()
+    also: frozenset[str] = frozenset()
 
     @property
     def node(self) -> Node:
@@ -50,9 +56,27 @@ class Step:
     @property
     def reads(self) -> frozenset[str]:
         """The inner tensors that the forward pass must hand to this step."""
-        reads = self.rule.reads_at(self.layer)
+        reads = self.rule.reads_at(self.layer) | self.also
         names = set(self.layer.inputs) if "x" in reads else set()
         return frozenset(names | ({self.record} if "z" in reads else set()))
+
+
+class Gathering(Protocol):
+    """What is gathered on one walk, on arrays or on symbols."""
+
+    def __call__(self, step: Step, layer: Bound, R: Relevance, handed: Handed) -> None:
+        """Look at a step that was done: the relevance of its output, and what its rule answered."""
+
+    def result(self, arrived: Mapping[str, Value]) -> dict[str, Value]:
+        """What there is at the end, by names of its own or of what has arrived, each (N, ...)."""
+
+
+class Gathers(Protocol):
+    """Makes what gathers on a walk; how many samples there are, or None where a file is written."""
+
+    def __call__(
+        self, plan: Plan, parameters: Callable[[Step], Mapping[str, Value]], samples: int | None
+    ) -> Gathering: ...
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -78,6 +102,8 @@ class Plan:
         Tensors whose values are returned too.
     gradient : bool
         Whether a gradient is handed back, which is not conserved.
+    gathers : Gathers or None
+        What a method gathers on the way, beside relevance.
     """
 
     graph: Graph
@@ -89,6 +115,7 @@ class Plan:
     keep: dict[str, str] = field(default_factory=dict)
     shows: tuple[str, ...] = ()
     gradient: bool = False
+    gathers: Gathers | None = None
 
     @property
     def reads(self) -> list[str]:

@@ -30,6 +30,7 @@ class Options(TypedDict, total=False):
     n_steps: int
     noise_level: float
     p_keep: float
+    postprocess: str
     quadrature: str
     seed: int
     signed: bool

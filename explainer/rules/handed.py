@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..tensor import Abs, Bundle, Value, above, dot
+from ..tensor import Abs, Bundle, Value, above, dot, finite
 from .relevance import Denominator, Relevance, dividing
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 # What of a layer's relevance went to constants, to ε and to an intercept: arrays that sum up to it per
 # sample; None stands for nothing.
 Shares: TypeAlias = tuple[Value, Value, Value]
+# What constants took of it: values shaped like its output, and others that are only to be summed.
+Laid: TypeAlias = tuple[list[Value], list[Value]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +56,10 @@ class Division:
         b = self.layer.bias
         return None if b is None else self.s * b * self.factor
 
+    def constants(self) -> Laid:
+        """What falls to all constants of the layer and to its intercept."""
+        return _constants(self.layer, self.s if self.factor == 1 else self.s * self.factor)
+
 
 def _decided(shares: Shares) -> Shares:
     """A constant that the input has chosen is no bias: near x the map is Jx and this, its intercept."""
@@ -79,13 +85,28 @@ class Moved:
         """See `Division`."""
         return self.layer.layer.at_constant(letter, self.R.whole, self.layer)
 
+    def constants(self) -> Laid:
+        """See `Division`."""
+        return ([self.layer.bias_share(self.R.whole)] if self.layer.has_constants else []), []
+
 
 @dataclass(frozen=True, eq=False)
 class Sloped:
-    """A gradient s of z that went on through a layer's slope: a constant inside of it has one too."""
+    """A gradient s of z that went on through a layer's slope: a constant inside of it has one too.
+
+    x times what it hands on, and all constants' parts, add up to z·s.
+
+    Attributes
+    ----------
+    layer : Bound
+    s : Value
+    degree : int
+        How many factors of z have a whole gradient.
+    """
 
     layer: Bound
     s: Value
+    degree: int = 1
 
     def shares(self) -> Shares:
         """See `Division`; a gradient is no relevance, and has none."""
@@ -94,6 +115,16 @@ class Sloped:
     def at_constant(self, letter: str) -> Value:
         """∂/∂c of a constant c, in each place of z where it lies."""
         return self.layer.layer.at_constant(letter, self.s, self.layer)
+
+    def constants(self) -> Laid:
+        """See `Division`: s times what the constants are."""
+        layer = self.layer
+        if layer.has_constants:
+            return [layer.bias_share(self.s * finite(layer(layer.x)))], []
+        laid, rest = _constants(layer, self.s)
+        if self.degree > 1:  # a gradient through n factors is n times what they make
+            laid = [*laid, self.s * layer(layer.x) * (1 - self.degree)]
+        return laid, rest
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +148,21 @@ class Fallen:
     def shares(self) -> Shares:
         """See `Division`."""
         return self.R, None, None
+
+    def constants(self) -> Laid:
+        """See `Division`."""
+        return [], [self.R]
+
+
+def _constants(layer: Bound, s: Value) -> Laid:
+    """What of s·z falls to a layer's bias and to its intercept."""
+    laid, rest = list[Value](), list[Value]()
+    for whole, share in ((layer.bias, layer.bias_share), (layer.intercept, layer.intercept_share)):
+        if whole is not None:
+            laid.append(s * whole)
+        elif (part := share(s)) is not None:
+            rest.append(part)
+    return laid, rest
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,6 +214,11 @@ class Handed:
         told = [entry.at_constant(letter) for entry in self.account if hasattr(entry, "at_constant")]
         found = [part for part in told if part is not None]
         return sum(found[1:], found[0]) if found else None
+
+    def constants(self) -> Laid:
+        """What constants of the layer and its intercept get."""
+        found = [entry.constants() for entry in self.account if hasattr(entry, "constants")]
+        return [part for laid, _ in found for part in laid], [part for _, rest in found for part in rest]
 
     def parts(self) -> tuple[Relevance, ...]:
         """The relevance of every input of the layer."""

@@ -86,7 +86,7 @@ class Gradient(Rule):
     conserving: ClassVar[bool] = False
 
     def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
-        return Handed(None, layer.transpose(R.whole), (Sloped(layer, R.whole),))
+        return Handed(None, layer.transpose(R.whole), (Sloped(layer, R.whole, layer.degree),))
 
 
 @dataclass(frozen=True)

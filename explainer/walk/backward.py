@@ -9,7 +9,7 @@ from typing import TypeAlias
 from .. import plugins
 from ..errors import CompositeError, TargetError
 from ..layers import Bound
-from ..plan import Plan, Step
+from ..plan import Gathering, Plan, Step
 from ..rules import Handed, Relevance
 from ..rules.answers import MISTAKES, check_answer, mistaken
 from ..tensor import Value
@@ -28,6 +28,7 @@ def backward(
     gates: Mapping[str, Gate] | None = None,
     references: dict[str, Value] | None = None,
     enter: Callable[[Step], None] | None = None,
+    gathering: Gathering | None = None,
 ) -> dict[str, Value]:
     """Hand relevance from each node's output to its inputs.
 
@@ -51,6 +52,8 @@ def backward(
         Another forward pass, which rules compare this one with; let go of likewise.
     enter : callable, optional
         Called before each step.
+    gathering : Gathering, optional
+        Looks at each step, as the plan's `gathers` makes it.
 
     Returns
     -------
@@ -89,6 +92,8 @@ def backward(
         check_answer(step.rule, layer, handed)
         if watch is not None:
             watch(step, at_output, handed)
+        if gathering is not None:
+            gathering(step, layer, at_output, handed)
         for letter, name in step.kept:
             part = _at_constant(step, layer, at_output, handed, letter)
             kept[name] = joined(name, kept[name], part) if name in kept else part
@@ -102,7 +107,8 @@ def backward(
         if name in gates:
             relevance = gates[name](relevance)
     arrived = kept | {name: R.whole for name, R in relevance.items()}
-    return {name: arrived[name] for name in (*plan.sources, *wanted)}
+    found = {name: arrived[name] for name in (*plan.sources, *wanted)}
+    return found if gathering is None else found | gathering.result(found)
 
 
 def _at_constant(step: Step, layer: Bound, R: Relevance, handed: Handed, letter: str) -> Value:

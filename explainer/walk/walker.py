@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import NumericalError
 from ..model.axes import by_sample
 from ..model.graph import Graph
-from ..plan import Plan
+from ..plan import Gathering, Plan
 from ..targets import Target, is_balanced, put_relevance, seed
 from ..tensor import Array, total
 from .audit import Audit
@@ -112,6 +112,7 @@ class NumpyWalker:
                             watch=auditor,
                             gates=gates_of(self.plan, target.conditions, passed.samples, auditor),
                             references=beside if last or beside is None else dict(beside),
+                            gathering=self._gathering(passed),
                         )
                         if auditor is None:
                             check_whole(relevance)
@@ -119,6 +120,12 @@ class NumpyWalker:
                         relevance = by_sample(self.plan.graph, relevance)
                         chunk.runs.append(run.walked(target, relevance, audit))
         return chunks.runs()
+
+    def _gathering(self, passed: ForwardPass) -> Gathering | None:
+        gathers = self.plan.gathers
+        if gathers is None:
+            return None
+        return gathers(self.plan, passed.parameters.__getitem__, passed.samples)
 
     def _auditor(self, samples: int) -> Auditor | None:
         return Auditor(samples, not self.plan.gradient, self.forward.precision) if self.audit else None

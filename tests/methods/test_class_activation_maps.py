@@ -12,7 +12,7 @@ from twins import EXACT, SHAPE, picture, twin, two_feeds, two_inputs
 
 import explainer
 from explainer import CompositeError, Explainer, InputError, TargetError
-from explainer.methods.cam import enlarged
+from explainer.tensor.resampling import enlarged
 
 LAST = {"relus": 3, "chain": 5}  # the layer of the chain whose output is the last features
 
