@@ -84,11 +84,13 @@ class ExplainerError(Exception):
         Inner tensors that all of the target's relevance gets to before it meets what is in the way.
     missing : tuple of Missing
         What has no layer or no rule; of an `UnsupportedError`, as the next two.
-    rows : tuple of (node, operator, layer, rule)
-        All nodes from target to input, as a plan has them; of what is missing the layer is "" and the rule
+    rows : tuple of (node, operator, recognised as, rule, note, layer)
+        All nodes from target to input, as a plan has them; of what is missing the layer is "" and the note
         the reason.
     table : str
         The same, to be printed.
+    coverage : tuple of int
+        How many of the file's nodes that relevance would pass are explained, and how many there are.
     """
 
     in_options: tuple[object, ...] = ()
@@ -99,6 +101,7 @@ class ExplainerError(Exception):
     missing: tuple[Missing, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     table: str = ""
+    coverage: tuple[int, int] = (0, 0)
 
     def __init__(self, *lines: object) -> None:
         super().__init__(*lines)

@@ -6,7 +6,7 @@ from .base import CANONIZERS, Canonizer, CanonizerLike, get, register
 from .batchnorm import BatchNorm
 from .gates import Gates
 from .groups import Group, groups_of
-from .identity import in_training, see_through
+from .identity import see_through
 from .linear import Linear
 from .matching import Match
 from .pattern import Pattern
@@ -28,7 +28,6 @@ __all__ = [
     "canonize",
     "get",
     "groups_of",
-    "in_training",
     "norms",
     "register",
     "resolve",

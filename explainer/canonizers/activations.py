@@ -74,6 +74,7 @@ HALVES = (
 class Gelu(Form):
     """x·(1 + erf(x/√2))/2. Hendrycks & Gimpel 2016."""
 
+    known_as = "GELU"
     operator = "Gelu"
     constants: ClassVar = {"D": math.sqrt(2), "M": math.sqrt(0.5), "O": 1, "H": 0.5, "T": 2}
     patterns = tuple(f"{scaled}; e = Erf (d); a = Add (e, O); {half}" for scaled in SCALED for half in HALVES)
@@ -86,6 +87,7 @@ class Gelu(Form):
 class GeluTanh(Gelu):
     """x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))/2."""
 
+    known_as = "GELU (tanh)"
     constants: ClassVar = {"E": 3, "K": 0.044715, "R": math.sqrt(2 / math.pi), "O": 1, "H": 0.5, "T": 2}
     patterns = tuple(
         f"{cube}; j = Add (x, i); k = Mul (j, R); t = Tanh (k); a = Add (t, O); {half}"
@@ -106,6 +108,7 @@ class GeluTanh(Gelu):
 class Silu(Form):
     """x·σ(x), also called Swish. Elfwing et al. 2017."""
 
+    known_as = "SiLU"
     operator = "Swish"
     patterns = ("s = Sigmoid (x); y = Mul (x, s)",)
 
@@ -117,6 +120,7 @@ class Silu(Form):
 class QuickGelu(Silu):
     """x·σ(1.702·x)."""
 
+    known_as = "QuickGELU"
     constants: ClassVar = {"C": 1.702}
     patterns = ("t = Mul (x, C); s = Sigmoid (t); y = Mul (x, s)",)
 
@@ -128,6 +132,7 @@ class QuickGelu(Silu):
 class HardSwish(Form):
     """x·min(max(x + 3, 0), 6)/6. Howard et al. 2019."""
 
+    known_as = "HardSwish"
     operator = "HardSwish"
     constants: ClassVar = {"T": 3, "H": 6, "D": 6, "M": 1 / 6}
     patterns = tuple(
@@ -148,6 +153,7 @@ class HardSwish(Form):
 class HardSigmoid(HardSwish):
     """min(max(x + 3, 0), 6)/6."""
 
+    known_as = "HardSigmoid"
     operator = "HardSigmoid"
     patterns = tuple(
         f"a = Add (x, T); c = Clip (a, L, H); {tail}" for tail in ("y = Div (c, D)", "y = Mul (c, M)")
@@ -166,5 +172,6 @@ def not_from_zero(graph: Graph, match: Match) -> str | None:
 class Mish(Form):
     """x·tanh(log(1 + e^x)). Misra 2019."""
 
+    known_as = "Mish"
     operator = "Mish"
     patterns = ("t = Softplus (x); h = Tanh (t); y = Mul (x, h)",)

@@ -35,6 +35,7 @@ class BatchNorm(Pattern):
     a BatchNormalization's channels are axis 1, which is the last one only there.
     """
 
+    known_as = "merged BatchNormalization"
     patterns = (
         f"h = Conv | ConvTranspose | Gemm (x, WEIGHT, BIAS?); y = {NORM} (h, {PARAMETERS})",
         f"m = MatMul (x, WEIGHT); h = Add (m, BIAS); y = {NORM} (h, {PARAMETERS})",

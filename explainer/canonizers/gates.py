@@ -7,12 +7,12 @@ of gets no relevance (Arras et al. 2017; CP-LRP, Ali et al. 2022).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
+from ..layers.chance import drawn
 from ..model.equations import Equation
 from ..model.graph import Graph, Node
-from ..model.operators import known
 from .base import Canonizer, register
 
 PRODUCTS = frozenset({"Einsum", "MatMul", "Mul"})
@@ -24,6 +24,11 @@ MOVES = frozenset(
         *("Reshape", "Slice", "Split", "Squeeze", "Sub", "Tile", "Transpose", "Trilu", "Unsqueeze", "Where"),
     }
 )
+
+
+# What squeezes a signal into one value per channel, and how many nodes a squeeze-excite block has at most.
+POOLS = frozenset({"AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean"})
+SMALL = 16
 
 
 @register("gates")
@@ -38,7 +43,9 @@ class Gates(Canonizer):
             held = [index for index, name in enumerate(node.inputs) if name in gates]
             factors = [name for name in node.inputs if name in graph.carrying]
             if node.operator in PRODUCTS and not node.members and len(factors) == 2 and len(held) == 1:
-                nodes[place] = replace(node, gate=held[0])
+                signal = node.inputs[1 - held[0]]
+                known_as = called(graph, node.inputs[held[0]], signal)
+                nodes[place] = replace(node, gate=held[0], known_as=known_as)
         return graph.having(nodes=tuple(nodes))
 
 
@@ -48,11 +55,37 @@ def _moves(node: Node) -> bool:
     return len(said.operands) == 1 and set(said.operands[0]) == set(said.output)
 
 
+def called(graph: Graph, gate: str, signal: str) -> str:
+    """What people call the product of a signal and a gate, by what the gate is made of."""
+    made = list(_made_of(graph, gate, signal))
+    first = next((node for node in made if node.operator in GATES), None)
+    if first is not None and first.operator == "Softmax":
+        return "attention"
+    origins = [graph.producers.get(name) for name in (signal, first.inputs[0] if first else "")]
+    if origins[0] is not None and origins[0] is origins[1] and len(origins[0].outputs) > 1:
+        return "gated linear unit"
+    pooled = any(node.operator in POOLS for node in made)
+    return "squeeze-excite gate" if pooled and len(made) < SMALL else "gate"
+
+
+def _made_of(graph: Graph, gate: str, signal: str) -> Iterator[Node]:
+    """The nodes between a signal and its gate, the gate's first; no more than a block has."""
+    left, met = [gate], {signal}
+    for _ in range(SMALL):
+        while left and (left[-1] in met or left[-1] not in graph.producers):
+            left.pop()
+        if not left:
+            return
+        name = left.pop()
+        met.add(name)
+        node = graph.producers[name]
+        left += [name for name in node.inputs if name in graph.carrying]
+        yield node
+
+
 def _gates(graph: Graph) -> frozenset[str]:
     """The tensors that are gates, or a gate handed on; none that is drawn anew in each run."""
-    # A Dropout that only hands its input on is seen through, and not met here.
-    chance = (node for node in graph.nodes if node.operator == "Dropout" or known(node.operator).random)
-    drawn = graph.depending(name for node in chance for name in node.outputs if name)
+    by_chance = drawn(graph)
     found: set[str] = set()
     for node in graph.nodes:
         operator = node.acts_as or node.operator
@@ -60,5 +93,5 @@ def _gates(graph: Graph) -> frozenset[str]:
         moves = operator in MOVES or (operator == "Einsum" and _moves(node))
         handed_on = moves and carrying and found.issuperset(carrying)
         if operator in GATES or handed_on:
-            found.update(name for name in node.outputs if name and name not in drawn)
+            found.update(name for name in node.outputs if name and name not in by_chance)
     return frozenset(found & graph.carrying)

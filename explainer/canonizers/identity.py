@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from ..layers.chance import drops
 from ..model.graph import Graph, Node
 
 FLOATS = frozenset(
@@ -85,11 +86,5 @@ def _hands_on(node: Node, graph: Graph, whole: Mapping[str, np.dtype[Any]]) -> b
         return node.attributes.get("to") in FLOATS
     if node.operator == "Dropout":
         mask_is_read = len(node.outputs) > 1 and bool(graph.readers.get(node.outputs[1]))
-        return not (mask_is_read or in_training(node, graph))
+        return not (mask_is_read or drops(node, graph))
     return node.operator == "Identity"
-
-
-def in_training(node: Node, graph: Graph) -> bool:
-    """Whether a Dropout drops values, or may: its `training_mode` is true, or no constant."""
-    training = node.operand(2)
-    return bool(training) and not (graph.is_constant(training) and not graph.constant(training).any())

@@ -13,6 +13,7 @@ class Linear(Pattern):
     """W x + b: the bias counts in the layer's own denominators, as in that of a Gemm."""
 
     quiet = True
+    known_as = "dense layer"
     patterns = ("m = MatMul (x, WEIGHT); y = Add (m, BIAS)",)
 
     def check(self, graph: Graph, match: Match) -> str | None:

@@ -28,10 +28,13 @@ class Pattern(Canonizer):
         See `explainer.canonizers.matching`.
     quiet : bool
         Whether it is no news that a group is not made: the nodes are explained one by one as well.
+    known_as : str
+        What people call such a group, ``"GELU"``; by default the operator that it becomes.
     """
 
     patterns: ClassVar[tuple[str, ...]] = ()
     quiet: ClassVar[bool] = False
+    known_as: ClassVar[str] = ""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -66,9 +69,11 @@ class Pattern(Canonizer):
             reasons = [self._against(graph, match, visible) for match in ways]
             if None in reasons:
                 match = self._with_arrays(graph, ways[reasons.index(None)], arrays)
-                groups[nodes[-1]] = group = self.group(match)
+                group = self.group(match)
                 if not isinstance(group, Node):
                     raise self.wrong(f"returned {type(group).__name__} as a group, not match.becomes(...)")
+                known_as = group.known_as or self.known_as or group.operator
+                groups[nodes[-1]] = group = replace(group, known_as=known_as)
                 inside.update(nodes)
                 note = replace(note, layer=group.name)
             else:

@@ -17,6 +17,7 @@ from .lines import Lines
 from .opening import open_model, opening_options, pixels_option, refuse_pictures
 from .options import (
     ask_of,
+    dtype_option,
     method_options,
     start_options,
     target_option,
@@ -42,7 +43,7 @@ EXAMPLE = "onnx-lrp explain model.onnx photo.jpg -o heatmap.png --composite reco
 @start_options
 @channels.condition_option
 @channels.rank_option
-@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", help="Of the numbers.")
+@dtype_option
 @input_option
 @opening_options
 @pixels_option

@@ -139,6 +139,13 @@ def debug_option(command: Command) -> Command:
     )(command)
 
 
+def dtype_option(command: Command) -> Command:
+    """Add --dtype."""
+    return click.option(
+        "--dtype", type=click.Choice(["float32", "float64"]), default="float32", help="Of the numbers."
+    )(command)
+
+
 # Each with what it puts on the target, as the library has it.
 STARTS = ("output", "logit", "one", "probability", "margin", "clrp", "sglrp")
 

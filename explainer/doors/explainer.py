@@ -188,8 +188,18 @@ class Explainer(Made):
         with self._asked(Ask.of(target)).advising():
             return self._prepared.plan(self.start_of(target))
 
-    def check_target(self, target: TargetLike = "top") -> Plan | None:
-        """Refuse a target that cannot be explained, before anything is computed.
+    def check_target(
+        self,
+        target: TargetLike = "top",
+        start: str = UNSAID,
+        against: TargetLike | None = None,
+        conditions: ConditionsLike | None = None,
+    ) -> Plan | None:
+        """Refuse a question that cannot be answered, before anything is computed.
+
+        Parameters
+        ----------
+        target, start, against, conditions : see `explain`
 
         Returns
         -------
@@ -200,11 +210,11 @@ class Explainer(Made):
         ------
         TargetError, UnsupportedError, InputError
         """
-        ask = Ask.of(target)
+        ask = Ask.of(target, start, against, conditions)
         goal = goal_of(self.graph, self._parts, ask, self.labels)
         with self._asked(ask).advising():
             plan = self._prepared.plans([goal])[goal.anchor]
-            self._check(goal.anchor, plan)
+            self._check(goal, plan)
         return plan
 
     def start_of(self, target: TargetLike) -> Anchor:

@@ -21,7 +21,7 @@ from ..plain.tables import html_table, text_table
 from ..plan import Plan
 from ..recipe import Recipe, Settings
 from ..recipe.advice import Asked
-from ..targets import Anchor, Ask, declared_outputs
+from ..targets import Ask, Target, check_choice, declared_outputs, shape_by_sample
 from ..tensor import Array
 from ..text import LINE, printable
 from .prepared import Prepared
@@ -72,20 +72,22 @@ class Made:
         """The inputs that are most probably pictures: those of three channels, else those of one."""
         return pictured(self.graph)
 
-    def _check(self, anchor: Anchor, plan: Plan | None) -> None:
+    def _check(self, goal: Target, plan: Plan | None) -> None:
         """Refuse what no input could be explained by, as far as a plan tells; None is that of scores alone.
 
         Raises
         ------
-        InputError
+        InputError, TargetError, UnsupportedError
         """
-        walked = self._prepared.graph
+        walked, anchor = self._prepared.graph, goal.anchor
         self.method.require_askable(walked, layout_of(self._preprocess), plan)
         if plan is None:
             check_steady(walked, anchor)
+            self._prepared.check_forward(anchor)
         for expected in self.graph.inputs:
             check_kind(expected)
         self.labels.check(anchor.output, declared_outputs(self.graph))
+        check_choice(goal, shape_by_sample(self.graph, anchor.output))
 
     def check_image(self, name: str) -> None:
         """Refuse pictures for an input, where none would do whatever is in it.

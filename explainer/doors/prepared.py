@@ -177,18 +177,25 @@ class Prepared:
 
         return Walkers(scorer, one, lambda: walker_of_many(by, one), by.least, graph=self.graph, apart=apart)
 
-    def _forward(self, anchor: Anchor) -> LayersForward:
-        """A forward pass in NumPy, for scores alone: every node needs a layer, whatever its rule.
+    def check_forward(self, anchor: Anchor) -> None:
+        """Refuse scores of a forward pass in NumPy, where that was asked for and a node has no layer.
 
         Raises
         ------
         UnsupportedError
         """
+        if self.backends.forward == "numpy":
+            self._layers(anchor)
+
+    def _forward(self, anchor: Anchor) -> LayersForward:
+        return LayersForward(self._layers(anchor), self.backends.dtype)
+
+    def _layers(self, anchor: Anchor) -> Plan:
+        """What a forward pass in NumPy needs, for scores alone: for every node a layer, whatever its rule."""
         try:
-            plan = make_plan(self.graph, composites.get("gradient"), anchor)
+            return make_plan(self.graph, composites.get("gradient"), anchor)
         except UnsupportedError as error:
             raise UnsupportedError(
                 "dtype 'float64' and forward 'numpy' run the model in NumPy, layer by layer; leave them out, "
                 f"and onnxruntime runs the file as it is. {error}"
             ) from error
-        return LayersForward(plan, self.backends.dtype)

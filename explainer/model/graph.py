@@ -242,7 +242,8 @@ class Graph:
         fixed = {*self.initializers, *self.arrays}
         for node in self.nodes:
             names = [name for name in (*node.inputs, *node.captures) if name]
-            if fixed.issuperset(names) and not known(node.operator).random:
+            by_chance = known(node.operator).random or (node.operator == "Dropout" and node.operand(2))
+            if fixed.issuperset(names) and not by_chance:
                 fixed.update(name for name in node.outputs if name)
         return frozenset(fixed)
 

@@ -33,6 +33,8 @@ class Node:
         The operator whose layer explains a group, where that is another one than `operator`.
     gate : int or None
         Of a product, the operand that is held constant in this view: see `explainer.canonizers.gates`.
+    known_as : str
+        What people call it, where a canonizer knows: "GELU", "squeeze-excite gate"; else "".
     """
 
     operator: str
@@ -45,6 +47,7 @@ class Node:
     captures: tuple[str, ...] = ()
     acts_as: str = ""
     gate: int | None = None
+    known_as: str = ""
 
     def __repr__(self) -> str:
         return f"<Node {self}>"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..canonizers import groups_of, in_training
+from ..canonizers import Group, groups_of
 from ..errors import Missing, TargetError, UnsupportedError
 from ..layers import REGISTRY, Layer
+from ..layers.chance import drops
 from ..layers.kinds import MOVEMENT
 from ..model.conditions import open_condition
 from ..model.graph import Graph, Node
@@ -14,7 +15,7 @@ from ..model.notes import told
 from ..plain.tables import text_table
 from ..rules import Rule
 from ..targets import Anchor
-from .steps import COLUMNS, row_of
+from .rows import COLUMNS, MISSING, Row, noted, row_of, singles
 
 Complaint = tuple[Node, str]
 SHOWN = 3  # nodes that one message names
@@ -34,7 +35,7 @@ def layer_of(node: Node, graph: Graph, output: int) -> Layer:
     if operator == "Cast":
         raise UnsupportedError("no relevance passes through whole numbers and truth values")
     if operator == "Dropout":
-        if not in_training(node, graph):
+        if not drops(node, graph):
             raise UnsupportedError("its mask is read")
         raise UnsupportedError(
             "export the model in evaluation mode, in PyTorch model.eval(), or make training_mode false"
@@ -81,7 +82,8 @@ def refusal(
     """
     # A node with several outputs has been met once for each that is read.
     reasons = dict(reversed(complaints))
-    missing = _gathered(graph, reasons)
+    groups = groups_of(graph, reasons)
+    missing = _gathered(graph, reasons, groups)
     nodes = "1 node" if len(reasons) == 1 else f"{len(reasons)} nodes"
     lines = [f"{graph.title}: {nodes} on the way from {anchor} to the input cannot be explained:"]
     lines += [f"  {entry}" for entry in missing]
@@ -93,8 +95,10 @@ def refusal(
     ruled = [layer for layer, rule in chosen if rule is not None]
     error.before = _before(graph, set(reasons), ruled)
     error.behind = _behind(anchor, reasons, ruled)
-    error.rows = _rows(graph, reasons, chosen)
-    error.table = text_table(COLUMNS, error.rows)
+    rows = _rows(graph, reasons, chosen, {node: group.name for group in groups for node in group.nodes})
+    error.rows, error.table = rows, text_table(COLUMNS, (row.shown for row in rows))
+    explained = singles(layer.node for layer, rule in chosen if rule is not None) - singles(reasons)
+    error.coverage = len(explained), len(explained | singles(reasons))
     return error
 
 
@@ -120,23 +124,29 @@ def out_of_reach(graph: Graph, anchor: Anchor) -> TargetError:
 
 
 def _rows(
-    graph: Graph, reasons: dict[Node, str], chosen: Sequence[tuple[Layer, Rule | None]]
-) -> tuple[tuple[str, ...], ...]:
+    graph: Graph,
+    reasons: dict[Node, str],
+    chosen: Sequence[tuple[Layer, Rule | None]],
+    known_as: dict[Node, str],
+) -> tuple[Row, ...]:
     """The plan as far as there is one, in the order of the walk."""
-    there: dict[Node, list[tuple[str, ...]]] = {}
+    there: dict[Node, list[Row]] = {}
     for layer, rule in chosen:
-        if layer.node not in reasons:
-            there.setdefault(layer.node, []).append(row_of(layer.node, type(layer).__name__, str(rule)))
-    rows = there | {node: [row_of(node, "", f"missing: {reason}")] for node, reason in reasons.items()}
+        if layer.node not in reasons and rule is not None:
+            row = row_of(layer.node, type(layer).__name__, str(rule), noted(graph, layer, rule))
+            there.setdefault(layer.node, []).append(row)
+    rows = there | {
+        node: [row_of(node, "", MISSING, reason, known_as.get(node, ""))] for node, reason in reasons.items()
+    }
     return tuple(row for node in reversed(graph.nodes) for row in rows.get(node, ()))
 
 
-def _gathered(graph: Graph, reasons: dict[Node, str]) -> tuple[Missing, ...]:
+def _gathered(graph: Graph, reasons: dict[Node, str], groups: Sequence[Group]) -> tuple[Missing, ...]:
     """The complaints, those of the same kind as one, in the order in which the model has them."""
     places = graph.places
     kinds: dict[tuple[str, str], list[Node]] = {}
     left = dict(reasons)
-    for group in groups_of(graph, reasons):
+    for group in groups:
         members = [node for node in group.nodes if node in left]
         said = "; ".join(dict.fromkeys(f"{node.operator}: {left.pop(node)}" for node in members))
         kinds.setdefault((group.name, said), []).append(members[0])
@@ -150,7 +160,7 @@ def _gathered(graph: Graph, reasons: dict[Node, str]) -> tuple[Missing, ...]:
 
 
 def _called(node: Node, graph: Graph) -> str:
-    if node.operator == "Dropout" and in_training(node, graph):
+    if node.operator == "Dropout" and drops(node, graph):
         return "Dropout in training mode"
     return node.operator
 

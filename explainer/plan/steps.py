@@ -15,8 +15,7 @@ from ..rules import Handed, Relevance, Rule
 from ..targets import Anchor
 from ..tensor import Value
 from ..text import LINE, in_short, printable
-
-COLUMNS = ("node", "operator", "layer", "rule")
+from .rows import COLUMNS, Row, noted, row_of, singles
 
 
 @in_short
@@ -159,10 +158,16 @@ class Plan:
         )
 
     def __str__(self) -> str:
-        return "\n".join([printable(self._header, LINE), *self._said, text_table(COLUMNS, self.rows)])
+        return "\n".join(
+            [
+                printable(self._header, LINE),
+                *self._said,
+                text_table(COLUMNS, (row.shown for row in self.rows)),
+            ]
+        )
 
     def _repr_html_(self) -> str:
-        return html_table(COLUMNS, self.rows, ". ".join([self._header, *self._said]))
+        return html_table(COLUMNS, (row.shown for row in self.rows), ". ".join([self._header, *self._said]))
 
     @property
     def preprocessing(self) -> tuple[Node, ...]:
@@ -183,12 +188,20 @@ class Plan:
         return f"relevance starts at {self.anchor} and ends at {', '.join(map(repr, self.sources))}"
 
     @property
-    def rows(self) -> list[tuple[str, ...]]:
-        """Node, operator, layer and rule of every step, as text."""
-        return [row_of(step.node, type(step.layer).__name__, str(step.rule)) for step in self.steps]
+    def coverage(self) -> tuple[int, int]:
+        """How many of the file's nodes are explained, and how many relevance passes: of a plan, all."""
+        nodes = len(singles(step.node for step in self.steps))
+        return nodes, nodes
 
-
-def row_of(node: Node, layer: str, rule: str) -> tuple[str, ...]:
-    """One row of the table that a plan is."""
-    operator = "+".join(member.operator for member in node.members) or node.operator
-    return node.name, operator, layer, rule
+    @property
+    def rows(self) -> list[Row]:
+        """Node, operator, what it was recognised as, rule and note of every step, as text."""
+        return [
+            row_of(
+                step.node,
+                type(step.layer).__name__,
+                str(step.rule),
+                noted(self.graph, step.layer, step.rule, step.prepares),
+            )
+            for step in self.steps
+        ]

@@ -17,9 +17,10 @@ from ..errors import ExplainerError, ModelError, Way
 from ..inputs.feeds import layout_of
 from ..inputs.preprocess import Preprocess
 from ..layers import REGISTRY, facts_of
+from ..layers.chance import drawn
 from ..methods import Method
 from ..methods.asking import askable
-from ..methods.drawn import check_steady, drawn
+from ..methods.drawn import check_steady
 from ..model.graph import Graph
 from ..model.node import input_of
 from ..plain.values import FrozenDict, written

@@ -2,9 +2,18 @@
 
 from .anchor import Anchor, anchor_at_output, anchor_at_tensor
 from .ask import STARTS, UNSAID, Ask, TargetLike
-from .choosing import Chosen, choose, indices_of
+from .choosing import Chosen, check_choice, choose, indices_of
 from .conditions import Condition, ConditionsLike, conditioned_tensors, paired
-from .labels import Labels, LabelsLike, Names, declared_outputs, labels_given, labels_of, refuse_itself
+from .labels import (
+    Labels,
+    LabelsLike,
+    Names,
+    declared_outputs,
+    labels_given,
+    labels_of,
+    refuse_itself,
+    shape_by_sample,
+)
 from .regions import Region
 from .relevance import finish, is_balanced, put_relevance, score, seed
 from .resolve import Fed, Index, Target, resolve_target
@@ -27,6 +36,7 @@ __all__ = [
     "TargetLike",
     "anchor_at_output",
     "anchor_at_tensor",
+    "check_choice",
     "choose",
     "conditioned_tensors",
     "declared_outputs",
@@ -41,4 +51,5 @@ __all__ = [
     "resolve_target",
     "score",
     "seed",
+    "shape_by_sample",
 ]

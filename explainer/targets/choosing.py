@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,11 @@ from ..tensor import ArgMax, Array, Equal, Gather, Reshape, Value, Where
 from .anchor import Anchor
 from .regions import Region
 from .resolve import Fed, Index, Target, saying
+
+# Values of an output, beyond which nobody asks in advance whether it has an index.
+MANY = 1 << 24
+# What a region may begin with, whether or not that is the batch axis.
+ANY = (0, -1, slice(None), Ellipsis)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +74,32 @@ def choose(target: Target, values: Mapping[str, Value], samples: int) -> Chosen:
         return replace(chosen, rival=_at(anchor, best_other(), values, samples))
     with saying("against"):
         return replace(chosen, rival=_found(anchor, target.against, values, samples, best_other))
+
+
+def check_choice(target: Target, shape: tuple[int | None, ...] | None) -> None:
+    """Refuse an index that the output's own shape does not have, before there are values.
+
+    Parameters
+    ----------
+    target : Target
+    shape : tuple of int or None
+        What the output is known to be shaped like, its samples in front; None is unknown.
+
+    Raises
+    ------
+    TargetError
+        As `choose`.
+    """
+    sizes = [size for size in (shape or ())[1:] if size is not None]
+    if shape is None or len(sizes) + 1 < len(shape) or math.prod(sizes) > MANY:
+        return
+    regions = [side for side in (target.index, target.against) if isinstance(side, Region)]
+    if any(isinstance(side.entries, np.ndarray) or side.entries[0] not in ANY for side in regions):
+        return  # it may name samples, and how many there are nobody knows yet
+    anchor = replace(target.anchor, tensor=target.anchor.output, moves=())
+    values = {anchor.tensor: np.zeros((1, *sizes), np.float32)}
+    for one in replace(target, anchor=anchor).each(1):
+        choose(one, values, 1)
 
 
 def _found(

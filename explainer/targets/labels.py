@@ -84,6 +84,23 @@ def declared_outputs(graph: Graph) -> dict[str, Input]:
     return outputs if told else {}
 
 
+def shape_by_sample(graph: Graph, output: str) -> tuple[int | None, ...] | None:
+    """What an output declares, where its first axis is the samples' for sure; else None.
+
+    It is where it is fixed to one, or has the very name that an input's first axis has.
+    """
+    shapes = [
+        {value.name: value.type.tensor_type.shape.dim for value in values}
+        for values in (graph.source.proto.graph.input, graph.source.proto.graph.output)
+    ]
+    value = declared_outputs(graph).get(output)
+    if value is None or not value.shape or len(value.shape) < 2:
+        return None
+    names = {dims[0].dim_param for dims in shapes[0].values() if dims} - {""}
+    is_samples = value.shape[0] == 1 or shapes[1][output][0].dim_param in names
+    return value.shape if is_samples else None
+
+
 def labels_given(labels: LabelsLike) -> Names:
     """Class names as the caller gives them; a text is the path of a file.
 

@@ -22,6 +22,7 @@ KEYS = {
     "kind",
     "missing",
     "ways",
+    "coverage",
     "steps",
     "starts_at",
     "looks_at",
@@ -49,8 +50,9 @@ def test_one_bad_file_does_not_stop_the_others():
     lines = result.stdout.splitlines()
     assert lines[0].startswith("text.onnx: not an ONNX model")
     assert lines[1] == "full.onnx: can be explained, 5 steps"
-    assert lines[4] == "none.onnx: no such model file"
-    assert "odd.onnx: 2 nodes on the way" in lines[5] and "Sin x1" in lines[6] and "Cos x1" in lines[7]
+    assert lines[2] == "  coverage: 100 %, 5 of 5 nodes that relevance passes, of 6 that the file has"
+    assert lines[5] == "none.onnx: no such model file"
+    assert "odd.onnx: 2 nodes on the way" in lines[6] and "Sin x1" in lines[7] and "Cos x1" in lines[8]
     assert "bare.onnx: can be explained, 5 steps" in lines
     assert result.stderr.strip() == "Error: 3 of 5 models cannot be explained"
     assert run("check", "full.onnx", "bare.onnx").exit_code == 0
@@ -60,12 +62,14 @@ def test_the_whole_table_of_one_that_cannot_be_explained():
     result = parted("check", "odd.onnx")
     assert result.exit_code == 1
     header, _, _, *rows = result.stdout.splitlines()
-    assert header == "odd.onnx: cannot be explained"
+    assert header == "odd.onnx: cannot be explained; coverage 66.7 %, 4 of 6 nodes that relevance passes"
     assert [row.split()[:2] for row in rows] == [
         *(["logits", "Gemm"], ["e", "Flatten"], ["d", "GlobalAveragePool"]),
         *(["c", "Cos"], ["c1", "Sin"], ["a", "Conv"]),
     ]
-    assert [row.split(None, 2)[2] for row in rows[3:5]] == ["missing: this operator has no layer"] * 2
+    assert [row.split(None, 2)[2].split(None, 1) for row in rows[3:5]] == [
+        ["missing", "this operator has no layer"]
+    ] * 2
 
 
 def test_json_has_the_same_keys_whatever_is_wrong():
@@ -77,8 +81,12 @@ def test_json_has_the_same_keys_whatever_is_wrong():
         "node": "logits",
         "operator": "Gemm",
         "layer": "Gemm",
+        "recognised_as": "Gemm",
         "rule": "epsilon:1e-06",
+        "note": "",
     }
+    assert good["coverage"] == {"explained": 5, "passed": 5, "in_file": 6, "percent": 100}
+    assert (odd["coverage"]["percent"], text["coverage"]) == (66.7, None)
     assert good["inputs"] == [{"name": "image", "dtype": "float32", "shape": [None, 3, 8, 8]}]
     assert good["outputs"] == ["probability"]
     assert explainer.Preprocess.from_config(good["preprocessing"]).size == 8
@@ -87,7 +95,7 @@ def test_json_has_the_same_keys_whatever_is_wrong():
     assert odd["missing"][0] == {"what": "Sin", "count": 1, "first": "c1", "reason": reason}
     commands = [way["command"] for way in odd["ways"][:2]]
     assert commands == [f"onnx-lrp check odd.onnx {way} --json" for way in ("--stop c", "--target a")]
-    assert [row["rule"] for row in odd["steps"]].count(f"missing: {reason}") == 2
+    assert [row["note"] for row in odd["steps"] if row["rule"] == "missing"] == [reason] * 2
     assert (text["kind"], text["method"], text["steps"]) == ("ModelError", None, [])
     assert objects("full.onnx", code=0)[0]["explainable"]
 
@@ -199,3 +207,59 @@ def test_the_ways_out_of_a_dropout_in_training():
         assert "in PyTorch model.eval()" in output
         assert "onnx-lrp check dropped.onnx --target logits" in output
         assert run("check", "dropped.onnx", *how, "--target", "logits").exit_code == 0
+
+
+ASKED = {
+    "an index beyond": (["--target", "9"], "index 9 is out of range; 'probability' has 0 to 3"),
+    "an element beyond": (["--target", "probability[0, 9]"], "9 is out of range"),
+    "a margin against itself": (
+        ["--start", "margin", "--against", "1", "--target", "1"],
+        "the target itself",
+    ),
+    "against without a margin": (["--against", "1"], "belongs to start 'margin'"),
+    "a rival beyond": (["--start", "margin", "--against", "7"], "against: index 7 is out of range"),
+    "kept": (["--keep", "nothing"], "keep: 'nothing' is no tensor of this model"),
+    "a condition": (["--condition", "nothing[1]"], "condition: 'nothing' is no tensor"),
+    "a condition on scores": (
+        ["--method", "rise", "--condition", "c[1]"],
+        "gives inner tensors no relevance",
+    ),
+    "stop": (["--stop", "probability"], "stop"),
+    "a start that needs an index": (["--target", "c", "--start", "probability"], "needs an index"),
+}
+
+
+@pytest.mark.parametrize("kind", ASKED)
+def test_a_question_that_explain_refuses_check_refuses(kind):
+    how, message = ASKED[kind]
+    checked = run("check", "full.onnx", *how)
+    asked = run("explain", "full.onnx", "photos/one.png", "-o", "map.png", *how)
+    assert checked.exit_code == asked.exit_code != 0
+    assert message in checked.output.replace("\n", " ")
+    first = [result.output.partition("What this model")[0].splitlines()[-1] for result in (checked, asked)]
+    assert first[0] == first[1]
+
+
+def test_scores_in_float64_need_a_layer_at_every_node():
+    how = ("--method", "occlusion", "--dtype", "float64", *FLAGS)
+    fails(1, "Sin x1", "check", "odd.onnx", *how)
+    assert run("check", "odd.onnx", *how[:2], *FLAGS).exit_code == 0
+    assert run("check", "full.onnx", *how).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "how", [("--target", "c[4]"), ("--start", "margin"), ("--keep", "all"), ("--condition", "c[3]")]
+)
+def test_a_question_that_explain_answers_check_does_not_refuse(how):
+    result = run("check", "full.onnx", *how)
+    assert result.exit_code == 0, result.output
+
+
+def test_an_output_whose_first_axis_is_not_the_samples():
+    """What is found in a picture is a row each: nobody knows how many there are before it is run."""
+    text = "g (float[N,3] x) => (float[K,3] y) { k = Concat <axis=0> (x, x, x) y = Relu (k) }"
+    onnx.save(parse(text), "rows.onnx")
+    np.save("x.npy", np.ones((1, 3), np.float32))
+    assert run("check", "rows.onnx", "--target", "8").exit_code == 0
+    asked = run("explain", "rows.onnx", "--input", "x=x.npy", "-o", "map.png", "--target", "8")
+    assert asked.exit_code == 0, asked.output

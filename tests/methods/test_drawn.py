@@ -75,3 +75,27 @@ def test_a_mode_that_is_an_input_is_asked():
     with pytest.raises(explainer.InputError, match="asked again about the same input"):
         for _ in range(30):  # two answers of one may be the same
             made.explain({"x": X, "mode": np.array(True)})
+
+
+@pytest.mark.parametrize("kind", ["evaluated", "without a mode", "of nothing"])
+def test_a_dropout_that_drops_nothing_is_the_identity(kind):
+    made = explainer.Explainer(model_of(STEADY[kind]), dtype="float64")
+    assert "Dropout" not in str(made.plan)
+    same = explainer.Explainer(model_of("y = Identity (f)"), dtype="float64")
+    np.testing.assert_array_equal(made.explain(X).relevance, same.explain(X).relevance)
+
+
+def test_a_gate_that_a_dropout_of_nothing_hands_on_is_one():
+    ends = [f"s = Sigmoid (f) g = {how} y = Mul (f, g)" for how in ("Dropout (s, nil, true)", "Identity (s)")]
+    maps = [explainer.explain(model_of(end), X).relevance for end in ends]
+    np.testing.assert_array_equal(*maps)
+
+
+def test_a_weight_that_is_dropped_in_part_is_no_constant():
+    model = model_of("w = Dropout ( one, half, true) y = Mul (f, w)")
+    graph = explainer.model.graph.Graph.load(model)
+    assert not graph.is_constant("w") and graph.is_constant("one")
+    for _ in range(10):  # whatever is drawn is what is walked with
+        found = explainer.explain(model, X, target=("y", 0))
+        w = found.start[0]
+        assert found.conserved[0] == pytest.approx(1, abs=1e-4) or w == 0

@@ -111,7 +111,7 @@ def test_the_table_names_node_operator_layer_and_rule():
     text = str(Explainer(net()).plan)
     header, titles, _, *rows = text.splitlines()
     assert header == "relevance starts at 'y' and ends at 'x'"
-    assert titles.split() == ["node", "operator", "layer", "rule"]
+    assert titles.split() == ["node", "operator", "recognised", "as", "rule", "note"]
     assert [row.split() for row in rows] == [
         ["y", "Gemm", "Gemm", "epsilon:1e-06"],
         ["f", "Flatten", "Flatten", "route"],
