@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 from exporter.errors import ExportError
 
 if TYPE_CHECKING:
-    from exporter.classifiers import Architecture, architectures, build
+    from exporter.architecture import Architecture
+    from exporter.classifiers import architectures
     from exporter.exporting import Report, export
     from exporter.metadata import read_labels
+    from exporter.naming import build
 
 __all__ = ["Architecture", "ExportError", "Report", "architectures", "build", "export", "read_labels"]
 
 _HOMES = {
-    "Architecture": "exporter.classifiers",
+    "Architecture": "exporter.architecture",
     "architectures": "exporter.classifiers",
-    "build": "exporter.classifiers",
+    "build": "exporter.naming",
     "Report": "exporter.exporting",
     "export": "exporter.exporting",
     "read_labels": "exporter.metadata",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,34 +10,11 @@ import torch
 
 from exporter import state_dicts
 from exporter._torchvision import torchvision
+from exporter.architecture import Architecture
 from exporter.errors import ExportError
 
 # PIL's codes, which preprocessor_config.json uses.
 _RESAMPLE = {"nearest": 0, "bilinear": 2, "bicubic": 3}
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A model of torchvision's, ready for `exporter.export`.
-
-    Attributes
-    ----------
-    model : torch.nn.Module
-    preprocess : dict
-        Its evaluation transforms, in the vocabulary of ``preprocessor_config.json``.
-    labels : list of str or None
-        Names of its classes, where known.
-    image_size : int
-        Side of the input.
-    origin : str
-        Where weights and preprocessing come from, in words.
-    """
-
-    model: torch.nn.Module
-    preprocess: dict[str, Any]
-    labels: list[str] | None
-    image_size: int
-    origin: str
 
 
 def architectures() -> list[str]:
@@ -122,6 +98,7 @@ def build(
         labels=labels if len(labels) == classes else None,
         image_size=preprocess["crop_size"]["height"],
         origin=origin,
+        example=(1, 3, *[preprocess["crop_size"]["height"]] * 2),
     )
 
 

@@ -16,6 +16,7 @@ from exporter.files import read as noted
 
 PREPROCESS_KEY = "preprocessor_config"
 LABELS_KEY = "id2label"
+TOKENIZER_KEY = "tokenizer"
 
 
 def write(proto: onnx.ModelProto, entries: Mapping[str, Any]) -> None:

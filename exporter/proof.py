@@ -13,6 +13,7 @@ import onnxruntime
 import torch
 
 from exporter.errors import ExportError
+from exporter.feeds import Feeds, tensors_of
 from exporter.tracing import reason
 
 # Relative to the largest output. Two right float32 runs of one network differ by rounding alone: by
@@ -41,54 +42,67 @@ class Proof:
     informative: bool
 
 
-def run(model: torch.nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
-    """The tensors that ``model`` returns for ``x``: one, or those of a nest of lists, tuples and dicts.
+def run(model: torch.nn.Module, feeds: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
+    """The tensors that ``model`` returns: one, or those of a nest of lists, tuples and dicts.
 
     Raises
     ------
     ExportError
-        The model does not run on ``x``, or returns something else as well.
+        The model does not run on these, or returns something else as well.
     """
     try:
-        result = model(x)
+        result = model(*feeds.values())
     except Exception as error:  # whatever a stranger's forward raises
-        raise ExportError(
-            f"the model does not run on an input of shape {tuple(x.shape)}: {reason(error)}"
-        ) from error
-    return list(_tensors(result))
+        if isinstance(error, ExportError):
+            raise
+        shapes = " and ".join(str(tuple(x.shape)) for x in feeds.values())
+        raise ExportError(f"the model does not run on an input of shape {shapes}: {reason(error)}") from error
+    return list(tensors_of(result))
 
 
-def _tensors(result: Any) -> Iterator[torch.Tensor]:
-    if isinstance(result, torch.Tensor):
-        yield result
-    elif isinstance(result, Mapping | list | tuple):
-        for part in result.values() if isinstance(result, Mapping) else result:
-            yield from _tensors(part)
-    else:
-        raise ExportError(f"the model returns a {type(result).__name__} where a tensor was expected")
+def samples_of(
+    feeds: Feeds, batches: Iterable[int], preprocess: Mapping[str, Any] | None
+) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
+    """The feeds to compare on, each with a name: the example, noise and, for (N, C, H, W), pictures.
 
-
-def inputs(
-    example: torch.Tensor, batches: Iterable[int], preprocess: Mapping[str, Any] | None
-) -> Iterator[tuple[str, torch.Tensor]]:
-    """The inputs to compare on, each with a name: the example, noise and, for (N, C, H, W), pictures.
+    Noise of whole numbers is drawn from the example's own: other numbers may mean nothing.
 
     Parameters
     ----------
-    example : torch.Tensor
-        Of shape (N, ...).
+    feeds : Feeds
     batches : iterable of int
-        The values of N to try.
+        The numbers of samples to try, at the example's lengths and at others of its named axes.
     preprocess : mapping or None
         How the file's pictures are prepared.
     """
     generator = torch.Generator().manual_seed(0)
     for n in batches:
-        shape = (n, *example.shape[1:])
-        yield f"the example, batch {n}", example[torch.arange(n, device=example.device) % len(example)]
-        yield f"noise, batch {n}", torch.randn(shape, generator=generator).to(example)
-        if len(shape) == 4:
-            yield f"a picture, batch {n}", _prepare(_pictures(shape, generator), preprocess or {}).to(example)
+        for sizes in ({}, feeds.halves()) if feeds.sizes else ({},):
+            what = ", ".join([f"batch {n}", *(f"{name} {size}" for name, size in sizes.items())])
+            example = feeds.sized(n, sizes)
+            yield f"the example, {what}", example
+            yield f"noise, {what}", {name: _noise(x, generator) for name, x in example.items()}
+            if any(map(_is_picture, example.values())):
+                yield (
+                    f"a picture, {what}",
+                    {
+                        name: _prepare(_pictures(tuple(x.shape), generator), preprocess or {}).to(x)
+                        if _is_picture(x)
+                        else x
+                        for name, x in example.items()
+                    },
+                )
+
+
+def _is_picture(x: torch.Tensor) -> bool:
+    return x.ndim == 4 and x.is_floating_point()
+
+
+def _noise(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    if x.is_floating_point():
+        return torch.randn(x.shape, generator=generator).to(x)
+    drawn = torch.randint(x.numel(), x.shape, generator=generator)
+    return x.flatten()[drawn.to(x.device)]
 
 
 def _pictures(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
@@ -115,15 +129,17 @@ def _prepare(pixels: torch.Tensor, preprocess: Mapping[str, Any]) -> torch.Tenso
     return pixels
 
 
-def prove(path: Path, model: torch.nn.Module, samples: Iterable[tuple[str, torch.Tensor]]) -> Proof:
+def prove(
+    path: Path, model: torch.nn.Module, samples: Iterable[tuple[str, Mapping[str, torch.Tensor]]]
+) -> Proof:
     """Check the file at ``path`` and compare what it computes with ``model``, in evaluation mode.
 
     Parameters
     ----------
     path : Path
     model : torch.nn.Module
-    samples : iterable of (str, torch.Tensor)
-        As `inputs` makes them.
+    samples : iterable of (str, dict of str -> tensor)
+        As `samples_of` makes them.
 
     Raises
     ------
@@ -141,10 +157,11 @@ def prove(path: Path, model: torch.nn.Module, samples: Iterable[tuple[str, torch
         raise ExportError(f"the exported file is not valid: {reason(error)}") from error
     difference = largest = 0.0
     answers: list[np.ndarray] = []
-    for name, x in samples:
-        expected = [tensor.cpu().numpy() for tensor in run(model, x)]
+    read = {value.name for value in session.get_inputs()}  # the graph may read less than the model takes
+    for name, feeds in samples:
+        expected = [tensor.cpu().numpy() for tensor in run(model, feeds)]
         try:
-            actual = session.run(None, {session.get_inputs()[0].name: x.cpu().numpy()})
+            actual = session.run(None, {key: x.cpu().numpy() for key, x in feeds.items() if key in read})
         except Exception as error:
             raise ExportError(
                 f"onnxruntime cannot run the exported file on {name}: {reason(error)}. A model that is "
@@ -155,8 +172,9 @@ def prove(path: Path, model: torch.nn.Module, samples: Iterable[tuple[str, torch
         for ours, theirs in zip(actual, expected, strict=True):
             off, size = _compare(ours, theirs, name)
             difference, largest = max(difference, off), max(largest, size)
-        answers += list(expected[0])
-    informative = any(not np.array_equal(answer, answers[0]) for answer in answers[1:])
+        answers += list(expected[0]) if expected[0].ndim else [expected[0]]
+    alike = (np.array_equal(answer, answers[0]) for answer in answers[1:] if answer.shape == answers[0].shape)
+    informative = not all(alike)
     return Proof(difference, largest, informative)
 
 
@@ -165,6 +183,7 @@ def _compare(actual: np.ndarray, expected: np.ndarray, name: str) -> tuple[float
         raise ExportError(f"on {name} the file's output is {actual.shape}, PyTorch's {expected.shape}")
     if not (np.isfinite(actual).all() and np.isfinite(expected).all()):
         raise ExportError(f"on {name} an output is not finite")
+    expected = expected.astype(np.float64)
     off = float(np.abs(actual.astype(np.float64) - expected).max(initial=0))
     size = float(np.abs(expected).max(initial=0))
     if off > TOLERANCE * size:

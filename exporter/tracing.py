@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,8 +13,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from exporter.errors import ExportError
-
-INPUT = "input"
+from exporter.feeds import Feeds, Named
 
 
 class BatchNormCounter(TorchFunctionMode):
@@ -45,29 +44,27 @@ def evaluating(model: torch.nn.Module) -> Iterator[None]:
 
 def trace(
     model: torch.nn.Module,
-    x: torch.Tensor,
+    feeds: Feeds,
     *,
-    outputs: int,
+    outputs: Mapping[str, Mapping[int, str]],
     exporter: str,
     keep: bool,
     opset: int,
-    dynamic: bool,
 ) -> onnx.ModelProto:
-    """Export ``model``, already in evaluation mode, at the shape of ``x``.
+    """Export ``model``, already in evaluation mode, at the shapes of an example.
 
     Parameters
     ----------
     model : torch.nn.Module
-    x : torch.Tensor
-        Example of shape (N, ...), N > 1 when ``dynamic``: a 1 would be taken for a constant.
-    outputs : int
-        How many tensors the model returns.
+        Takes the tensors in their order.
+    feeds : Feeds
+        Two samples or more where the batch is open: one would be taken for a constant.
+    outputs : dict of str -> dict of int -> str
+        What to call the tensors that the model returns, and those of their axes that may have any length.
     exporter : {"torchscript", "dynamo"}
     keep : bool
         Leave every BatchNormalization a node, rather than fold it into the layer before it.
     opset : int
-    dynamic : bool
-        Whether the batch axis may have any length.
 
     Returns
     -------
@@ -79,11 +76,10 @@ def trace(
     ExportError
         PyTorch cannot export this model, or not to this opset.
     """
-    names = ["output"] if outputs == 1 else [f"output_{i}" for i in range(outputs)]
     run: Callable[..., onnx.ModelProto] = {"torchscript": _torchscript, "dynamo": _dynamo}[exporter]
     try:
         with _quiet(), _unfused_attention():
-            proto = run(model, x, names, keep, opset, dynamic)
+            proto = run(model, feeds, outputs, keep, opset)
     except Exception as error:  # their kinds differ between exporters, releases and models
         raise ExportError(
             f"PyTorch's {exporter} exporter cannot export this model: {reason(error)}"
@@ -97,19 +93,23 @@ def trace(
 
 
 def _torchscript(
-    model: torch.nn.Module, x: torch.Tensor, names: list[str], keep: bool, opset: int, dynamic: bool
+    model: torch.nn.Module,
+    feeds: Feeds,
+    outputs: Mapping[str, Mapping[int, str]],
+    keep: bool,
+    opset: int,
 ) -> onnx.ModelProto:
     file = io.BytesIO()
     mode = torch.onnx.TrainingMode
     torch.onnx.export(
         model,
-        (x,),
+        tuple(feeds.tensors.values()),
         file,  # type: ignore[arg-type]  # the annotation knows paths only
         dynamo=False,
         opset_version=opset,
-        input_names=[INPUT],
-        output_names=names,
-        dynamic_axes={name: {0: "batch"} for name in [INPUT, *names]} if dynamic else None,
+        input_names=list(feeds.tensors),
+        output_names=list(outputs),
+        dynamic_axes={name: dict(axes) for name, axes in (*feeds.axes.items(), *outputs.items()) if axes},
         # EVAL is the mode that folds; PRESERVE takes an evaluated model as it is.
         training=mode.PRESERVE if keep else mode.EVAL,
         # Otherwise parameters that happen to be equal become Identity nodes of a single one.
@@ -124,17 +124,25 @@ def _torchscript(
 
 
 def _dynamo(
-    model: torch.nn.Module, x: torch.Tensor, names: list[str], keep: bool, opset: int, dynamic: bool
+    model: torch.nn.Module,
+    feeds: Feeds,
+    outputs: Mapping[str, Mapping[int, str]],
+    keep: bool,
+    opset: int,
 ) -> onnx.ModelProto:
-    shapes = {0: torch.export.Dim("batch")} if dynamic else None
+    called = {name: torch.export.Dim(name) for axes in feeds.axes.values() for name in axes.values()}
+    shapes = tuple(
+        {axis: called[name] for axis, name in axes.items()} if axes else None for axes in feeds.axes.values()
+    )
     program = torch.onnx.export(
         model,
-        (x,),
+        tuple(feeds.tensors.values()),
         dynamo=True,
         opset_version=opset,
-        input_names=[INPUT],
-        output_names=names,
-        dynamic_shapes=(shapes,),
+        input_names=list(feeds.tensors),
+        output_names=list(outputs),
+        # A model that takes any number of tensors has one parameter for all of them.
+        dynamic_shapes=(shapes,) if isinstance(model, Named) else shapes,
         optimize=not keep,
         verbose=False,
     )
@@ -169,6 +177,10 @@ def _quiet() -> Iterator[None]:
         warnings.filterwarnings("ignore", "Constant folding - Only steps=1", UserWarning)
         # A trace that holds for one input only is found out by the proof, which runs others.
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
+        # So it says of every table that is looked up in; the proof tells whether an index was negative.
+        warnings.filterwarnings("ignore", "Exporting aten::index operator of advanced", UserWarning)
+        # It names an axis once where two inputs share it, as they are to.
+        warnings.filterwarnings("ignore", "# The axis name: .* will not be used", UserWarning)
         # torch's own code uses its own deprecated class.
         warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
         yield
