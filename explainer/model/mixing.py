@@ -151,7 +151,10 @@ def _told_apart(following: Following, node: Node, axis: int) -> bool:
     for name in node.inputs:
         if name in following.at or not graph.is_constant(name) or (following.rank(name) or 0) < -axis:
             continue
-        rows = np.moveaxis(graph.constant(name), axis, 0)
+        values = graph.constant(name)
+        if values.ndim < -axis:  # a file may say wrong things of its ranks
+            continue
+        rows = np.moveaxis(values, axis, 0)
         if len(rows) > 1 and (rows != rows[:1]).any():
             return True
     return False

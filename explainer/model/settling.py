@@ -24,6 +24,7 @@ from .inlining import Inlined, drop_unused, inline
 from .operators import has_layer
 from .reading import Settled, Source, read_model, stamp_of
 from .runtime import Runtime
+from .skeleton import check_opens
 
 # A call in a branch, and a branch in what it calls, take a round each: deeper than that is no model.
 MOST_ROUNDS = 64
@@ -47,7 +48,8 @@ def settle(
     Raises
     ------
     ModelError
-        The bodies of functions come to too much, or a body does not fit the call.
+        onnxruntime does not take the file as it is; the bodies of functions come to too much, or a body
+        does not fit the call.
     InputError
         What is to be fixed is not there, or of another kind.
     """
@@ -77,6 +79,7 @@ def settle(
         return replace(source, settled=settled)
     drop_unused(proto)
     FileGate(proto, source.title, source.folder)
+    check_opens(source, runtime)
     return replace(source, proto=proto, data=proto.SerializeToString(), settled=settled)
 
 

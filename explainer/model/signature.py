@@ -59,6 +59,8 @@ class Signature:
         The fewest and the most.
     needed : tuple of (str, bool)
         Of every input: its name, and whether it may not be absent.
+    alike : bool
+        Whether the last one stands for any number of its type, none of which may be absent.
     types : dict of attribute -> AttributeProto type
     required : tuple of attribute
     defaults : dict of attribute -> value
@@ -67,6 +69,7 @@ class Signature:
     inputs: tuple[int, int]
     outputs: tuple[int, int]
     needed: tuple[tuple[str, bool], ...]
+    alike: bool
     types: Mapping[str, int]
     required: tuple[str, ...]
     defaults: Mapping[str, Any]
@@ -80,11 +83,14 @@ def signature_of(operator: str, domain: str, opset: int) -> Signature | None:
     except onnx.defs.SchemaError:
         return None
     single = onnx.defs.OpSchema.FormalParameterOption.Single
+    variadic = onnx.defs.OpSchema.FormalParameterOption.Variadic
+    last = schema.inputs[-1] if schema.inputs else None
     attributes = schema.attributes.items()
     return Signature(
         inputs=(schema.min_input, schema.max_input),
         outputs=(schema.min_output, schema.max_output),
         needed=tuple((value.name, value.option == single) for value in schema.inputs),
+        alike=last is not None and last.option == variadic and last.is_homogeneous,
         types={name: one.type.value for name, one in attributes},  # type: ignore[attr-defined]
         required=tuple(name for name, attribute in attributes if attribute.required),
         defaults={name: _plain(one.default_value) for name, one in attributes if one.default_value.type},
@@ -142,6 +148,8 @@ def complaints(node: onnx.NodeProto, signature: Signature) -> Iterator[str]:
     for given, (name, needed) in zip(node.input, signature.needed, strict=False):
         if needed and not given:
             yield f"its input {name} is missing"
+    if signature.alike and "" in node.input[len(signature.needed) - 1 :]:
+        yield "one of its inputs is missing"
     given = {attribute.name: attribute for attribute in node.attribute}
     for name in signature.required:
         if name not in given:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.inliner
 from subject import TINY, Feeds, Subject, Wrong, flat, gap, parts, ran, session_of
 
 import explainer
@@ -67,8 +68,10 @@ def gradients(subject: Subject, rng: np.random.Generator) -> None:
         or not all(v.dtype == np.float32 for v in subject.feeds.values())
     ):
         return
-    model = onnx.load_from_string(subject.data)
+    model = onnx.inliner.inline_local_functions(onnx.load_from_string(subject.data))
     start = _anchor(model, answer.target_name)
+    if not start:
+        return
     if start not in {item.name for item in model.graph.output}:
         model.graph.output.append(onnx.ValueInfoProto(name=start))
     try:
@@ -108,10 +111,12 @@ def gradients(subject: Subject, rng: np.random.Generator) -> None:
 
 
 def _anchor(model: onnx.ModelProto, output: str) -> str:
-    """Where relevance starts: in front of a Softmax or a Sigmoid at the end."""
+    """Where relevance starts: in front of a Softmax or a Sigmoid at the end; "" where a branch hides it."""
     for node in model.graph.node:
         if output in node.output and node.op_type in ("Softmax", "LogSoftmax", "Sigmoid"):
             return node.input[0]
+        if output in node.output and node.op_type == "If":
+            return ""
     return output
 
 

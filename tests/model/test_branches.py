@@ -5,9 +5,10 @@ import pytest
 from building import parse, rng, run
 
 import explainer
-from explainer import Explainer, UnsupportedError
+from explainer import Explainer, ModelError, UnsupportedError
 from explainer.model.graph import Graph
 from explainer.model.notes import told
+from explainer.model.skeleton import skeleton
 
 X = rng(7).standard_normal((3, 4)).astype(np.float32)
 # The derivatives of the two branches.
@@ -184,3 +185,17 @@ def test_a_size_that_values_tell_inside_of_a_branch():
     sizes = {"twelve": np.array(12), "one": np.array(1), "zero": np.array(0)}
     graph = Graph.load(model(condition, "float[3,4] x", **sizes))
     assert operators(graph).count("If") == 1 and "NonZero" in operators(graph)
+
+
+@pytest.mark.parametrize("c", [np.array(1, np.uint8), np.array(1.0)])
+def test_a_file_that_onnxruntime_does_not_open_is_refused_whatever_is_left_of_it(c):
+    with pytest.raises(ModelError, match="onnxruntime cannot load it"):
+        Graph.load(model("", c=c))
+
+
+def test_weights_are_not_read_to_see_whether_a_file_opens():
+    made = model("w = MatMul (x, v)", c=np.array(True), v=np.ones((4, 400)))
+    bare = skeleton(made)
+    assert [value.name for value in bare.graph.input] == ["x", "v"]
+    assert [tensor.name for tensor in bare.graph.initializer] == ["c"]
+    Graph.load(made)

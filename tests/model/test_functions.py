@@ -137,9 +137,12 @@ def test_a_function_that_hands_on_what_it_takes():
     text = """<ir_version: 10, opset_import: ["": 18, "own": 1]>
     g (float[N,4] x) => (float[N,4] y) { a, b = own.Two (x)  y = Mul (a, three) }
     <domain: "own", opset_import: ["": 18]>
-    Two (x) => (x, r) { r = Relu (x) }"""
-    found = Explainer(parse(text, three=np.float32(3)), composite="gradient").explain(X, "y")
+    Two (x) => (HANDED, r) { r = Relu (x) MORE }"""
+    named = parse(text.replace("HANDED", "o").replace("MORE", "o = Identity (x)"), three=np.float32(3))
+    found = Explainer(named, composite="gradient").explain(X, "y")
     np.testing.assert_array_equal(found.relevance, np.full((3, 4), 3))
+    with pytest.raises(ModelError, match="onnxruntime cannot load it"):  # what it takes is what it makes
+        Graph.load(parse(text.replace("HANDED", "x").replace("MORE", ""), three=np.float32(3)))
 
 
 def test_names_that_are_taken_are_not_taken_again():

@@ -31,6 +31,7 @@ def leaky(change) -> onnx.ModelProto:
         ("y = Concat <axis = 1> ()", ["Concat 'y': it has 0 inputs, and takes 1 or more"]),
         ("y, z = Relu (x)", ["Relu 'y': it has 2 outputs, and takes 1"]),
         ("y = Add (x, )", ["Add 'y': its input B is missing"]),
+        ("y = Sum (x, )", ["Sum 'y': one of its inputs is missing"]),
         ("y = Concat (x)", ["Concat 'y': its attribute axis is missing"]),
         ("y = LeakyRelu <alpha = 1> (x)", ["its attribute alpha is INT, not FLOAT"]),
         ("y = Relu <alpha = 1.0> (x)", ["it has no attribute 'alpha'"]),
