@@ -147,7 +147,8 @@ def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], lo
     if numbers["remark"]:
         lines.append(f"  note        {numbers['remark']}")
     if numbers["delta"] is not None:
-        lines.append(f"  complete    up to {numbers['delta']:.2g}: what the sum misses of score − baseline's")
+        of = "what the sum misses of the score, less a baseline's if there is one"
+        lines.append(f"  complete    up to {numbers['delta']:.2g}: {of}")
     lines += [
         *channels.in_full(numbers),
         *in_words(numbers["tokens"]),

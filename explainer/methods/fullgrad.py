@@ -102,11 +102,12 @@ class FullGrad(Method):
                     "start: 'clrp' leaves out what speaks against, and FullGrad adds all up; take 'margin'"
                 )
         runs = []
-        for run in walkers.one(given.feeds, targets):
+        for run, target in zip(walkers.one(given.feeds, targets), targets, strict=True):
             copies = len(run.start) // given.samples
             feeds = {name: np.repeat(x, copies, axis=0) for name, x in given.feeds.items()}
             maps, delta = self.maps(walkers, run, feeds, given.layout)
-            runs.append(replace(run, relevance={**run.relevance, **maps}, delta=delta))
+            whole = not target.conditions  # what they hold back is not missed
+            runs.append(replace(run, relevance={**run.relevance, **maps}, delta=delta if whole else None))
         return runs
 
     def __call__(self, question: Question, progress: Progress | None = None) -> dict[str, Array]:
@@ -120,8 +121,9 @@ class FullGrad(Method):
         plan = walkers.one.plan
         axes = axes_of_feeds(plan.graph, feeds, layout)
         terms = {name: own_term(plan, feeds[name], run.relevance[name]) for name in plan.sources}
-        sums = [total(term, len(run.start)) for term in terms.values()]
-        delta = np.sum(sums, axis=0) + run.relevance[CONSTANTS] - run.relevance[STARTED]
+        sums = np.sum([total(term, len(run.start)) for term in terms.values()], axis=0)
+        begun = run.relevance[STARTED] if plan.steps else sums  # at an input itself
+        delta = sums + run.relevance[CONSTANTS] - begun
         return self.laid(terms, axes, run.relevance.get(MAP)), np.asarray(delta)
 
     def laid(self, terms: Mapping[str, Value], axes: Mapping[str, Axes], others: Value) -> dict[str, Value]:

@@ -35,8 +35,8 @@ class Stop:
         Whether no weights lie before it, so that the first layer behind it is the model's first.
     is_given : bool
         Whether it is an input of the whole file.
-    made_of : frozenset of str
-        Of what goes past the stops, the constants that it is computed from: a table.
+    taken_from : tuple of str
+        Itself, and what its rows were looked up in.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Stop:
     declared: bytes
     begins: bool
     is_given: bool = False
-    made_of: frozenset[str] = frozenset()
+    taken_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

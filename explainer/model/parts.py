@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import onnx
@@ -17,6 +17,7 @@ from .following import Labels
 from .graph import Graph
 from .node import Node
 from .sharing import sizes_named
+from .tables import taken_from
 
 if TYPE_CHECKING:
     from .session import Session
@@ -120,7 +121,7 @@ def parted(graph: Graph, names: Sequence[str], held: Collection[str] | None = No
     stops = tuple(_stop(graph, name, session, at) for name in names)
     floats = [name for name in passing if session is not None and session.declared[name][0] in FLOATS]
     found = (_stop(graph, name, session, at) for name in floats if name not in names)
-    beside = tuple(replace(stop, made_of=_made_of(graph, stop.name)) for stop in found if stop.samples == 0)
+    beside = tuple(stop for stop in found if stop.samples == 0)
     cut = Cut(stops, beside, frozenset(others | {stop.name for stop in beside}), told, tuple(inputs))
     rest = Graph.load(graph.source.behind(cut), graph.runtime).having(constants=graph.constants)
     return Parts(graph, front, rest, session)
@@ -169,13 +170,8 @@ def _stop(graph: Graph, name: str, session: Session | None, at: Followed) -> Sto
         raise TargetError(f"stop: {name!r} holds no numbers, but {kind_name}")
     samples = _samples(graph, name, sizes, at)
     declared = onnx.helper.make_tensor_value_info(name, TYPES[kind_name], sizes)
-    return Stop(name, samples, declared.SerializeToString(), begins)
-
-
-def _made_of(graph: Graph, name: str) -> frozenset[str]:
-    """The constants that a tensor is computed from."""
-    reads = (read for node in nodes_before(graph, name) for read in node.inputs)
-    return frozenset(read for read in reads if read in graph.initializers)
+    rows = taken_from(graph, name)
+    return Stop(name, samples, declared.SerializeToString(), begins, taken_from=rows)
 
 
 def nodes_before(graph: Graph, name: str) -> list[Node]:

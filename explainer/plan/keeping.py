@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ..errors import TargetError, did_you_mean
 from ..model.graph import Graph
+from ..model.tables import taken_from
 from .steps import Plan, Step
 
 
@@ -36,7 +37,7 @@ def kept_in(
     kept, wrong = {}, []
     for name in names:
         found = plan.graph.resolve(name)
-        made = [found] if found in constants else _computed_from(name, constants, graph)
+        made = [found] if found in constants else _rows_of(name, [*constants, *plan.sources], graph)
         if found in tensors:
             kept[name] = found
         elif len(made) == 1 and name not in conditioned:
@@ -56,15 +57,12 @@ def keeping(steps: Iterable[Step], tensors: Collection[str]) -> Iterator[Step]:
         yield replace(step, kept=here) if here else step
 
 
-def _computed_from(name: str, constants: Sequence[str], graph: Graph) -> list[str]:
-    """Those of the constants that are a table's: rows of it, or all of it in another shape."""
-    if name in graph.carrying:
-        return []
+def _rows_of(name: str, tensors: Sequence[str], graph: Graph) -> list[str]:
+    """Those of the tensors that are a table's: rows of it, or all of it in another shape."""
     cut = graph.source.cut
-    depending = graph.depending(
-        [name, *(one.name for one in (cut.beside if cut else ()) if name in one.made_of)]
-    )
-    return [constant for constant in constants if constant in depending]
+    stops = (*cut.stops, *cut.beside) if cut else ()
+    taken = {stop.name: stop.taken_from for stop in stops if stop.taken_from}
+    return [one for one in tensors if name in taken.get(one, ()) or name in taken_from(graph, one)]
 
 
 def _missing(plan: Plan, graph: Graph, name: str, made: Sequence[str], constants: Sequence[str]) -> str:

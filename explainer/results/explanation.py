@@ -63,7 +63,7 @@ class Explanation:
     how : dict
         What else was asked for: noise, dialect, rules and options, as text.
     delta : array (N,) or None
-        Of methods whose attributions should sum to a difference: what they miss of it.
+        Of methods whose attributions should sum to a difference, or to the score: what they miss of it.
     score : array (N,)
         What is explained: the target's value, its probability, or a margin; a region's sum.
     against : array (N,) or None

@@ -8,8 +8,10 @@ from versions import before
 
 from explainer.layers import KINDS, kinds_of, supported
 from explainer.model.operators import RECENT
+from explainer.rules import Gradient, HeldGradient, Relevance
 from explainer.testing import check_adjoint
-from explainer.testing.dense import bias_of, matrix
+from explainer.testing.comparing import drawn
+from explainer.testing.dense import bias_of, flat, matrix
 
 CURVES = ("activation", "curved", "normalization")
 WEIGHTED = ("convolution", "dense", "scale", "sum")
@@ -101,3 +103,19 @@ def test_a_recorded_output_is_not_computed_again(example: Example):
         if example.operator != "Sum" and not isinstance(layer.x, tuple):
             other = layer.x + 1
             assert bound(other) is not recorded
+
+
+@pytest.mark.parametrize("rule", [Gradient(), HeldGradient()], ids=str)
+@each_example
+def test_x_times_a_gradient_and_what_constants_have_are_all_of_z(example: Example, rule: Gradient):
+    """What FullGrad adds up, for every operator: no constant and no intercept is forgotten."""
+    for layer in example.layers():
+        z = layer.forward(layer.x)
+        s = drawn("terms").standard_normal(z.shape)
+        handed = rule(layer.at(layer.x, z), layer.x, Relevance(None, s))
+        laid, rest = handed.constants()
+        assert all(part.shape == z.shape for part in laid)
+        x = np.where(np.isfinite(flat(layer.x)), flat(layer.x), 0)
+        found = x @ flat(handed.whole) + sum(part.sum() for part in (*laid, *rest))
+        amount = abs(s * z).sum() + abs(x * flat(handed.whole)).sum()
+        assert abs(found - (s * z).sum()) < 1e-12 * amount

@@ -87,6 +87,11 @@ def test_a_table_is_told_by_the_rows_that_were_looked_up(kind, table, rows):
     np.testing.assert_allclose(sums(found, "kept"), found.relevances[table].sum((1, 2)), rtol=1e-4)
 
 
+def test_of_the_words_own_table_the_rows_are_what_the_walk_ends_at():
+    found = Explainer(tokens(), keep=["w"]).explain(feeds_for())
+    np.testing.assert_array_equal(found.relevances["w"], found.relevance["e"])
+
+
 SHARED = "a = MatMul (x, w) h = Add (a, c) r = Relu (h) d = MatMul (r, w) {} y = Add (d, c)"
 
 
