@@ -38,9 +38,9 @@ def one_node(
     batch: bool = True,
 ) -> onnx.ModelProto:
     """A model of one node: `inputs` are (name, example), those in `constants` become initializers."""
-    node = helper.make_node(
-        operator, [item[0] if item else "" for item in inputs], list(outputs), name="node", **attributes
-    )
+    domain, _, operator = operator.rpartition(".")
+    names = [item[0] if item else "" for item in inputs]
+    node = helper.make_node(operator, names, list(outputs), name="node", domain=domain, **attributes)
     graph_inputs = {}
     for name, example in filter(None, inputs):
         if name not in constants:
@@ -55,7 +55,10 @@ def one_node(
         [helper.make_tensor_value_info(name, kind, None) for name in outputs if name],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
-    return onnx.shape_inference.infer_shapes(model_of(graph, opset))  # outputs must have a shape
+    model = model_of(graph, opset)
+    if domain:
+        model.opset_import.append(helper.make_opsetid(domain, 1))
+    return onnx.shape_inference.infer_shapes(model)  # outputs must have a shape
 
 
 def model_of(graph: onnx.GraphProto, opset: int = NEWEST) -> onnx.ModelProto:

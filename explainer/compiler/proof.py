@@ -15,7 +15,7 @@ from ..errors import ModelError, NumericalError
 from ..inputs.feeds import Batch
 from ..methods import Method
 from ..model.graph import Graph
-from ..model.raising import rounds_up
+from ..model.raising import rounds_up, set_apart
 from ..model.runtime import Runtime
 from ..model.session import Session
 from ..targets import Target
@@ -175,7 +175,7 @@ def loaded(proto: onnx.ModelProto, outputs: Sequence[str], runtime: Runtime) -> 
     ModelError
     """
     try:
-        onnx.checker.check_model(proto, full_check=not rounds_up(proto.graph))
+        onnx.checker.check_model(set_apart(proto), full_check=not rounds_up(proto.graph))
     except Exception as error:  # ValidationError and InferenceError share no base but Exception
         raise ModelError(f"the compiled model is not valid: {str(error).strip()[:400]}") from error
     return Session(proto.SerializeToString(), outputs, title="the compiled model", runtime=runtime)

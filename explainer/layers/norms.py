@@ -14,27 +14,23 @@ import numpy as np
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..tensor import Max, ReduceSum, Reshape, Sqrt, Value, Where, above, sum_to
-from .base import Bound, Layer, attribute
-from .curved import intercept_of
-from .kinds import NORMALIZATION
+from .base import Bound, attribute
+from .divided import DEVIATION, Divided
 from .parameters import Parameters
 from .registry import register
 
-# The parameter that holds the deviation, once it is held constant.
-DEVIATION = "deviation"
 # What ONNX's MeanVarianceNormalization adds to its deviation.
 OPERATORS_OWN = 1e-9
 # How far a written 1/n may be from n values' own.
 COUNTED = 1e-3
 
 
-class Normalization(Layer):
+class Normalization(Divided):
     """z = w·(x − m)/d + b: m the mean where there is one, d what x is divided by.
 
     A subclass says over which `axes` the statistics are, and may say its own `deviation`.
     """
 
-    kind = NORMALIZATION
     centred = True
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
@@ -68,28 +64,16 @@ class Normalization(Layer):
         return Sqrt(self.spread(u * u) + attribute(self.node, "epsilon"))
 
     def deviation(self, x: Value) -> Value:
-        """d of x: the root."""
+        """The root."""
         return self.root(x)
-
-    def divisor(self, x: Value, p: Parameters) -> Value:
-        """d: that of x, or the one that is held."""
-        return p[DEVIATION] if DEVIATION in p else self.deviation(x)
 
     def follows(self, root: Value) -> Value:
         """1 where d goes with the root, 0 where a bound holds it; None where it always does."""
         return None
 
     @property
-    def keeps_maps(self) -> bool:
-        return True
-
-    @property
     def normalises(self) -> bool:
         return True  # by the input's own statistics: see `explainer.plan.statistics`
-
-    def held(self, at: Bound) -> Bound:
-        d = self.divisor(at.x, at.p)
-        return replace(at, p=Parameters({**at.p, DEVIATION: d}, at.p.change))
 
     def forward(self, x: Value, p: Parameters) -> Value:
         z = self.centre(x) / self.divisor(x, p)
@@ -102,30 +86,24 @@ class Normalization(Layer):
         c = self.centre(s) / d
         if DEVIATION in at.p:
             return c
-        # d depends on x: ∂(u/d) = ∂u/d − u·∂d/d², and ∂d = mean(u·∂u)/root wherever it is the root's
-        u, root = self.centre(at.x), self.root(at.x)
+        return c - self.pulled(s, at)
+
+    def pulled(self, s: Value, at: Bound) -> Value:
+        """u·∂d/d², ∂d = mean(u·∂u)/root where d goes with the root; its own transpose."""
+        u, root, d = self.centre(at.x), self.root(at.x), self.divisor(at.x, at.p)
         pull, follows = self.spread(u * s) / (d * d), self.follows(root)
         if follows is None:
-            return c - u * pull / root
-        safe = Where(follows > 0, root, root * 0 + 1)
-        return c - u * (follows * pull / safe)
+            return u * pull / root
+        return u * (follows * pull / Where(follows > 0, root, root * 0 + 1))
 
     def bias(self, at: Bound) -> Value:
         return self.as_features(at.p["b"], at.x) if "b" in at.p else None
 
-    def intercept_share(self, s: Value, at: Bound) -> Value:
-        return None if DEVIATION in at.p else intercept_of(self, s, at)
-
     def intercept(self, at: Bound) -> Value:
         if DEVIATION in at.p:
             return None
-        # What d follows of x, u/d loses: Jx = u/d·(1 − mean(u²)/(d·root))
-        u, root, d = self.centre(at.x), self.root(at.x), self.divisor(at.x, at.p)
-        follows = self.follows(root)
-        pull = self.spread(u * u) / (d * d)
-        safe = root if follows is None else Where(follows > 0, root, root * 0 + 1)
-        rest = u * pull / safe if follows is None else u * (follows * pull / safe)
-        return rest * self.as_features(at.p["w"], at.x) if "w" in at.p else rest
+        lost = self.pulled(self.centre(at.x), at)  # u/d less what it loses is Jx
+        return lost * self.as_features(at.p["w"], at.x) if "w" in at.p else lost
 
     def as_features(self, w: Value, x: Value) -> Value:
         """A weight or bias as it broadcasts to x."""
@@ -165,19 +143,28 @@ class InstanceNormalization(Normalization):
 
 @register("GroupNormalization")
 class GroupNormalization(InstanceNormalization):
-    """Over all places and the channels of a group, by sample. Wu & He 2018."""
+    """Over all places and the channels of a group, by sample. Wu & He 2018.
+
+    Before opset 21 the weight and the bias are by group, since then by channel.
+    """
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
-        if node.opset < 21:
-            raise UnsupportedError("the form of opsets 18 to 20, with a scale for each group, is deprecated")
         self.groups: int = attribute(node, "num_groups")
 
     def mean(self, x: Value) -> Value:
         size = int(np.prod(x.shape[1:])) // self.groups
         means = ReduceSum(Reshape(x, np.array([-1, self.groups, size])), np.array([2])) / size
-        spread = means * np.ones((1, 1, x.shape[1] // self.groups), x.dtype)
-        return Reshape(spread, np.array([-1, x.shape[1]] + [1] * (x.ndim - 2)))
+        return Reshape(self.by_channel(means, x), np.array([-1, x.shape[1]] + [1] * (x.ndim - 2)))
+
+    def by_channel(self, by_group: Value, x: Value) -> Value:
+        """(..., groups, 1), each as often as its group has channels."""
+        return by_group * np.ones((1, x.shape[1] // self.groups), x.dtype)
+
+    def as_features(self, w: Value, x: Value) -> Value:
+        if self.node.opset >= 21:
+            return super().as_features(w, x)
+        return super().as_features(self.by_channel(Reshape(w, np.array([-1, 1])), x), x)
 
 
 @register("MeanVarianceNormalization")
@@ -201,6 +188,8 @@ class Standardised(Normalization):
             written |= {"outside": 0.0, **node.attributes}
         self.written = written
         self.centred = bool(written["centred"])
+        if attribute(node, "axes") is None:
+            raise UnsupportedError("onnxruntime's form of it before opset 9 has no axes")
         self.declared = [int(axis) for axis in attribute(node, "axes")]
         rank = graph.axes(node.inputs[0])
         if rank != 1 and any(axis in (0, -(rank or 0) or None) for axis in self.declared):

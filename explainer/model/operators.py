@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias
 import onnx
 
 from ..errors import RegistrationError
+from .contributed import CONTRIBUTED
 
 
 class Signs(Protocol):
@@ -93,6 +94,8 @@ NEARLY = 0.85
 
 # ONNX's own that older releases of it do not know, and that have a layer.
 RECENT = frozenset({"RMSNormalization", "Swish"})
+# Those that onnxruntime has, some of them in ONNX's domain.
+OURS = frozenset(operator for domain, operator in CONTRIBUTED if not domain)
 
 # Of operators that have no layer; those that have one say it there.
 FACTS: dict[str, Facts] = {
@@ -154,7 +157,7 @@ def checked(name: str) -> str:
         )
     domain, _, operator = spelled(name).rpartition(".")
     there = _operators().get(domain)
-    if there is not None and operator not in there | (frozenset() if domain else RECENT):
+    if there is not None and operator not in there | (frozenset() if domain else RECENT | OURS):
         near = get_close_matches(operator, there)
         hint = f"did you mean {', '.join(near)}? " if near else ""
         raise RegistrationError(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import onnx
 from onnx import numpy_helper
 
 from ..errors import ModelError
+from .contributed import CONTRIBUTED
 from .graph import Graph
 from .scopes import graphs_of, scopes_of
+from .signature import opsets_of
 from .tensors import take_in
 
 # ScatterElements adds up, as the transpose of overlapping max pooling must, since opset 16.
@@ -16,6 +20,8 @@ OPSET = 16
 # has others for 11 and 12); nothing computes it, and what is put behind it may not fit.
 ROUNDING = 22
 IR_VERSION = 8
+# The domain of what the onnx package would refuse.
+APART = "onnxruntime.apart"
 
 
 def raised(graph: Graph, opset: int = OPSET) -> onnx.ModelProto:
@@ -72,7 +78,7 @@ def _in_opset(proto: onnx.ModelProto, opset: int, graph: Graph) -> onnx.ModelPro
 
     # It infers shapes, and would take a wrong one of an output for true.
     bare = onnx.ModelProto()
-    bare.CopyFrom(proto)
+    bare.CopyFrom(set_apart(proto))
     for value in bare.graph.output:
         if value.type.HasField("tensor_type"):
             value.type.tensor_type.ClearField("shape")
@@ -84,7 +90,49 @@ def _in_opset(proto: onnx.ModelProto, opset: int, graph: Graph) -> onnx.ModelPro
             f"{graph.title}: compiling needs opset {opset}, and onnx.version_converter cannot raise "
             f"this model from {graph.opset}: {reason[:300]}"
         ) from error
+    put_back(made)
     del made.graph.value_info[:]
     del made.graph.output[:]
     made.graph.output.extend(proto.graph.output)
     return made
+
+
+def set_apart(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The model for tools of the onnx package, which let operators of domains that they do not know pass.
+
+    Those of ONNX's own domain that onnxruntime runs, and that the package has not or calls deprecated, are
+    of another one, in a copy; the model itself where there are none.
+    """
+    if next(_refused(proto), None) is None:
+        return proto
+    copy = onnx.ModelProto()
+    copy.CopyFrom(proto)
+    for node in list(_refused(copy)):
+        node.domain = APART
+    copy.opset_import.add(domain=APART, version=1)
+    return copy
+
+
+def _refused(proto: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
+    opset = opsets_of(proto.opset_import).get("", 0)
+    for scope in scopes_of(proto):
+        for node in scope.body.node:
+            if node.domain in ("", "ai.onnx") and _is_refused(node.op_type, opset):
+                yield node
+
+
+def _is_refused(operator: str, opset: int) -> bool:
+    if not onnx.defs.has(operator, max_inclusive_version=opset):
+        return ("", operator) in CONTRIBUTED
+    return bool(onnx.defs.get_schema(operator, opset).deprecated)
+
+
+def put_back(proto: onnx.ModelProto) -> None:
+    """Undo `set_apart`, in place."""
+    for scope in scopes_of(proto):
+        for node in scope.body.node:
+            if node.domain == APART:
+                node.domain = ""
+    imports = [entry for entry in proto.opset_import if entry.domain != APART]
+    del proto.opset_import[:]
+    proto.opset_import.extend(imports)

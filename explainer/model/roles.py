@@ -22,8 +22,9 @@ ELEMENTWISE = _named("""
 ALIKE = _named("""
     BatchNormalization CumSum GroupNormalization Hardmax InstanceNormalization LRN LayerNormalization
     LogSoftmax LpNormalization MeanVarianceNormalization Pad RMSNormalization Resize Slice Softmax Split Tile
-    TopK Trilu Upsample ai.onnx.ml.Imputer ai.onnx.ml.Normalizer ai.onnx.ml.Scaler
-    com.microsoft.QLinearSoftmax com.microsoft.SkipLayerNormalization
+    SimplifiedLayerNormalization TopK Trilu Upsample ai.onnx.ml.Imputer ai.onnx.ml.Normalizer
+    ai.onnx.ml.Scaler com.microsoft.QLinearSoftmax com.microsoft.SkipLayerNormalization
+    com.microsoft.SkipSimplifiedLayerNormalization
 """)
 # (N, C, ...) becomes (N, others, ...), or (N, ..., C) likewise.
 CHANNELS_FIRST = _named("""

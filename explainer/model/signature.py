@@ -11,6 +11,7 @@ from typing import Any
 import onnx
 from onnx import AttributeProto
 
+from .contributed import CONTRIBUTED
 from .tensors import array_of
 
 # Attributes that are no numbers but yes or no: of another one onnxruntime makes now this, now that.
@@ -44,7 +45,7 @@ FIELDS = {
 # The oldest version of ONNX's operators that is read.
 OLDEST = 7
 # What onnxruntime had before ONNX did, and takes in any opset.
-EARLIER = frozenset({"LayerNormalization", "MeanVarianceNormalization", "ThresholdedRelu"})
+EARLIER = frozenset({"MeanVarianceNormalization", "ThresholdedRelu"})
 # Fields beside the value.
 BESIDE = frozenset({"name", "type", "doc_string", "ref_attr_name"})
 
@@ -77,11 +78,11 @@ class Signature:
 
 @functools.lru_cache(maxsize=1024)  # a file may name what it likes
 def signature_of(operator: str, domain: str, opset: int) -> Signature | None:
-    """An operator's, by ONNX's own schema; None where the onnx package has none."""
+    """An operator's, by ONNX's own schema, else as onnxruntime has it; None where neither is known."""
     try:
         schema = onnx.defs.get_schema(operator, opset, domain)
     except onnx.defs.SchemaError:
-        return None
+        return _contributed(operator, domain)
     single = onnx.defs.OpSchema.FormalParameterOption.Single
     variadic = onnx.defs.OpSchema.FormalParameterOption.Variadic
     last = schema.inputs[-1] if schema.inputs else None
@@ -95,6 +96,11 @@ def signature_of(operator: str, domain: str, opset: int) -> Signature | None:
         required=tuple(name for name, attribute in attributes if attribute.required),
         defaults={name: _plain(one.default_value) for name, one in attributes if one.default_value.type},
     )
+
+
+def _contributed(operator: str, domain: str) -> Signature | None:
+    found = CONTRIBUTED.get((domain, operator))
+    return None if found is None else Signature(**{"needed": (), "alike": False, "required": (), **found})
 
 
 def opsets_of(imports: Iterable[onnx.OperatorSetIdProto]) -> dict[str, int]:

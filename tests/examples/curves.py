@@ -1,8 +1,8 @@
-"""Activations, Softmax and normalisations."""
+"""Activations and Softmax."""
 
 from versions import before
 
-from .example import X1, X2, F, W, add
+from .example import X2, F, W, add
 
 add("Relu", X2)
 add("LeakyRelu", X2)
@@ -25,17 +25,6 @@ for operator in ("Softmax", "LogSoftmax"):
     add(operator, X2)
     add(operator, X2, axis=1)
     add(operator, X2, axis=2, opset=11)
-for axis, sizes in ((-1, (6,)), (2, (7, 6))):
-    add("LayerNormalization", X2, W(*sizes), W(*sizes), axis=axis)
-    add("LayerNormalization", X2, W(*sizes), axis=axis, epsilon=0.1)
-    if not before("onnx", "1.19"):
-        add("RMSNormalization", X2, W(*sizes), axis=axis, opset=23)
-add("InstanceNormalization", X2, W(4), W(4))
-add("InstanceNormalization", X1, W(3), W(3), epsilon=0.1)
-add("GroupNormalization", X2, W(4), W(4), num_groups=2)
-add("GroupNormalization", X1, W(3), W(3), num_groups=1, epsilon=0.1)
-add("MeanVarianceNormalization", X2, axes=[2, 3])
-add("MeanVarianceNormalization", X2, axes=[1, -1])
 if not before("onnx", "1.19"):
     add("Swish", X2, opset=24)
     add("Swish", X2, alpha=1.702, opset=24)

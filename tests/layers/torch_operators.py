@@ -80,12 +80,39 @@ def InstanceNormalization(a, x, w, b):
 
 @operator
 def GroupNormalization(a, x, w, b):
+    w, b = (each.repeat_interleave(x.shape[1] // len(each)) for each in (w, b))  # by group before opset 21
     return F.group_norm(x, a["num_groups"], w, b, a["epsilon"])
 
 
 @operator
 def MeanVarianceNormalization(a, x):
     return (x - x.mean(a["axes"], keepdim=True)) / (x.std(a["axes"], correction=0, keepdim=True) + 1e-9)
+
+
+@operator
+def LpNormalization(a, x):
+    return F.normalize(x, p=a["p"], dim=a["axis"], eps=0)
+
+
+@operator
+def LRN(a, x):
+    """By its definition: PyTorch's own takes another window where the size is even."""
+    before = (a["size"] - 1) // 2
+    padded = F.pad(x * x, [0, 0] * (x.ndim - 2) + [before, a["size"] - 1 - before])
+    around = sum(padded[:, k : k + x.shape[1]] for k in range(a["size"]))
+    return x / (a["bias"] + a["alpha"] / a["size"] * around) ** a["beta"]
+
+
+def SkipLayerNormalization(a, x, skip, w, b=None, added=0):
+    return F.layer_norm(x + skip + added, x.shape[-1:], w, b, a["epsilon"])
+
+
+def SkipSimplifiedLayerNormalization(a, x, skip, w, added=0):
+    return F.rms_norm(x + skip + added, x.shape[-1:], w, a.get("epsilon", 1e-12))
+
+
+for function in (SkipLayerNormalization, SkipSimplifiedLayerNormalization):
+    TORCH[f"com.microsoft.{function.__name__}"] = function
 
 
 @operator

@@ -1,0 +1,108 @@
+"""Normalisation by a length, or by the values around: x divided by what is never negative."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import tensor
+from ..tensor import Abs, Exp, Log, ReduceSum, Reshape, Shape, Sqrt, Value, Where, above, by_sign
+from .base import Bound, attribute
+from .divided import DEVIATION, Divided
+from .parameters import Parameters
+from .registry import register
+
+
+class ByLength(Divided):
+    """z = x/d, by value."""
+
+    def pulled(self, s: Value, x: Value) -> Value:
+        """(∂d/∂x)ᵀ s, s as large as x."""
+        raise NotImplementedError
+
+    def followed(self, x: Value) -> Value:
+        """∂d/∂x x."""
+        raise NotImplementedError
+
+    def intercept(self, at: Bound) -> Value:
+        if DEVIATION in at.p:
+            return None
+        d = self.divisor(at.x, at.p)
+        return at.x * self.followed(at.x) / (d * d)
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return x / self.divisor(x, p)
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        d = self.divisor(at.x, at.p)
+        return s / d if DEVIATION in at.p else s / d - self.pulled(s * at.x / (d * d), at.x)
+
+
+@register("LpNormalization")
+class LpNormalization(ByLength):
+    """x over the sum of its amounts along an axis, or over the root of that of its squares; 0 stays 0."""
+
+    def deviation(self, x: Value) -> Value:
+        length = self.length(x)
+        return Where(length > 0, length, length * 0 + 1)
+
+    def length(self, x: Value) -> Value:
+        """‖x‖."""
+        axes = np.array([attribute(self.node, "axis")])
+        return ReduceSum(Abs(x), axes) if attribute(self.node, "p") == 1 else Sqrt(ReduceSum(x * x, axes))
+
+    def pulled(self, s: Value, x: Value) -> Value:
+        s = ReduceSum(s, np.array([attribute(self.node, "axis")]))
+        if attribute(self.node, "p") == 1:
+            return s * by_sign(x, above(x, 0), x * 0 - 1)
+        return x * (s * above(self.length(x), 0) / self.deviation(x))
+
+    def followed(self, x: Value) -> Value:
+        return self.length(x)  # of degree 1 (Euler)
+
+
+@register("LRN")
+class LocalResponseNormalization(ByLength):
+    """x/(k + α/n Σ x²)^β, the sum over n channels around. Krizhevsky et al. 2012.
+
+    With d held relevance passes, the first treatment of Binder et al. 2016.
+    """
+
+    def around(self, x: Value, turned: bool = False) -> Value:
+        """Σ over the channels around, by a convolution along them; or its transpose."""
+        size = attribute(self.node, "size")
+        before, after = (size - 1) // 2, size - 1 - (size - 1) // 2
+        before, after = (after, before) if turned else (before, after)
+        places = int(np.prod(x.shape[2:]))
+        flat = Reshape(x, np.array([-1, 1, x.shape[1], places]))
+        kernel = np.ones((1, 1, size, 1), x.dtype)
+        pads = [before, 0, after, 0]
+        return Reshape(
+            tensor.Conv(flat, kernel, group=1, strides=[1, 1], dilations=[1, 1], pads=pads), Shape(x)
+        )
+
+    @property
+    def share(self) -> float:
+        """α/n."""
+        return float(attribute(self.node, "alpha") / attribute(self.node, "size"))
+
+    def base(self, x: Value) -> Value:
+        """k + α/n Σ x²."""
+        return self.around(x * x) * self.share + attribute(self.node, "bias")
+
+    def deviation(self, x: Value) -> Value:
+        return self.raised(x, attribute(self.node, "beta"))
+
+    def raised(self, x: Value, exponent: float) -> Value:
+        """The base to a power."""
+        return Exp(Log(self.base(x)) * exponent)
+
+    def slope(self, x: Value) -> Value:
+        """∂d/∂x by x of the same place: 2·β·α/n·base^(β − 1)."""
+        beta = attribute(self.node, "beta")
+        return self.raised(x, beta - 1) * (2 * beta * self.share)
+
+    def pulled(self, s: Value, x: Value) -> Value:
+        return x * self.around(s * self.slope(x), turned=True)
+
+    def followed(self, x: Value) -> Value:
+        return self.around(x * x) * self.slope(x)
