@@ -16,7 +16,7 @@ WRONG = {
     "fix": (3, "fix: a dict of inputs and axes by their names"),
     "threads": (100_000_000, "threads is 100000000; give a whole number from 1 to 4096"),
     "noise": (("smoothgrad",), "noise: a name or"),
-    "audit": ("no", "audit is 'no'; there is: True, False"),
+    "audit": ("no", "audit is 'no'; there is: True, False, 'numerics'"),
     "eps": (True, "epsilon: eps must be a positive number, not True"),
     "keep": (3, "keep: tensor names or 'all', not 3"),
     "stop": (3, "stop: tensor names, not 3"),

@@ -77,6 +77,8 @@ class Called:
         """
         command = command or self.command
         said = {name: value for name, value in self.given.items() if not (way.bare and name in HOW)} | given
+        if said.pop("numerics", False):  # which not every way takes; what it would run goes with it
+            said = {name: value for name, value in said.items() if name not in ("image", "inputs")}
         settings = dict(way.settings)
         if target := settings.pop("target", ""):
             several = any(param.name == "targets" for param in command.params)

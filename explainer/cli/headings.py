@@ -11,10 +11,10 @@ HEADINGS = {
     "By which method and rules": (
         *("method", "noise", "composite", "rules", "dialect", "options", "eps", "dtype"),
     ),
-    "What is looked at inside": ("stop", "keep", "ranks"),
+    "What is looked at inside": ("stop", "keep", "ranks", "numerics"),
     "From a picture, or numbers, to the input": (
         *("preprocess", "size", "crop", "scale", "mean", "std", "layout", "channels"),
-        *("max_pixels", "image_size", "inputs"),
+        *("max_pixels", "image_size", "image", "inputs"),
     ),
     "What the heat map looks like": (
         *("style", "sign", "colormap", "percentile", "outlier_perc", "fixed_scale", "shared_scale"),

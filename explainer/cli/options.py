@@ -233,7 +233,7 @@ def recipe_of(options: Mapping[str, Any], *keep: str) -> explainer.Recipe:
     *keep : str
         Tensors that are looked at beside those of --keep.
     """
-    names = ("method", "noise", "composite", "rules", "dialect", "eps", "stop", "dtype")
+    names = ("method", "noise", "composite", "rules", "dialect", "eps", "stop", "dtype", "audit")
     said = {name: options[name] for name in names if name in options}
     if options["eps"] is not None and "eps" in options["options"]:
         raise click.UsageError("--eps and --option eps=... say the same: give one of them")

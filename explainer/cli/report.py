@@ -13,6 +13,15 @@ from . import channels
 TOP = 5
 WORDS = 10
 MANY = 10_000  # values, of which sorting all would take a while
+# Where relevance goes that does not arrive: the audit's column, and what the line on conservation calls it.
+SHARES = {
+    "bias_share": ("bias", "bias"),
+    "epsilon_share": ("epsilon", "epsilon"),
+    "intercept_share": ("intercept", "intercepts"),
+    "kept_share": ("kept", "constants that are kept"),
+    "masked_share": ("masked", "masked"),
+}
+ALWAYS = ("bias_share", "epsilon_share")
 # What an element is of an output that has no value per class: a box's coordinate, a pixel.
 VALUE = "value"
 
@@ -56,9 +65,7 @@ def describe(explanation: explainer.Explanation, output: str, cut: str) -> dict[
         "stopped": explanation.stopped or None,
         "tokens": tokens_of(explanation),
         "remark": remark(numbers["remarks"][0]),
-        "bias_share": share([step["bias"][0] for step in audit], start),
-        "epsilon_share": share([step["epsilon"][0] for step in audit], start),
-        "masked_share": share([step["masked"][0] for step in audit], start),
+        **{key: share([step[name][0] for step in audit], start) for key, (name, _) in SHARES.items()},
         "audit": audit,
     }
 
@@ -207,11 +214,12 @@ def conserved(numbers: Mapping[str, Any]) -> str:
     if numbers["conserved"] is None:
         return "undefined: the relevance at the target sums to 0"
     ended = numbers["stopped"] or "stop" in numbers["how"]
-    bias = "bias and what is held" if ended else "bias"
+    called = {key: name for key, (_, name) in SHARES.items()}
+    called |= {"bias_share": "bias and what is held"} if ended else {}
     shares = (
         f"{name} {_part(numbers[key])}"
-        for name, key in ((bias, "bias_share"), ("epsilon", "epsilon_share"), ("masked", "masked_share"))
-        if numbers[key] is not None and (name != "masked" or numbers["conditions"])
+        for key, name in called.items()
+        if numbers[key] is not None and (key in ALWAYS or numbers[key])
     )
     where = "where the walk ends" if ended else "the input"
     return f"{numbers['conserved']:.6f} of it reaches {where} ({', '.join(shares)})"

@@ -53,9 +53,7 @@ class Examples:
             image_size = (image_size, image_size)
         text = graph.metadata.get("preprocessor_config")
         if image_size is None and text is not None:
-            how = Preprocess.from_metadata(text)
-            size = how.crop or how.size
-            image_size = (size, size) if isinstance(size, int) else size
+            image_size = sizes_of(Preprocess.from_metadata(text))
         return cls(graph.inputs, image_size, asked, tables=_tables(graph))
 
     def shape(self, value: Input, samples: int) -> tuple[int, ...]:
@@ -118,6 +116,12 @@ class Examples:
         """What a file is proved on: a further batch size shows whether the traced one was baked in."""
         sizes = ((1, 0), (3, 0)) if self.is_dynamic else ((1, 0), (1, 1), (1, 2))
         return (self.feeds(samples, seed) for samples, seed in sizes)
+
+
+def sizes_of(preprocess: Preprocess) -> tuple[int, int] | None:
+    """The height and width of a prepared picture; None where they are its own."""
+    size = preprocess.crop or preprocess.size
+    return (size, size) if isinstance(size, int) else size
 
 
 def _tables(graph: Graph) -> dict[str, int]:

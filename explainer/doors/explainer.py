@@ -81,9 +81,11 @@ class Explainer(Made):
     engine : str
         What walks for methods that do so from many points: "numpy", "onnxruntime", or "auto", the
         faster one. The numbers differ by rounding alone.
-    audit : bool
+    audit : bool or "numerics"
         Whether every step of a walk in NumPy is checked, that what goes out is what came in, and its
-        shares are noted in `Explanation.audit`. False saves a little time.
+        shares are noted in `Explanation.audit`. False saves a little time. "numerics" also measures how
+        much relevance there is and how ill-conditioned each step is, which takes three to four times
+        as long: see docs/checking.md.
     options : dict
         The method's own: ``n_steps=200``; of "lrp" and methods that are composites, the composite's.
         They can also be given by name, as here; plugins' own in this dict alone.

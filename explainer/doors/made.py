@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from ..composites import Composite
+from ..errors import InputError
 from ..inputs.arrays import check_kind
 from ..inputs.feeds import given, layout_of
 from ..inputs.fitting import check_pictured, check_preprocess, pictured
@@ -109,6 +111,39 @@ class Made:
             As for a picture.
         """
         check_preprocess(self.graph, self._preprocess())
+
+    def example(self, seed: int = 0) -> dict[str, Array]:
+        """An input of the model's own shapes and types, drawn as those that a compiled file is proved on.
+
+        Numbers are N(0, 1), whole ones from 0 to 254 or as many as a table has rows, masks 0 and 1. It shows
+        how a model computes, not what it sees.
+
+        Parameters
+        ----------
+        seed : int
+
+        Returns
+        -------
+        dict of input name -> array (1, ...)
+
+        Raises
+        ------
+        InputError
+            The model's shapes leave open what it takes, and no preprocessing says it.
+        """
+        from ..compiler.examples import Examples, sizes_of
+
+        preprocess = self.preprocess
+        examples = Examples.of(self.graph, None)
+        if preprocess is not None and examples.sizes is None:
+            examples = replace(examples, sizes=sizes_of(preprocess))
+        try:
+            return examples.feeds(1, seed)
+        except InputError as error:
+            what = str(error).partition(";")[0]
+            raise InputError(
+                f"{what}: no example can be drawn; give an input yourself (--image or --input)"
+            ) from error
 
     def __repr__(self) -> str:
         return printable(f"<Explainer of {self.graph.title!r} by {self.recipe!r}>", LINE)

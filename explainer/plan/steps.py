@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -158,13 +158,21 @@ class Plan:
         )
 
     def __str__(self) -> str:
-        return "\n".join(
-            [
-                printable(self._header, LINE),
-                *self._said,
-                text_table(COLUMNS, (row.shown for row in self.rows)),
-            ]
-        )
+        return "\n".join([printable(self._header, LINE), *self._said, self.table()])
+
+    def table(self, beside: Mapping[str, Sequence[str]] | None = None) -> str:
+        """The steps as text, line by line.
+
+        Parameters
+        ----------
+        beside : dict of title -> sequence of str, optional
+            Further columns, with a text for every step; they stand before the note.
+        """
+        rows = [row.shown for row in self.rows]
+        columns = {title: [row[place] for row in rows] for place, title in enumerate(COLUMNS)}
+        notes = columns.pop("note")
+        shown = {**columns, **(beside or {}), "note": notes}
+        return text_table(list(shown), zip(*shown.values(), strict=True))
 
     def _repr_html_(self) -> str:
         return html_table(COLUMNS, (row.shown for row in self.rows), ". ".join([self._header, *self._said]))

@@ -63,7 +63,7 @@ class Recipe(ByValue):
     dtype: Any = "float32"
     engine: str = "auto"
     forward: str = "auto"
-    audit: bool = True
+    audit: bool | str = True
     options: Mapping[str, Any] = field(default_factory=FrozenDict)
 
     def __post_init__(self) -> None:
@@ -291,7 +291,7 @@ class Fields(TypedDict, total=False):
     dtype: Any
     engine: str
     forward: str
-    audit: bool
+    audit: bool | str
     options: Mapping[str, Any]
     recipe: Recipe | None
 

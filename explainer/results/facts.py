@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..walk.audit import SUMS
+from ..walk.audit import held
 from .explained import Explained
 
 
@@ -39,7 +39,7 @@ def facts_of(explanation: Explained) -> dict[str, Any]:
                 "node": step.node,
                 "operator": step.operator,
                 "rule": step.rule,
-                **{name: [_number(value) for value in getattr(step, name)] for name in SUMS},
+                **{name: [_number(value) for value in getattr(step, name)] for name in held(step)},
             }
             for step in explanation.audit
         ],

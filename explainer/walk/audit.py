@@ -13,6 +13,7 @@ from ..text import in_short, printable
 
 SUMS = ("R_out", "R_in", "bias", "epsilon", "intercept", "kept", "masked")
 SELDOM = ("intercept", "kept", "masked")
+MEASURED = ("amount", "amplification")
 
 
 @in_short
@@ -41,6 +42,12 @@ class AuditStep:
         The share of constants that are kept: their relevance is returned.
     masked : array (N,)
         What a condition holds back; its step is an entry of its own, operator "Condition".
+    amount : array (N,) or None
+        Σ|R| that its inputs received. This and the next are measured with ``audit="numerics"``.
+    amplification : array (N,) or None
+        What a relative rounding of its input comes out as in its relevance, Σ|ΔR| / Σ|R|, in multiples of
+        that rounding; times 6e-8 it is the relative error that float32 leaves there. 0 where nothing is
+        divided: see `explainer.walk.measuring`.
     """
 
     node: str
@@ -53,6 +60,8 @@ class AuditStep:
     intercept: Array
     kept: Array
     masked: Array
+    amount: Array | None = None
+    amplification: Array | None = None
 
     @property
     def residual(self) -> Array:
@@ -68,14 +77,15 @@ class Audit(tuple[AuditStep, ...]):
     @property
     def _shown(self) -> tuple[str, ...]:
         met = {name for name in SELDOM if any(getattr(step, name).any() for step in self)}
-        return tuple(name for name in SUMS if name not in SELDOM or name in met)
+        sums = tuple(name for name in SUMS if name not in SELDOM or name in met)
+        return (*sums, *(MEASURED if any(step.amount is not None for step in self) else ()))
 
     def _repr_html_(self) -> str:
         header = ("node", "operator", "rule", *(name.replace("_", " ") for name in self._shown))
         return html_table(
             header,
             [
-                (s.node, s.operator, s.rule, *(f"{getattr(s, name)[0]:.5g}" for name in self._shown))
+                (s.node, s.operator, s.rule, *(_number(getattr(s, name)) for name in self._shown))
                 for s in self
             ],
         )
@@ -86,7 +96,7 @@ class Audit(tuple[AuditStep, ...]):
         for step in self:
             numbers = (getattr(step, name) for name in shown)
             lines.append(
-                f"{printable(step.node)[-40:]:40} " + " ".join(f"{value[0]:12.5g}" for value in numbers)
+                f"{printable(step.node)[-40:]:40} " + " ".join(f"{_number(value):>12}" for value in numbers)
             )
         return "\n".join(lines)
 
@@ -94,12 +104,21 @@ class Audit(tuple[AuditStep, ...]):
     def join(cls, parts: Sequence[Audit]) -> Audit:
         """The audits of several batches as one."""
         return cls(
-            replace(
-                steps[0], **{name: np.concatenate([getattr(step, name) for step in steps]) for name in SUMS}
-            )
+            replace(steps[0], **{n: np.concatenate([getattr(s, n) for s in steps]) for n in held(steps[0])})
             for steps in zip(*parts, strict=True)
         )
 
     def first(self, count: int) -> Audit:
         """The shares of the first samples."""
-        return Audit(replace(step, **{name: getattr(step, name)[:count] for name in SUMS}) for step in self)
+        return Audit(
+            replace(step, **{name: getattr(step, name)[:count] for name in held(step)}) for step in self
+        )
+
+
+def held(step: AuditStep) -> tuple[str, ...]:
+    """The names of its numbers."""
+    return SUMS if step.amount is None else (*SUMS, *MEASURED)
+
+
+def _number(values: Array | None) -> str:
+    return "" if values is None else f"{values[0]:.5g}"

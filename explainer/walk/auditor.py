@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 import numpy as np
 
 from ..errors import NumericalError
+from ..layers import Bound
 from ..plan import Step
 from ..rules import Handed, Relevance
 from ..tensor import Array, Value, total
@@ -45,7 +46,7 @@ class Auditor:
         # What one step hands on, the next is often handed: its sum is known.
         self._handed: list[tuple[Relevance, Array]] = []
 
-    def __call__(self, step: Step, R: Relevance, handed: Handed) -> None:
+    def __call__(self, step: Step, R: Relevance, handed: Handed, layer: Bound | None = None) -> None:
         parts = handed.parts()
         if not self.conserving:
             self._check(step, np.array([np.sum(part.factor) for part in parts]), parts)

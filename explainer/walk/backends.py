@@ -31,18 +31,18 @@ class Backends:
         What walks from many points, a name of `ENGINES`; one walk is NumPy's, which is audited.
     forward : str
         What runs the model, "onnxruntime" or "numpy".
-    audit : bool
-        Whether NumPy's walk is checked at every step.
+    audit : bool or "numerics"
+        Whether NumPy's walk is checked at every step; or how far float32 can be believed there is measured.
     """
 
     dtype: np.dtype[Any]
     engine: str = "auto"
     forward: str = "onnxruntime"
-    audit: bool = True
+    audit: bool | str = True
 
     @classmethod
     def of(
-        cls, dtype: Any = "float32", engine: str = "auto", forward: str = "auto", audit: bool = True
+        cls, dtype: Any = "float32", engine: str = "auto", forward: str = "auto", audit: bool | str = True
     ) -> Backends:
         """The choices as a user makes them.
 
@@ -55,8 +55,8 @@ class Backends:
         for what, name, known in (("engine", engine, ENGINES), ("forward", forward, FORWARDS)):
             if not is_one_of(name, known):
                 raise InputError(f"{what} is {name!r}; there is: {', '.join(known)}")
-        if not isinstance(audit, bool):
-            raise InputError(f"audit is {audit!r}; there is: True, False")
+        if not (isinstance(audit, bool) or is_one_of(audit, ("numerics",))):
+            raise InputError(f"audit is {audit!r}; there is: True, False, 'numerics'")
         if engine == "onnxruntime" and kind == np.float64:
             raise InputError("engine 'onnxruntime' walks in float32; for dtype 'float64' leave it out")
         if forward == "auto":  # onnxruntime has no double convolution on the CPU

@@ -14,7 +14,7 @@ from ..rules import Handed, Relevance
 from ..rules.answers import MISTAKES, check_answer, mistaken
 from ..tensor import Value
 
-Watch: TypeAlias = Callable[[Step, Relevance, Handed], None]
+Watch: TypeAlias = Callable[[Step, Relevance, Handed, Bound], None]
 # The relevance of every tensor that has some and has not handed it on -> what of it goes on.
 Gate: TypeAlias = Callable[[Mapping[str, Relevance]], dict[str, Relevance]]
 
@@ -45,7 +45,7 @@ def backward(
     parameters : callable
         Returns a step's parameters.
     watch : callable, optional
-        Called with (step, relevance of the output, what the rule answered) after each step.
+        Called with (step, relevance of the output, what the rule answered, the bound layer) after each step.
     gates : dict of tensor -> callable, optional
         Called once a tensor's relevance is complete, before it is handed on.
     references : dict of str -> Value, optional
@@ -91,7 +91,7 @@ def backward(
             raise CompositeError(f"rule {step.rule} at {step.node}: {mistaken(error)}") from error
         check_answer(step.rule, layer, handed)
         if watch is not None:
-            watch(step, at_output, handed)
+            watch(step, at_output, handed, layer)
         if gathering is not None:
             gathering(step, layer, at_output, handed)
         for letter, name in step.kept:

@@ -21,6 +21,7 @@ from .backward import backward
 from .chunks import Batches
 from .forward import SessionForward
 from .gates import gates_of
+from .measuring import Measuring
 from .passes import Forward, ForwardPass
 from .runs import Run
 
@@ -75,11 +76,13 @@ class NumpyWalker:
     forward : SessionForward
         Runs the model, in whatever way, and decides the number type.
     batches : Batches
-    audit : bool
-        Whether every step is checked, and its shares are noted.
+    audit : bool or "numerics"
+        Whether every step is checked, and its shares are noted; or measured too.
     """
 
-    def __init__(self, plan: Plan, forward: SessionForward, batches: Batches, audit: bool = True) -> None:
+    def __init__(
+        self, plan: Plan, forward: SessionForward, batches: Batches, audit: bool | str = True
+    ) -> None:
         self.plan, self.forward, self.batches, self.audit = plan, forward, batches, audit
 
     @property
@@ -128,7 +131,8 @@ class NumpyWalker:
         return gathers(self.plan, passed.parameters.__getitem__, passed.samples)
 
     def _auditor(self, samples: int) -> Auditor | None:
-        return Auditor(samples, not self.plan.gradient, self.forward.precision) if self.audit else None
+        auditor = Measuring if self.audit == "numerics" else Auditor
+        return auditor(samples, not self.plan.gradient, self.forward.precision) if self.audit else None
 
 
 def begin(

@@ -23,6 +23,7 @@ KEYS = {
     "missing",
     "ways",
     "coverage",
+    "numerics",
     "steps",
     "starts_at",
     "looks_at",
