@@ -80,6 +80,7 @@ def explanation_of(
         kind=target.start,
         score=run.score,
         delta=run.delta,
+        placeless=run.placeless,
         against=run.against,
         region=str(target) if run.is_region else "",
         conditions=tuple(map(str, target.conditions)),

@@ -30,9 +30,9 @@ from .trace import Trace
 
 POSTPROCESSING = ("rescale", "absolute", "raw")
 # What is gathered beside relevance; no tensor of a file is called so.
-MAP, CONSTANTS, STARTED = "\0map", "\0constants", "\0started"
+MAP, CONSTANTS, LAYERS, STARTED = "\0map", "\0constants", "\0layers", "\0started"
 # Kinds of layers whose inputs FullGrad+ looks at.
-LAYERS = frozenset({"convolution", "dense", "normalization", "recurrent"})
+READERS = frozenset({"convolution", "dense", "normalization", "recurrent"})
 
 
 def postprocessed(x: Value, how: str) -> Value:
@@ -101,13 +101,17 @@ class FullGrad(Method):
                 raise TargetError(
                     "start: 'clrp' leaves out what speaks against, and FullGrad adds all up; take 'margin'"
                 )
-        runs = []
+        runs, plan = [], walkers.one.plan
         for run, target in zip(walkers.one(given.feeds, targets), targets, strict=True):
             copies = len(run.start) // given.samples
             feeds = {name: np.repeat(x, copies, axis=0) for name, x in given.feeds.items()}
-            maps, delta = self.maps(walkers, run, feeds, given.layout)
-            whole = not target.conditions  # what they hold back is not missed
-            runs.append(replace(run, relevance={**run.relevance, **maps}, delta=delta if whole else None))
+            maps, whole = self.maps(walkers, run, feeds, given.layout)
+            laid = np.sum([total(value, len(run.start)) for value in maps.values()], axis=0)
+            sums = self.postprocess == "raw"
+            placeless = whole + run.relevance[LAYERS] - laid if sums else None
+            # Under conditions something is held back, which is not missed.
+            delta = None if target.conditions else whole - (run.relevance[STARTED] if plan.steps else whole)
+            runs.append(replace(run, relevance={**run.relevance, **maps}, delta=delta, placeless=placeless))
         return runs
 
     def __call__(self, question: Question, progress: Progress | None = None) -> dict[str, Array]:
@@ -117,14 +121,13 @@ class FullGrad(Method):
     def maps(
         self, walkers: Walkers, run: Run, feeds: Mapping[str, Array], layout: str
     ) -> tuple[dict[str, Array], Array]:
-        """The maps of the inputs, and what all terms miss of the score."""
+        """The maps of the inputs, and what their own terms and all constants' sum to, (N,)."""
         plan = walkers.one.plan
         axes = axes_of_feeds(plan.graph, feeds, layout)
         terms = {name: own_term(plan, feeds[name], run.relevance[name]) for name in plan.sources}
-        sums = np.sum([total(term, len(run.start)) for term in terms.values()], axis=0)
-        begun = run.relevance[STARTED] if plan.steps else sums  # at an input itself
-        delta = sums + run.relevance[CONSTANTS] - begun
-        return self.laid(terms, axes, run.relevance.get(MAP)), np.asarray(delta)
+        own = np.sum([total(term, len(run.start)) for term in terms.values()], axis=0)
+        whole = np.asarray(own + run.relevance[CONSTANTS])
+        return self.laid(terms, axes, run.relevance.get(MAP)), whole
 
     def laid(self, terms: Mapping[str, Value], axes: Mapping[str, Axes], others: Value) -> dict[str, Value]:
         """The map of every input: its own term, and of the first with places what layers have."""
@@ -180,7 +183,7 @@ def crossed(plan: Plan) -> tuple[str, ...]:
     found, pending = [], {plan.anchor.tensor}
     for step in plan.steps:
         output = step.layer.output
-        if pending == {output} and not LAYERS.isdisjoint(reading.get(output, ())):
+        if pending == {output} and not READERS.isdisjoint(reading.get(output, ())):
             found.append(output)
         pending = (pending - {output}) | set(step.layer.inputs)
     return tuple(found)
@@ -221,6 +224,7 @@ class Gathered:
     found: list[tuple[str, Value]] = field(default_factory=list)
     kept: dict[str, Value] = field(default_factory=dict)
     constants: list[Array] = field(default_factory=list)
+    layers: list[Array] = field(default_factory=list)
     started: list[Array] = field(default_factory=list)
 
     def __call__(self, step: Step, layer: Bound, R: Relevance, handed: Handed) -> None:
@@ -237,6 +241,8 @@ class Gathered:
             self.kept[output] = own
         if output in self.terms.layers:
             self._add(step, own)
+            if self.samples is not None:
+                self.layers.append(self._total(own, output))
         for letter, name in step.kept if gradient else ():
             part = self._times_constant(layer, letter, R.whole)
             self.kept[name] = self.kept[name] + part if name in self.kept else part
@@ -272,7 +278,8 @@ class Gathered:
         sums = {}
         if self.samples is not None:
             nothing = np.zeros(self.samples)
-            sums = {CONSTANTS: sum(self.constants, nothing), STARTED: sum(self.started, nothing)}
+            found = {CONSTANTS: self.constants, LAYERS: self.layers, STARTED: self.started}
+            sums = {name: sum(parts, nothing) for name, parts in found.items()}
         laid = self._laid(arrived)
         return {**self.kept, **sums, **({} if laid is None else {MAP: laid})}
 

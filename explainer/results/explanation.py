@@ -64,6 +64,9 @@ class Explanation:
         What else was asked for: noise, dialect, rules and options, as text.
     delta : array (N,) or None
         Of methods whose attributions should sum to a difference, or to the score: what they miss of it.
+    placeless : array (N,) or None
+        Of methods that lay terms of inner layers on the input: the sum of those that lie on no place of it,
+        and are in no map; None where sums mean nothing.
     score : array (N,)
         What is explained: the target's value, its probability, or a margin; a region's sum.
     against : array (N,) or None
@@ -110,6 +113,7 @@ class Explanation:
     composite: str = "epsilon"
     how: Mapping[str, Any] = field(default_factory=dict)
     delta: Array | None = None
+    placeless: Array | None = None
     against: Array | None = None
     region: str = ""
     conditions: tuple[str, ...] = ()

@@ -35,6 +35,8 @@ def _of_map(explanation: Explained, sample: int) -> str:
         return f"{_which(explanation)} is 0 everywhere{_why(explanation, sample)}"
     if rounding := _rounding(explanation, sample):
         return f"{_which(explanation)} is 0 everywhere{rounding}"
+    if explanation.placeless is not None:
+        return _beside_the_map(float(explanation.placeless[sample]), float(np.sum(values)))
     kept = float(explanation.conserved[sample])
     if MUCH < abs(kept) < math.inf:
         return (
@@ -56,6 +58,16 @@ def _of_map(explanation: Explained, sample: int) -> str:
     ]
     return (
         f"{arrived} of the relevance reaches {_where(explanation)}{': ' if taken else ''}{', '.join(taken)}"
+    )
+
+
+def _beside_the_map(placeless: float, laid: float) -> str:
+    """Of terms that were laid on the input: what lies on none of its places."""
+    if abs(placeless) < LITTLE * abs(placeless + laid):
+        return ""
+    return (
+        f"the map sums to {laid:.4g}; terms on no place of it, a class token's or a dense layer's, to "
+        f"{placeless:.4g}"
     )
 
 

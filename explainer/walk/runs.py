@@ -34,6 +34,8 @@ class Run:
         The activations that the plan shows.
     delta : array (N,) or None
         What a method's attributions miss of their sum.
+    placeless : array (N,) or None
+        The sum of those of them that lie on no place of an input, and are in no map.
     """
 
     relevance: dict[str, Array]
@@ -46,6 +48,7 @@ class Run:
     is_region: bool = False
     values: dict[str, Array] = field(default_factory=dict)
     delta: Array | None = None
+    placeless: Array | None = None
 
     @classmethod
     def scored(

@@ -140,6 +140,20 @@ def test_tokens_lie_where_their_patches_do():
     assert relative(more.relevances["x1"], cp) < EXACT
 
 
+def test_what_has_no_place_is_told():
+    found = explained(vit(), IMAGE)
+    np.testing.assert_allclose(found.relevance.sum((1, 2, 3)) + found.placeless, found.score, rtol=1e-9)
+    assert found.remark() == ""  # hardly anything
+    plus = explained(vit(), IMAGE, method="fullgrad_plus")
+    laid, beside = plus.relevance[0].sum(), plus.placeless[0]
+    told = f"the map sums to {laid:.4g}; terms on no place of it, a class token's or a dense layer's, "
+    assert plus.remark() == told + f"to {beside:.4g}"
+    assert explained(vit(), IMAGE, postprocess="rescale").placeless is None
+    bound = net("a bound")
+    bias = Explainer(bound).graph.constant("u")[1]
+    np.testing.assert_allclose(explained(bound, X).placeless, bias, rtol=1e-6)
+
+
 def test_layers_are_what_all_paths_pass():
     assert crossed(Explainer(vit()).plan) == ("zt", "x2", "r1", "x1", "r0", "x0")
     plan = Explainer(residual_net()).plan
