@@ -76,6 +76,7 @@ add("Resize", X2, None, SCALES, mode="cubic", exclude_outside=1, cubic_coeff_a=-
 add("Resize", X2, SCALES, mode="nearest", opset=10)
 add("Upsample", X2, np.array([1, 1, 2, 3], dtype=np.float32), mode="nearest", opset=9)
 add("Upsample", X2, scales=[1.0, 1.0, 2.0, 3.0], opset=7)
+add("Upsample", X2, np.array([1, 1, 2, 3], dtype=np.float32), mode="linear", opset=9)
 add("GatherElements", (3, 4), np.array([[0, -1, 0], [3, 1, 1]]), axis=1, batch=False)
 add("GatherElements", (3, 4, 2), np.array([[[0, 2], [1, 1]]]), batch=False)
 add("GatherND", X2, np.array([[0, 1], [1, -1], [0, 1]]), batch=False)
