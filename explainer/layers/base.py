@@ -205,6 +205,10 @@ class Layer:
         """Letter -> tensor of the constants that are added or put in a place, and so get relevance."""
         return {"b": self.operands["b"]} if "b" in self.operands else {}
 
+    def constant(self, letter: str, at: Bound) -> Value:
+        """What one of them adds to z, as it broadcasts to it."""
+        return self.bias(at)
+
     def at_constant(self, letter: str, s: Value, at: Bound) -> Value:
         """`s` where one of them lies in z, its sign turned where it is taken away."""
         return s

@@ -46,18 +46,23 @@ class Add(Layer):
 
     @property
     def constants(self) -> dict[str, str]:
-        # Several are one number before anything is shared.
-        return dict(self.operands) if len(self.operands) == 1 else {}
+        return dict(self.operands)
+
+    def constant(self, letter: str, at: Bound) -> Value:
+        return finite(at.p[letter]) if letter in at.p else self.bias(at)
 
     def at_constant(self, letter: str, s: Value, at: Bound) -> Value:
         return s if self.constant_signs[self.operands[letter]] > 0 else -s
 
     def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
-        parts = [
-            values[name] if sign > 0 else _negative(values[name])
-            for name, sign in self.constant_signs.items()
-        ]
-        return {"b": functools.reduce(operator.add, parts)} if parts else {}
+        parts = {
+            letter: values[name] if self.constant_signs[name] > 0 else _negative(values[name])
+            for letter, name in self.operands.items()
+        }
+        if not parts:
+            return {}
+        b = {"b": functools.reduce(operator.add, parts.values())}
+        return b if len(parts) == 1 else b | parts
 
     def bias(self, at: Bound) -> Value:
         b = at.p.get("b")

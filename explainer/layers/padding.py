@@ -69,6 +69,13 @@ class Pad(Movement):
             return s
         return tensor.Pad(s, -self.pads(at.x, at.p))
 
+    @property
+    def constants(self) -> dict[str, str]:
+        return {"value": self.operands["value"]} if self.has_constants and "value" in self.operands else {}
+
+    def at_constant(self, letter: str, s: Value, at: Bound) -> Value:
+        return self.bias_share(s, at)
+
     def bias_share(self, s: Value, at: Bound) -> Value:
         """What lies on the border belongs to no input, unless it is of the tensor's own values."""
         if self.mode != "constant":

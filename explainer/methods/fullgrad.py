@@ -263,7 +263,7 @@ class Gathered:
     def _times_constant(layer: Bound, letter: str, s: Value) -> Value:
         """c·∂f/∂c where a constant lies."""
         if layer.bias is not None:
-            return s * layer.bias
+            return s * layer.layer.constant(letter, layer)
         return layer.layer.at_constant(letter, s * finite(layer(layer.x)), layer)
 
     def _add(self, step: Step, term: Value) -> None:

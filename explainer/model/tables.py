@@ -7,17 +7,8 @@ from .graph import Graph
 # What takes values of its first operand as they are, or between them.
 TAKING = frozenset(
     {
-        *(
-            "Cast",
-            "DequantizeLinear",
-            "Expand",
-            "Flatten",
-            "Gather",
-            "GatherElements",
-            "GatherND",
-            "Identity",
-        ),
-        *("Reshape", "Resize", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"),
+        *("Cast", "DequantizeLinear", "Expand", "Flatten", "Gather", "GatherElements", "GatherND"),
+        *("Identity", "Reshape", "Resize", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"),
     }
 )
 

@@ -10,6 +10,9 @@ from ..model.graph import Graph
 from ..model.tables import taken_from
 from .steps import Plan, Step
 
+# What a BatchNormalization is merged with, and a bias with its own.
+BIASED = frozenset({"Conv", "ConvTranspose", "Gemm"})
+
 
 def kept_in(
     plan: Plan, graph: Graph, names: Iterable[str], conditioned: Collection[str], called: str
@@ -48,6 +51,14 @@ def kept_in(
     if wrong:
         raise TargetError(*wrong)
     return kept
+
+
+def biased(graph: Graph, names: Iterable[str]) -> Iterator[str]:
+    """The outputs of layers whose bias is named: it is theirs alone where no neighbour is merged in."""
+    for name in names:
+        for node in graph.readers.get(name, ()):
+            if node.operator in BIASED and node.operand(2) == name:
+                yield node.outputs[0]
 
 
 def keeping(steps: Iterable[Step], tensors: Collection[str]) -> Iterator[Step]:

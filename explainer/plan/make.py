@@ -16,7 +16,7 @@ from ..model.reading import Source
 from ..model.runtime import Runtime
 from ..targets import Anchor
 from .complaints import layer_of, out_of_reach, refusal
-from .keeping import keeping, kept_in
+from .keeping import biased, keeping, kept_in
 from .preprocessing import handing_on, in_their_units, preparing, taken_in
 from .shortcuts import behind_relu
 from .statistics import normalised
@@ -59,12 +59,13 @@ def make_plan(
         The target does not depend on the input, or a kept or conditioned tensor is not on the path.
     """
     names = list(dict.fromkeys([*([] if keep == "all" else _names(keep)), *conditioned]))
-    view = canonize(graph, {anchor.tensor, *names}, composite.canonizers)
+    names_apart = {anchor.tensor, *names, *biased(graph, names)}
+    view = canonize(graph, names_apart, composite.canonizers)
     if anchor.tensor not in view.carrying:
         raise out_of_reach(view, anchor)
     steps, reached = _steps(view, composite, anchor)
     if apart := taken_in(steps):
-        view = canonize(graph, {anchor.tensor, *names, *apart}, composite.canonizers)
+        view = canonize(graph, {*names_apart, *apart}, composite.canonizers)
         steps, reached = _steps(view, composite, anchor)
     sources = tuple(value.name for value in view.inputs if value.name in reached)
     steps = list(with_frees(behind_relu(view, steps, anchor)))

@@ -53,8 +53,9 @@ class Division:
 
     def at_constant(self, letter: str) -> Value:
         """What of it falls to a constant that the layer adds, where it lies in z; None for nothing."""
-        b = self.layer.bias
-        return None if b is None else self.s * b * self.factor
+        if self.layer.bias is None:
+            return None
+        return self.s * self.layer.layer.constant(letter, self.layer) * self.factor
 
     def constants(self) -> Laid:
         """What falls to all constants of the layer and to its intercept."""

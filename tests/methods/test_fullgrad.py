@@ -271,6 +271,4 @@ def test_other_starts(start):
 def test_at_an_input_itself_and_under_conditions():
     ex = Explainer(residual_net(), method="fullgrad", dtype="float64", postprocess="raw")
     assert not ex.explain(picture(2), "x[0, 0, 0]").delta.any()
-    assert (
-        ex.explain(picture(2), 1, conditions={"r2": 1}).delta is None
-    )  # of what they hold back nobody knows
+    assert ex.explain(picture(2), 1, conditions={"r2": 1}).delta is None  # they hold something back

@@ -147,8 +147,27 @@ def test_what_cannot_be_kept():
         Explainer(vit(), keep=["positons"]).explain(X)
     with pytest.raises(TargetError, match="condition: 'positions' is a constant, and has no channels"):
         Explainer(vit()).explain(X, conditions={"positions": 1})
-    with pytest.raises(TargetError, match="'b0' is a constant that nothing on the path adds"):
-        Explainer(residual_net(), keep=["b0"]).explain(picture())  # merged with its BatchNormalization
+
+
+def test_a_bias_that_would_be_merged_is_apart_where_it_is_kept():
+    found = walked(residual_net(), picture(), keep=["b0", "ba"])
+    assert "BatchNormalization" in {step.operator for step in found.audit}
+    np.testing.assert_allclose(
+        sums(found, "kept"), sum(R.reshape(2, -1).sum(1) for R in found.relevances.values()), rtol=1e-9
+    )
+    assert found.relevances["b0"].shape == (2, 4, 12, 12)
+
+
+def test_each_of_several_constants_of_a_sum_and_a_border():
+    body = "p = Pad (x, pads, v) h = Sum (c, p, d) y = Sub (h, e)"
+    arrays = {"c": np.arange(6.0), "d": np.array([3.0]), "e": np.array([0.5]), "v": np.float32(2.5)}
+    model = parse(f"g (float[N,4] x) => (float[N,6] y) {{ {body} }}", **arrays, pads=np.array([0, 1, 0, 1]))
+    x = rng(5).standard_normal((2, 4)).astype(np.float32)
+    found = walked(model, x, "y[0]", keep=[*"cdev"], eps=1e-12)
+    # On the border x is not: 0 + 3 + 2.5 − 0.5
+    for name, wanted in {"c": 0.0, "d": 3.0, "e": -0.5, "v": 2.5}.items():
+        np.testing.assert_allclose(found.relevances[name].sum(1), [wanted] * 2, atol=1e-9, err_msg=name)
+    assert not found.relevance.any() and abs(sums(found, "bias")).max() < 1e-9
 
 
 def test_pickled_and_compiled_it_is_kept():
