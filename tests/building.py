@@ -19,7 +19,7 @@ def parse(text: str, **constants: np.ndarray) -> onnx.ModelProto:
     The text is a graph alone: ``g (float[N,3] x) => (float[N,2] y) { ... }``, or a whole model.
     """
     if not text.lstrip().startswith("<"):
-        text = f'<ir_version: {IR_VERSION}, opset_import: ["" : {NEWEST}]> {text}'
+        text = f'<ir_version: {IR_VERSION}, opset_import: ["" : {NEWEST}, "com.microsoft": 1]> {text}'
     model = parser.parse_model(text)
     for name, value in constants.items():
         value = np.asarray(value)

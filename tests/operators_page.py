@@ -78,7 +78,7 @@ def uses() -> Iterator[Use]:
 
 def _uses_of(example: Example) -> Iterator[Use]:
     graph = Graph.load(example.model())
-    node, plain = graph.nodes[0], REGISTRY[example.operator]
+    node, plain = graph.nodes[-1], REGISTRY[example.operator]
     layer = plain.of(node, graph, 0)
     activations = [place for place, name in enumerate(node.inputs) if name in graph.carrying]
     is_shared = len(activations) > 1 and layer.kind == "product"

@@ -15,6 +15,7 @@ __all__ = ["folder"]  # an automatic fixture: importing it is using it
 
 EYE = np.eye(4)
 KERNEL = rng(0).standard_normal((4, 3, 3, 3)) / 5
+UNKNOWN = "com.microsoft.Gelu"  # onnxruntime runs it
 IMAGE = "g (float[N,3,8,8] x) => "
 POOL = "p = GlobalAveragePool (r) f = Flatten (p)"
 LOGITS = f"c = Conv <pads=[1,1,1,1]> (x, k) r = Relu (c) {POOL} logits = MatMul (f, w)"
@@ -22,10 +23,14 @@ LABEL = np.array([[1, 0, 0, 0]] * 4)
 
 # name -> (graph, constants); what comes in is chosen by the inputs' shapes and types.
 ZOO = {
-    "nothing before it": (IMAGE + "(float[N,3,1,1] y) { s = Sin (x) y = GlobalAveragePool (s) }", {}),
-    "a layer before it": (IMAGE + f"(float[N,4] y) {{ {LOGITS} y = Sin (logits) }}", {}),
+    "nothing before it": (
+        IMAGE + "(float[N,3,1,1] y) { s = com.microsoft.Gelu (x) y = GlobalAveragePool (s) }",
+        {},
+    ),
+    "a layer before it": (IMAGE + f"(float[N,4] y) {{ {LOGITS} y = com.microsoft.Gelu (logits) }}", {}),
     "in the middle": (
-        IMAGE + f"(float[N,4] y) {{ c = Conv (x, k) s = Sin (c) r = Relu (s) {POOL} y = MatMul (f, w) }}",
+        IMAGE
+        + f"(float[N,4] y) {{ c = Conv (x, k) s = {UNKNOWN} (c) r = Relu (s) {POOL} y = MatMul (f, w) }}",
         {},
     ),
     "argmax first": (
@@ -43,7 +48,8 @@ ZOO = {
         {},
     ),
     "argmax of what has no layer": (
-        IMAGE + f"(int64[N] label) {{ {LOGITS} s = Sin (logits) label = ArgMax <axis=1, keepdims=0> (s) }}",
+        IMAGE
+        + f"(int64[N] label) {{ {LOGITS} s = {UNKNOWN} (logits) label = ArgMax <axis=1, keepdims=0> (s) }}",
         {},
     ),
     "top two": (
@@ -71,33 +77,39 @@ ZOO = {
         " kept = NonMaxSuppression (boxes, scores, two) }",
         {"corners": np.ones((1, 4, 4)), "ones": np.ones((1, 1, 4)), "two": np.array([2])},
     ),
-    "odd names": (IMAGE + "(float[N,4] y) { " + LOGITS.replace("logits", "ODD") + " y = Sin (ODD) }", {}),
+    "odd names": (
+        IMAGE + "(float[N,4] y) { " + LOGITS.replace("logits", "ODD") + " y = com.microsoft.Gelu (ODD) }",
+        {},
+    ),
     "numbers as names": (
-        IMAGE + "(float[N,4] y) { " + LOGITS.replace("logits", "ODD") + " y = Sin (ODD) }",
+        IMAGE + "(float[N,4] y) { " + LOGITS.replace("logits", "ODD") + " y = com.microsoft.Gelu (ODD) }",
         {},
     ),
     "a branch": (
-        IMAGE + f"(float[N,4] y, float[N,4] logits) {{ {LOGITS} t = Sin (logits) y = Add (t, logits) }}",
+        IMAGE
+        + f"(float[N,4] y, float[N,4] logits) {{ {LOGITS} t = {UNKNOWN} (logits) y = Add (t, logits) }}",
         {},
     ),
     "words": (
         "g (int64[N,5] ids) => (float[N,4] y) { t = Gather (table, ids) u = Transpose <perm=[0,2,1]> (t)"
-        " m = MatMul (t, u) s = Sin (m) v = MatMul (s, t) y = ReduceMean <axes=[1], keepdims=0> (v) }",
+        " m = MatMul (t, u) s = com.microsoft.Gelu (m) v = MatMul (s, t)"
+        " y = ReduceMean <axes=[1], keepdims=0> (v) }",
         {"table": rng(1).standard_normal((9, 4))},
     ),
-    "a table": ("g (float[N,4] x) => (float[N,4] y) { s = Sin (x) y = MatMul (s, w) }", {}),
+    "a table": ("g (float[N,4] x) => (float[N,4] y) { s = com.microsoft.Gelu (x) y = MatMul (s, w) }", {}),
     "a series": (
-        "g (float[N,6,4] x) => (float[N,4] y) { s = Sin (x) m = ReduceMean <axes=[1], keepdims=0> (s)"
+        "g (float[N,6,4] x) => (float[N,4] y) { s = com.microsoft.Gelu (x)"
+        " m = ReduceMean <axes=[1], keepdims=0> (s)"
         " y = MatMul (m, w) }",
         {},
     ),
     "two inputs": (
         "g (float[N,3,8,8] rgb, float[N,1,8,8] depth) => (float[N,3,1,1] y) { s = Add (rgb, depth)"
-        " t = Sin (s) y = GlobalAveragePool (t) }",
+        " t = com.microsoft.Gelu (s) y = GlobalAveragePool (t) }",
         {},
     ),
     "bytes": (
-        "g (uint8[N,3,8,8] x) => (float[N,3,1,1] y) { f = Cast <to=1> (x) s = Sin (f)"
+        "g (uint8[N,3,8,8] x) => (float[N,3,1,1] y) { f = Cast <to=1> (x) s = com.microsoft.Gelu (f)"
         " y = GlobalAveragePool (s) }",
         {},
     ),
@@ -114,7 +126,7 @@ def model_of(name):
     text, constants = ZOO[name]
     given = {"k": KERNEL, "w": EYE, **constants}
     model = parse(
-        f'<ir_version: 8, opset_import: ["": 17]> {text}',
+        f'<ir_version: 8, opset_import: ["": 17, "com.microsoft": 1]> {text}',
         **{n: v for n, v in given.items() if f"{n})" in text or f"{n}," in text},
     )
     for node in model.graph.node:
@@ -176,7 +188,9 @@ def test_what_explain_recommends_works(given):
 def test_what_is_recommended_without_a_preprocessing_works_as_pasted(size, dtype, folder):
     """The options first, which fit the model; with them the commands, which have them."""
     body = LOGITS.replace("(x, k)", "(z, k)")
-    text = f"g ({dtype}[N,3,{size}] x) => (float[N,4] y) {{ z = Cast <to=1> (x) {body} y = Sin (logits) }}"
+    text = (
+        f"g ({dtype}[N,3,{size}] x) => (float[N,4] y) {{ z = Cast <to=1> (x) {body} y = {UNKNOWN} (logits) }}"
+    )
     onnx.save(parse(text, k=KERNEL, w=EYE), "the model.onnx")
     Image.new("RGB", (12, 9), "red").save("a photo.png")
     asked = ["explain", "the model.onnx", "a photo.png", "-o", "map.png"]

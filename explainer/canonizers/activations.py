@@ -1,4 +1,4 @@
-"""Activations that exporters write out node by node: GELU, SiLU, HardSwish, Mish become one node again.
+"""Activations that exporters write out node by node: GELU, SiLU, LogSigmoid and others become one again.
 
 Read node by node each is a product of two activations, both of them made of one x. As a function of x alone
 it hands relevance on unchanged.
@@ -175,3 +175,32 @@ class Mish(Form):
     known_as = "Mish"
     operator = "Mish"
     patterns = ("t = Softplus (x); h = Tanh (t); y = Mul (x, h)",)
+
+
+@register("sigmoid")
+class Sigmoid(Form):
+    """1/(1 + e^−x)."""
+
+    operator = "Sigmoid"
+    constants: ClassVar = {"O": 1, "N": 1}
+    patterns = tuple(
+        f"n = Neg (x); e = Exp (n); a = Add (e, O); {tail}"
+        for tail in ("y = Reciprocal (a)", "y = Div (N, a)")
+    )
+
+
+@register("softplus")
+class Softplus(Form):
+    """log(1 + e^x)."""
+
+    operator = "Softplus"
+    constants: ClassVar = {"O": 1}
+    patterns = ("e = Exp (x); a = Add (e, O); y = Log (a)",)
+
+
+@register("log_sigmoid")
+class LogSigmoid(Form):
+    """log σ(x): the Log of a group, which ONNX has no operator for."""
+
+    operator = "Log"
+    patterns = ("s = Sigmoid (x); y = Log (s)",)

@@ -22,6 +22,9 @@ FORMS: tuple[CanonizerLike, ...] = (
         "hard_swish",
         "hard_sigmoid",
         "mish",
+        "sigmoid",
+        "softplus",
+        "log_sigmoid",
     ),
 )
 # What a composite names where it says nothing.

@@ -61,6 +61,14 @@ class Rectifying:
         return layer.facts.rectifies
 
 
+@dataclass(frozen=True)
+class Quadratic:
+    """Products of two factors, x² among them, whose slope is linear."""
+
+    def __call__(self, layer: Layer) -> bool:
+        return layer.kind == "product" and layer.degree == 2
+
+
 def of_kind(*kinds: str | Kind) -> OfKind:
     """Match layers by kind: "convolution", "dense", "product" and whichever others there are; none is all."""
     return OfKind(_names(kinds))

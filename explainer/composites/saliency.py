@@ -6,7 +6,7 @@ from ..canonizers import DEFAULT_CANONIZERS
 from ..rules import BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Halved, HeldGradient, Rescale, Rule
 from .base import Composite, preset
 from .dialects import Dialect
-from .matches import Match, Rectifying, of_kind
+from .matches import Match, Quadratic, Rectifying, of_kind
 
 
 def _gradients(activation: Rule, at: Match) -> Composite:
@@ -51,7 +51,7 @@ def deeplift(dialect: Dialect) -> Composite:
     """DeepLIFT's multipliers by the rescale rule. Shrikumar et al. 2017."""
     rules = (
         (of_kind("activation", "winner"), Rescale()),
-        (of_kind("product"), Halved()),
+        (Quadratic(), Halved()),
         # Their gradient is Δz/Δx; of a role that is not here it need not be.
         (of_kind("linear", "movement"), Gradient()),
     )

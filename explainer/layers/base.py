@@ -83,7 +83,7 @@ class Layer:
     kind: ClassVar[Kind]
     facts: ClassVar[Facts] = NOTHING_KNOWN
     # How many of its factors are activations: Σ x·Jᵀs = degree·z·s (Euler).
-    degree: ClassVar[int] = 1
+    degree: int = 1
     # The layer of the same operator where several of its operands are activations; None: this one.
     of_several: ClassVar[type[Layer] | None] = None
     # All others that `form` chooses among.
@@ -94,6 +94,8 @@ class Layer:
     gated: ClassVar[type[Layer] | None] = None
     # Whether an x of −∞ is as good as none: what a mask makes, and a Softmax turns to 0.
     takes_minus_infinity: ClassVar[bool] = False
+    # Whether it changes in steps, and its slope is 0 between them: no gradient passes.
+    flat: ClassVar[bool] = False
     # What transpose() looks at: "x" (often its shape alone), "z".
     transpose_reads: ClassVar[frozenset[str]] = frozenset({"x"})
 

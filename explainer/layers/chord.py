@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..tensor import Equal, Value, Where, finite
 from .base import Bound, Layer
 from .kinds import SCALE
@@ -35,7 +37,8 @@ def chord(at: Bound, slope: Value) -> Bound:
 
     An f without a value at 0, such as 1/x, is taken to be 0 there.
     """
-    start = finite(at.forward(at.x * 0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        start = finite(at.forward(at.x * 0))
     is_zero = Equal(at.x, 0)
     ratio = (at(at.x) - start) / Where(is_zero, at.x.dtype.type(1), at.x)
     gate = Where(is_zero, slope, ratio)

@@ -84,7 +84,9 @@ PRODUCT = Kind("product", "activations multiplied, no weights: each gets its equ
 NORMALIZATION = Kind(
     "normalization", "x divided by its own deviation or length, which may be held constant", shares=True
 )
-CURVED = Kind("curved", "several values along a curve: relevance follows the tangent at x", shares=True)
+CURVED = Kind(
+    "curved", "values along a curve, not from 0 or not alone: relevance follows the tangent at x", shares=True
+)
 ACTIVATION = Kind("activation", "one value to one value: relevance passes unchanged", one_to_one=True)
 MOVEMENT = Kind("movement", "values change places: relevance goes where they came from", routes=True)
 WINNER = Kind(

@@ -88,7 +88,7 @@ def explanation_of(
         photos=given.photos * samples,
         pictured=given.pictured,
         stopped="" if graph.source.cut is None else graph.source.cut.told,
-        given=given.remarks,
+        given=given.remarks if plan is None else (*given.remarks, *plan.ending),
         amounts=amounts,
         layout=axes.layout,
         axis=turned[first][1] if first in turned and first not in beside and not graph.stops else 0,

@@ -99,7 +99,6 @@ OURS = frozenset(operator for domain, operator in CONTRIBUTED if not domain)
 
 # Of operators that have no layer; those that have one say it there.
 FACTS: dict[str, Facts] = {
-    **dict.fromkeys(("Abs", "Exp", "Sqrt"), Facts(sign=never_negative)),
     **dict.fromkeys(("Shape", "Size"), Facts(shape_alone=True)),
     **dict.fromkeys(
         (

@@ -183,13 +183,22 @@ class Plan:
         return tuple(step.node for step in reversed(self.steps) if step.prepares)
 
     @property
+    def ending(self) -> tuple[str, ...]:
+        """A line on the nodes at which a gradient ends, since they change in steps alone, as Round does."""
+        differentiated = (step for step in reversed(self.steps) if step.rule.differentiates)
+        flat = ", ".join(str(step.node) for step in differentiated if step.layer.flat)
+        return (
+            (printable(f"no gradient passes what is flat between its steps: {flat}", LINE),) if flat else ()
+        )
+
+    @property
     def _said(self) -> list[str]:
         """What is told of nodes that are not taken as they are."""
         prepares = ", ".join(map(str, self.preprocessing))
         passed = f"preprocessing in the file, through which relevance goes unchanged: {prepares}"
         cut = self.graph.source.cut
         ends = [] if cut is None or not cut.told else [printable(cut.told, LINE)]
-        return [*ends, *([printable(passed, LINE)] if prepares else []), *told(self.notes)]
+        return [*ends, *([printable(passed, LINE)] if prepares else []), *self.ending, *told(self.notes)]
 
     @property
     def _header(self) -> str:

@@ -83,7 +83,7 @@ class Explanation:
     stopped : str
         Where the walk ended before the inputs, and why, if nobody asked for that: at a model's embedding.
     given : tuple of str
-        What is to be said of how they were made into the input, a line each.
+        What is to be said of how they were made into the input, and of what ends on the way, a line each.
     amounts : dict of input name -> array (N,)
         Of several inputs with relevance, Σ|relevance| of each, a repeated map counted once.
     layout : str

@@ -35,6 +35,8 @@ class Rule:
         Whether what comes in goes out, to inputs, constants and ε; not so for a gradient.
     divides_by_degree : bool
         Whether it divides by n·z where z is a product of n activations, which hands on n·z.
+    differentiates : bool
+        Whether it hands on the slope times R alone: where that is 0 everywhere, nothing.
     """
 
     kinds: ClassVar[frozenset[str] | None] = None
@@ -42,6 +44,7 @@ class Rule:
     proportional: ClassVar[bool] = False
     conserving: ClassVar[bool] = True
     divides_by_degree: ClassVar[bool] = False
+    differentiates: ClassVar[bool] = False
 
     def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
         """What the layer's inputs get.

@@ -84,6 +84,7 @@ class Gradient(Rule):
     """R_in = Jᵀ R, J the layer's Jacobian at x: the gradient of the explained value."""
 
     conserving: ClassVar[bool] = False
+    differentiates: ClassVar[bool] = True
 
     def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
         return Handed(None, layer.transpose(R.whole), (Sloped(layer, R.whole, layer.degree),))

@@ -9,6 +9,7 @@ import operator
 import numpy as np
 
 from .convolution import MaxPool
+from .curves import Abs, Sqrt
 from .movement import FLOAT32, Cast, Reshape
 from .symbol import Array, Bundle, Value, primitive, with_fast_body
 
@@ -17,53 +18,6 @@ from .symbol import Array, Bundle, Value, primitive, with_fast_body
 def Where(condition: Value, a: Value, b: Value) -> Value:
     """ONNX Where: `a` where the condition holds, else `b`."""
     return np.asarray(np.where(condition, a, b))
-
-
-@primitive
-def Abs(x: Value) -> Value:
-    """ONNX Abs."""
-    return np.abs(x)
-
-
-@primitive
-def Sqrt(x: Value) -> Value:
-    """ONNX Sqrt."""
-    return np.sqrt(x)
-
-
-@primitive
-def Exp(x: Value) -> Value:
-    """ONNX Exp."""
-    return np.exp(x)
-
-
-@primitive
-def Log(x: Value) -> Value:
-    """ONNX Log."""
-    return np.log(x)
-
-
-@primitive
-def Tanh(x: Value) -> Value:
-    """ONNX Tanh."""
-    return np.tanh(x)
-
-
-@primitive
-def Sigmoid(x: Value) -> Value:
-    """ONNX Sigmoid: 1 / (1 + e⁻ˣ)."""
-    # e^-|x| never overflows, and small results keep all their digits.
-    small = np.exp(-np.abs(x))
-    return np.asarray(np.maximum(small, x >= 0) / (1 + small))
-
-
-@primitive
-def Erf(x: Value) -> Value:
-    """ONNX Erf: 2/√π ∫₀ˣ e^(−t²) dt."""
-    return np.asarray(_erf(x), dtype=x.dtype)  # NumPy has none: one value at a time, in float64
-
-
-_erf = np.frompyfunc(math.erf, 1, 1)
 
 
 @primitive

@@ -66,7 +66,8 @@ TANGENT = ("curved", "normalization")
 
 def bends(layer: Bound) -> bool:
     """Whether the map is no matrix and a constant: its Jacobian is another at every input."""
-    return layer.kind in ("winner", "activation", *TANGENT)
+    is_power = layer.kind == "product" and not isinstance(layer.x, tuple)
+    return is_power or layer.kind in ("winner", "activation", *TANGENT)
 
 
 def bias_of(layer: Bound) -> Array:

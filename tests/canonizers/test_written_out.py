@@ -39,6 +39,10 @@ FORMS = {
         "a = Add (three, x) c = Clip (a, zero, six) d = Mul (c, sixth) y = Mul (d, x)",
     ),
     "HardSigmoid": ("HardSigmoid", "a = Add (x, three) c = Clip (a, zero, six) y = Div (c, six)"),
+    "Sigmoid": ("Sigmoid", "n = Neg (x) e = Exp (n) a = Add (one, e) y = Reciprocal (a)"),
+    "Sigmoid by a quotient": ("Sigmoid", "n = Neg (x) e = Exp (n) a = Add (e, one) y = Div (one, a)"),
+    "Softplus": ("Softplus", "e = Exp (x) a = Add (e, one) y = Log (a)"),
+    "LogSigmoid": ("Log", "g = Sigmoid (x) y = Log (g)"),
     "Mish": ("Mish", "t = Softplus (x) h = Tanh (t) y = Mul (x, h)"),
 }
 
@@ -83,7 +87,8 @@ def explained(model, x):
     return np.asarray(Explainer(model, method="gradient", dtype="float64").explain(x, target=1).score)
 
 
-@pytest.mark.parametrize("name", FORMS)
+# onnxruntime's Sigmoid is 0 where float32 still has a logarithm, and then the model's own output is infinite.
+@pytest.mark.parametrize("name", sorted(set(FORMS) - {"LogSigmoid"}))
 def test_it_compiles(name):
     explainer.compile(net(FORMS[name][1]))  # which proves it
 
@@ -101,12 +106,7 @@ def test_it_compiles(name):
 def test_another_constant_is_another_function(name, right, wrong):
     operator, body = FORMS[name]
     body = body.replace(right, wrong)
-    found = operators(net(body + " z = Identity (y)")) if "Erf" not in body else None
-    if found is None:  # an Erf of its own has no layer
-        with pytest.raises(explainer.UnsupportedError, match="Erf"):
-            operators(net(body))
-    else:
-        assert operator not in found
+    assert operator not in operators(net(body + " z = Identity (y)"))
 
 
 def test_what_somebody_else_reads_stays_apart():

@@ -263,8 +263,8 @@ def test_a_file_with_external_data_is_compiled_with_its_weights_inside(tmp_path)
 
 
 def test_what_cannot_be_compiled():
-    with pytest.raises(UnsupportedError, match="Sin x1"):
-        explainer.compile(parse("g (float[N,3] x) => (float[N,3] y) { y = Sin (x) }"))
+    with pytest.raises(UnsupportedError, match="Det x1"):
+        explainer.compile(parse("g (float[N,3,3] x) => (float[N] y) { y = Det (x) }"))
     with pytest.raises(InputError, match="one target for all samples"):
         explainer.compile(residual_net(), target=[0, 1])
     with pytest.raises(TargetError, match="is no tensor of this model; there are 'y'"):

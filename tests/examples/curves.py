@@ -1,8 +1,9 @@
 """Activations and Softmax."""
 
+import numpy as np
 from versions import before
 
-from .example import X2, F, W, add
+from .example import X2, F, I, W, add
 
 add("Relu", X2)
 add("LeakyRelu", X2)
@@ -31,3 +32,26 @@ if not before("onnx", "1.19"):
 for operator in ("Sigmoid", "Tanh", "Softplus", "Softsign", "HardSwish", "Mish", "Gelu"):
     add(operator, X2)
 add("Gelu", X2, approximate="tanh")
+
+for operator in ("Abs", "Erf", "Sin", "Atan", "Sinh", "Asinh", "Exp", "Cos", "Cosh"):
+    add(operator, X2)
+for operator in ("Sign", "Round", "Floor", "Ceil"):
+    add(operator, X2)
+for operator in ("Sqrt", "Log", "Reciprocal"):
+    add(operator, X2, through=("Softsign", "Exp"))
+for operator in ("Tan", "Asin", "Acos", "Atanh"):
+    add(operator, X2, through=("Softsign",))
+add("Acosh", X2, through=("Softsign", "Exp", "Exp"))
+add("Shrink", X2, lambd=0.5, bias=0.2)
+add("Shrink", X2)
+add("Pow", X2, F(2))
+add("Pow", X2, I(3), opset=13)
+add("Pow", X2, F(1), opset=7)
+for exponent in (0.5, 2.5, -1, -0.5):
+    add("Pow", X2, F(exponent), through=("Softsign", "Exp"))
+add(
+    "Pow",
+    X2,
+    np.array([[2.0], [0.5], [-1], [1]], dtype=np.float32).reshape(4, 1, 1),
+    through=("Softsign", "Exp"),
+)

@@ -16,7 +16,8 @@ from explainer.model.graph import Graph
 class Example:
     """One node: a tuple of sizes is an activation, an array a constant, None an absent operand.
 
-    `batch` says that the first axis is a batch from input to output.
+    `batch` says that the first axis is a batch from input to output. `through` are operators in front of the
+    node, which keep its input where the node's own function is defined.
     """
 
     operator: str
@@ -25,9 +26,11 @@ class Example:
     outputs: int = 1
     opset: int = NEWEST
     batch: bool = True
+    through: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         shown = [f"{key}={value}" for key, value in self.attributes.items()]
+        shown += [f"through {' '.join(self.through)}"] * bool(self.through)
         return (
             f"{self.operator}({', '.join(map(_brief, self.operands))}) {' '.join(shown)} opset {self.opset}"
         )
@@ -47,7 +50,14 @@ class Example:
         constants = {name: array for name, array in arrays.items() if name[0] == "c" and array is not None}
         outputs = [f"y{index}" for index in range(self.outputs)]
         opset = self.opset
-        return one_node(self.operator, inputs, constants, outputs, self.attributes, opset, self.batch)
+        model = one_node(self.operator, inputs, constants, outputs, self.attributes, opset, self.batch)
+        for place, operator in enumerate(self.through):
+            node = onnx.helper.make_node(
+                operator, [model.graph.node[-1].input[0]], [f"t{place}"], name=f"t{place}"
+            )
+            model.graph.node.insert(place, node)
+            model.graph.node[-1].input[0] = f"t{place}"
+        return model
 
     def feeds(self, samples: int | None = None, dtype: Any = np.float32) -> dict[str, np.ndarray]:
         """Seeded inputs, each example its own."""
@@ -63,9 +73,11 @@ class Example:
         feeds = self.feeds(dtype=dtype)
         values = {name: graph.constant(name) for name in graph.initializers}
         values = {n: v.astype(dtype) if v.dtype.kind == "f" else v for n, v in values.items()}
+        for place, operator in enumerate(self.through):
+            feeds = {f"t{place}": THROUGH[operator](next(iter(feeds.values())))}
         bound = []
         for index in range(self.outputs):
-            layer = REGISTRY[self.operator].of(graph.nodes[0], graph, index)
+            layer = REGISTRY[self.operator].of(graph.nodes[-1], graph, index)
             bound.append(layer.bind(layer.read(feeds), None, layer.prepare(values)))
         return bound
 
@@ -75,7 +87,7 @@ def _brief(operand: Any) -> str:
         return "x " + "-".join(map(str, operand))
     if operand is None or operand.dtype.kind == "i":
         return str(None if operand is None else operand.tolist())
-    return "c " + "-".join(map(str, operand.shape))
+    return f"c {operand:g}" if operand.ndim == 0 else "c " + "-".join(map(str, operand.shape))
 
 
 def W(*shape: int) -> np.ndarray:
@@ -97,6 +109,10 @@ def F(value: float) -> np.ndarray:
     return np.array(value, dtype=np.float32)
 
 
+THROUGH: dict[str, Any] = {
+    "Softsign": lambda x: x / (1 + abs(x)),
+    "Exp": np.exp,
+}
 EXAMPLES: list[Example] = []
 # Their samples are on axis 1, where none are explained: tests/layers/test_recurrent.py has whole nets.
 # ONNX infers no shape behind a SimplifiedLayerNormalization, which is onnxruntime's: see
@@ -105,9 +121,15 @@ IN_NETS = frozenset({"GRU", "LSTM", "RNN", "SimplifiedLayerNormalization"})
 
 
 def add(
-    operator: str, *operands: Any, outputs: int = 1, opset: int = NEWEST, batch: bool = True, **attributes
+    operator: str,
+    *operands: Any,
+    outputs: int = 1,
+    opset: int = NEWEST,
+    batch: bool = True,
+    through: tuple[str, ...] = (),
+    **attributes,
 ):
-    EXAMPLES.append(Example(operator, operands, attributes, outputs, opset, batch))
+    EXAMPLES.append(Example(operator, operands, attributes, outputs, opset, batch, through))
 
 
 X1, X2, X3 = (2, 3, 9), (2, 4, 7, 6), (2, 2, 4, 3, 5)

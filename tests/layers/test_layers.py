@@ -102,7 +102,8 @@ def test_a_recorded_output_is_not_computed_again(example: Example):
         assert bound(bound.x) is recorded
         if example.operator != "Sum" and not isinstance(layer.x, tuple):
             other = layer.x + 1
-            assert bound(other) is not recorded
+            with np.errstate(invalid="ignore"):  # of an arc sine, say
+                assert bound(other) is not recorded
 
 
 @pytest.mark.parametrize("rule", [Gradient(), HeldGradient()], ids=str)

@@ -15,6 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Operator = Callable[..., Any]
+ELEMENTARY = (
+    *("Abs", "Sqrt", "Erf", "Sin", "Tan", "Asin", "Atan", "Sinh", "Asinh", "Atanh", "Exp", "Log"),
+    *("Reciprocal", "Cos", "Acos", "Cosh", "Acosh", "Sign", "Round", "Floor", "Ceil"),
+)
 TORCH: dict[str, Operator] = {
     "Relu": lambda a, x: F.relu(x),
     "LeakyRelu": lambda a, x: F.leaky_relu(x, a["alpha"]),
@@ -27,6 +31,13 @@ TORCH: dict[str, Operator] = {
     "HardSigmoid": lambda a, x: F.hardtanh(a["alpha"] * x + a["beta"], 0, 1),
     "Tanh": lambda a, x: torch.tanh(x),
     "Softplus": lambda a, x: F.softplus(x),
+    **{
+        name: (lambda function: lambda a, x: function(x))(getattr(torch, name.lower())) for name in ELEMENTARY
+    },
+    "Shrink": lambda a, x: torch.where(
+        x > a["lambd"], x - a["bias"], torch.where(x < -a["lambd"], x + a["bias"], 0 * x)
+    ),
+    "Pow": lambda a, x, e: x ** (torch.tensor(e) if isinstance(e, int | list) else e),
     "Softsign": lambda a, x: F.softsign(x),
     "HardSwish": lambda a, x: F.hardswish(x),
     "Swish": lambda a, x: x * torch.sigmoid(a["alpha"] * x),

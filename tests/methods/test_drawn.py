@@ -20,7 +20,10 @@ GIVEN = {
 POOLED = "c = Conv (x, k) r = Relu (c) p = GlobalAveragePool (r) f = Flatten (p)"
 DRAWN = {
     "noise": ("e = RandomNormalLike (f) y = Add (f, e)", "RandomNormalLike 'e' draws numbers"),
-    "noise behind another": ("e = RandomUniformLike (f) s = Sin (e) y = Mul (f, s)", "RandomUniformLike 'e'"),
+    "noise behind another": (
+        "e = RandomUniformLike (f) s = com.microsoft.Gelu (e) y = Mul (f, s)",
+        "RandomUniformLike 'e'",
+    ),
     "a dropout": ("y = Dropout (f, half, true)", "Dropout 'y' is in training mode"),
     "before more": ("d = Dropout (f, half, true) y = Relu (d)", "Dropout 'd' is in training mode"),
     "in a branch": (

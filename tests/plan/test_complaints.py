@@ -78,21 +78,28 @@ def test_groups_are_called_by_their_names():
         f" m{i} = MatMul (h{i}, w) n{i} = Mul (m{i}, c) p{i} = Softmax (n{i}) h{i + 1} = MatMul (p{i}, h{i})"
         for i in range(3)
     )
-    text = f"g (int64[N,5] ids) => (float[N,4,4] y) {{ h0 = Gather (table, ids){blocks} y = Sin (h3) }}"
+    blocks += " y = com.microsoft.Gelu (h3)"
+    text = f"g (int64[N,5] ids) => (float[N,4,4] y) {{ h0 = Gather (table, ids){blocks} }}"
     error = refused(text, table=rng(0).standard_normal((9, 4)), c=np.float32(0.5), w=np.ones((4, 5)))
     assert [str(entry) for entry in error.missing] == [
-        "Sin x1 (this operator has no layer): 'y'",
+        "com.microsoft.Gelu x1 (this operator has no layer): 'y'",
     ]
 
 
 @pytest.mark.parametrize(
     ("body", "before"),
     [
-        ("y = Sin (x)", ()),
-        ("t = Transpose <perm=[1,0]> (x) y = Sin (t)", ()),  # the input itself, in another order
-        ("h = MatMul (x, w) y = Sin (h)", ("h",)),
-        ("h = MatMul (x, w) s = Sin (h) i = Relu (h) y = Add (s, i)", ("i", "h")),
-        ("h = MatMul (x, w) s = Sin (h) i = Relu (s) y = Add (h, i)", ("h",)),  # i lies behind it
+        ("y = com.microsoft.Gelu (x)", ()),
+        (
+            "t = Transpose <perm=[1,0]> (x) y = com.microsoft.Gelu (t)",
+            (),
+        ),  # the input itself, in another order
+        ("h = MatMul (x, w) y = com.microsoft.Gelu (h)", ("h",)),
+        ("h = MatMul (x, w) s = com.microsoft.Gelu (h) i = Relu (h) y = Add (s, i)", ("i", "h")),
+        (
+            "h = MatMul (x, w) s = com.microsoft.Gelu (h) i = Relu (s) y = Add (h, i)",
+            ("h",),
+        ),  # i lies behind it
         ("h = MatMul (x, w) c = Cast <to=7> (h) s = Cast <to=1> (c) y = Relu (s)", ("h",)),
     ],
 )

@@ -140,6 +140,11 @@ KEPT = {
     "Add": "Add (r, up)",
     "Sum": "Sum (r, r, up)",
     "Mul": "Mul (r, up)",
+    **{
+        name: f"{name} (r)"
+        for name in ("Erf", "Asin", "Atan", "Sinh", "Asinh", "Atanh", "Reciprocal", "Sign", "Round", "Floor")
+    },
+    "Ceil": "Ceil (r)",
     "CumSum": "CumSum (r, one)",
     "Trilu": "Trilu (r)",
     "Einsum": 'Einsum <equation = "ncij,cji->ncji"> (r, kernel2)',

@@ -11,9 +11,13 @@ K, W = rng(0).standard_normal((4, 3, 3, 3)) / 5, np.eye(4)
 X = rng(1).standard_normal((2, 3, 8, 8))
 LAYERS = "c = Conv <pads=[1,1,1,1]> (x, k) r = Relu (c) p = GlobalAveragePool (r) f = Flatten (p)"
 # Nothing of it has a layer; all but the end has.
-NOTHING = "s = Sin (x) t = Cos (s) c = Conv <pads=[1,1,1,1]> (t, k) r = Sin (c) p = GlobalAveragePool (r)"
+GELU = "com.microsoft.Gelu"
+NOTHING = (
+    f"s = {GELU} (x) t = com.microsoft.SampleOp (s) c = Conv <pads=[1,1,1,1]> (t, k) r = {GELU} (c)"
+    " p = GlobalAveragePool (r)"
+)
 MODELS = {
-    "at its end": f"g (float[N,3,8,8] x) => (float[N,4] y) {{ {LAYERS} l = MatMul (f, w) y = Sin (l) }}",
+    "at its end": f"g (float[N,3,8,8] x) => (float[N,4] y) {{ {LAYERS} l = MatMul (f, w) y = {GELU} (l) }}",
     "everywhere": f"g (float[N,3,8,8] x) => (float[N,4] y) {{ {NOTHING} f = Flatten (p) y = MatMul (f, w) }}",
 }
 TARGETS = (
@@ -108,13 +112,17 @@ def test_a_recipe_says_its_options_once():
 
 
 def test_a_walk_may_end_where_it_meets_what_has_no_layer():
-    text = "g (float[N,4] x) => (float[N,4] y) { r = Relu (x) s = Sin (r) t = Sin (s) h = MatMul (s, w)"
+    text = f"g (float[N,4] x) => (float[N,4] y) {{ r = Relu (x) s = {GELU} (r) t = {GELU} (s)"
+    text += " h = MatMul (s, w)"
     text += " i = MatMul (t, w) j = Add (h, i) y = MatMul (j, w) }"
     net, x = parse(text, w=rng(0).standard_normal((4, 4))), rng(1).random((2, 4), np.float32)
     with pytest.raises(explainer.UnsupportedError) as caught:
         explainer.explain(net, x, target=1, composite="gamma", gamma=0.1)
     assert caught.value.behind == ("s", "t")
     way = caught.value.ways[0]
-    assert (way.why, way.settings) == ("what lies behind Sin 's' and Sin 't'", {"stop": ("s", "t")})
+    assert (way.why, way.settings) == (
+        "what lies behind com.microsoft.Gelu 's' and com.microsoft.Gelu 't'",
+        {"stop": ("s", "t")},
+    )
     found = eval(way.call, {"explainer": explainer, "model": net, "image": x})
     assert list(found.relevance) == ["s", "t"] and found.recipe.composite == "gamma"

@@ -47,6 +47,14 @@ SIMPLE = {
     ),
     "Trilu": ([normal(2, 3, 4), np.array(1)], tensor.Trilu),
     "Trilu lower": ([normal(4, 3), np.array(-1)], lambda x, k: tensor.Trilu(x, k, upper=0)),
+    **{
+        name: ([normal(4) * 3], getattr(tensor, name))
+        for name in ("Sign", "Round", "Floor", "Ceil", "Sin", "Cos", "Tan", "Atan", "Sinh", "Cosh", "Asinh")
+    },
+    "Round halves": ([np.float32([-1.5, -0.5, 0.5, 1.5, 2.5])], tensor.Round),
+    "Pow": ([np.abs(normal(2, 3)), normal(3)], tensor.Pow),
+    **{name: ([np.float32([-0.7, 0.1, 0.9])], getattr(tensor, name)) for name in ("Asin", "Acos", "Atanh")},
+    "Acosh": ([np.float32([1.1, 2, 30])], tensor.Acosh),
     "Relu": ([normal(4)], tensor.Relu),
     "Max": ([normal(2, 3), normal(3)], tensor.Max),
     "Min": ([normal(2, 3), normal(2, 1)], tensor.Min),

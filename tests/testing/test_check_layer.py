@@ -28,16 +28,18 @@ MISINFERRED = "kernel_shape=[2, 2] strides=[2, 3] ceil_mode=1"
 @pytest.fixture(autouse=True)
 def registry():
     before = dict(REGISTRY)
+    del REGISTRY["Shrink"]  # it is written anew here
     yield
     REGISTRY.clear()
     REGISTRY.update(before)
 
 
-@pytest.mark.parametrize("operator", sorted(set(REGISTRY) - IN_NETS))
+@pytest.mark.parametrize("operator", sorted(set(REGISTRY) - IN_NETS - {"Shrink"}))
 def test_every_layer_here_passes(operator):
     examples = [example for example in EXAMPLES if example.operator == operator]
     for example in examples[:3]:
-        check_layer(operator, (example.model(), example.feeds()), compiled=MISINFERRED not in str(example))
+        compiles = MISINFERRED not in str(example)
+        check_layer(operator, (example.model(), example.feeds()), compiled=compiles)
 
 
 SHRINK = """g (float[N,2,6] x) => (float[N,6] y) {
@@ -51,7 +53,7 @@ def shrink():
 
 
 class Shrink(Activation):
-    """As docs/adding-an-operator.md has it."""
+    """As the registered one."""
 
     def forward(self, x, p):
         shrunk = x - Where(x > 0, x * 0 + self.get("bias"), x * 0 - self.get("bias"))
@@ -148,7 +150,7 @@ def test_a_bias_that_is_not_declared():
 
 
 def test_an_edge_everywhere_is_not_stepped_over():
-    @register("Floor")
+    @register("Floor", replace=True)
     class Floor(Activation):
         def forward(self, x, p):
             return np.floor(x * 1e5) / 1e5
