@@ -13,7 +13,8 @@ from vits import GRID, PICTURE, TOKENS, vit
 import explainer
 from explainer import Explainer, InputError, TargetError
 from explainer.methods import FullGradPlus
-from explainer.methods.fullgrad import CONSTANTS, MAP, crossed, postprocessed
+from explainer.methods.fullgrad import crossed
+from explainer.methods.terms import CONSTANTS, MAP, postprocessed
 from explainer.tensor.resampling import enlarged
 
 EXACT = 1e-12
