@@ -11,7 +11,7 @@ from typing import Any, Literal
 import onnx
 import torch
 
-from exporter import metadata, proof, tracing
+from exporter import finishing, metadata, proof, tracing
 from exporter.architecture import Architecture, Example
 from exporter.errors import ExportError
 from exporter.feeds import BATCH, Feeds, Named, names_of
@@ -157,7 +157,7 @@ def export(
             keep=keep,
             opset=opset,
         )
-        batch_norms = tracing.check_batch_norms(proto.graph, ran, keep=keep)
+        batch_norms = finishing.check_batch_norms(proto.graph, ran, keep=keep)
         metadata.write(
             proto,
             {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,24 @@ def build(
     ExportError
     """
     timm = _timm()
+    with _single_steps(timm):
+        return _build(timm, name, weights, seed, num_classes, image_size)
+
+
+@contextmanager
+def _single_steps(timm: Any) -> Iterator[None]:
+    """Attention in its single steps: of some models the fused one is not to be exported."""
+    fused = timm.layers.use_fused_attn()
+    timm.layers.set_fused_attn(False)
+    try:
+        yield
+    finally:
+        timm.layers.set_fused_attn(fused)
+
+
+def _build(
+    timm: Any, name: str, weights: str, seed: int, num_classes: int | None, image_size: int | None
+) -> Architecture:
     if not timm.is_model(name):
         names = [*timm.list_models(), *timm.list_pretrained()]
         near = difflib.get_close_matches(name, names, n=5, cutoff=0.5)
@@ -71,6 +91,7 @@ def _timm() -> Any:
     try:
         import timm
         import timm.data
+        import timm.layers
     except ModuleNotFoundError as error:
         raise ExportError(f"{error}; timm's models need it: pip install 'onnx-lrp[zoo]'") from error
     return timm

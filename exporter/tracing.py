@@ -14,10 +14,14 @@ from torch.overrides import TorchFunctionMode
 
 from exporter.errors import ExportError
 from exporter.feeds import Feeds, Named
+from exporter.finishing import finish
 
 
 class BatchNormCounter(TorchFunctionMode):
-    """Counts the batch normalisations that run under it: each becomes one node of the graph."""
+    """Counts the batch normalisations that run under it: each becomes one node of the graph.
+
+    Those without running statistics are none: they standardise weights.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,7 +29,9 @@ class BatchNormCounter(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         # The module calls the functional form, which calls the operator with this mode switched off.
-        self.count += func in (torch.nn.functional.batch_norm, torch.batch_norm)
+        if func in (torch.nn.functional.batch_norm, torch.batch_norm):
+            mean = (kwargs or {}).get("running_mean", args[1] if len(args) > 1 else None)
+            self.count += mean is not None
         return func(*args, **(kwargs or {}))
 
 
@@ -78,17 +84,18 @@ def trace(
     """
     run: Callable[..., onnx.ModelProto] = {"torchscript": _torchscript, "dynamo": _dynamo}[exporter]
     try:
-        with _quiet(), _unfused_attention():
+        with _quiet(), _without_dump(), _unfused_attention():
             proto = run(model, feeds, outputs, keep, opset)
     except Exception as error:  # their kinds differ between exporters, releases and models
+        other = "dynamo" if exporter == "torchscript" else "torchscript"
         raise ExportError(
-            f"PyTorch's {exporter} exporter cannot export this model: {reason(error)}"
+            f"PyTorch's {exporter} exporter cannot export this model: {reason(error)}; the other one may "
+            f"(exporter {other})"
         ) from error
     written = next(entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx"))
     if written != opset:
         raise ExportError(f"PyTorch's {exporter} exporter cannot write opset {opset} (it wrote {written})")
-    _lift_constants(proto.graph)
-    _strip(proto.graph)
+    finish(proto)
     return proto
 
 
@@ -181,9 +188,27 @@ def _quiet() -> Iterator[None]:
         warnings.filterwarnings("ignore", "Exporting aten::index operator of advanced", UserWarning)
         # It names an axis once where two inputs share it, as they are to.
         warnings.filterwarnings("ignore", "# The axis name: .* will not be used", UserWarning)
+        # Weights that are standardised by their own statistics are made weights; what else is, is refused.
+        warnings.filterwarnings("ignore", "ONNX export mode is set to TrainingMode", UserWarning)
         # torch's own code uses its own deprecated class.
         warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
         yield
+
+
+@contextmanager
+def _without_dump() -> Iterator[None]:
+    """Without the whole graph on the screen, which the older exporter writes there when it fails."""
+    name = "_jit_set_onnx_log_enabled"
+    enable = getattr(torch._C, name, None)
+    if enable is None:
+        yield
+        return
+    enable(False)
+    setattr(torch._C, name, lambda wanted: None)
+    try:
+        yield
+    finally:
+        setattr(torch._C, name, enable)
 
 
 @contextmanager
@@ -203,48 +228,3 @@ def reason(error: BaseException) -> str:
         error = error.__cause__
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
-
-
-def _lift_constants(graph: onnx.GraphProto) -> None:
-    """Make every Constant node an initializer: parameters then are in one place, whoever wrote them."""
-    for node in list(graph.node):
-        if node.op_type == "Constant" and node.attribute[0].name == "value":
-            graph.initializer.add().CopyFrom(node.attribute[0].t)
-            graph.initializer[-1].name = node.output[0]
-            graph.node.remove(node)
-
-
-def _strip(graph: onnx.GraphProto) -> None:
-    for item in [graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer]:
-        item.ClearField("metadata_props")
-        item.ClearField("doc_string")
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                _strip(attribute.g)
-
-
-def check_batch_norms(graph: onnx.GraphProto, ran: int, *, keep: bool) -> int:
-    """The number of BatchNormalization nodes in ``graph``, once it is what was asked for.
-
-    Raises
-    ------
-    ExportError
-        ``keep``: not as many nodes as batch normalisations ran in PyTorch, or one whose parameters
-        are not four initializers. Not ``keep``: a node is left.
-    """
-    nodes = [node for node in graph.node if node.op_type == "BatchNormalization"]
-    if not keep:
-        if nodes:
-            raise ExportError(
-                f"{len(nodes)} of {ran} BatchNormalizations cannot be folded: no layer that could take them "
-                "in stands right before them. Keep them (batchnorm keep)"
-            )
-        return 0
-    if len(nodes) != ran:
-        raise ExportError(f"{ran} batch normalisations ran in PyTorch, but {len(nodes)} nodes were written")
-    initializers = {initializer.name for initializer in graph.initializer}
-    for node in nodes:
-        if not initializers.issuperset(node.input[1:5]):
-            raise ExportError(f"the parameters of BatchNormalization {node.name!r} are not four initializers")
-    return len(nodes)

@@ -87,8 +87,8 @@ def runtime_options(command: Command) -> Command:
             multiple=True,
             type=Fixing(),
             metavar="NAME=VALUE",
-            help="What is the same in every run: an input's value (sr=16000, state=FILE.npy), or the size of"
-            " an open axis by its name (batch=1).  [repeatable]",
+            help="What is the same in every run: an input's value (sr=16000, state=FILE.npy, or a number for"
+            " all of it), or the size of an open axis by its name (batch=1).  [repeatable]",
         ),
     )
     return with_options(command, options)

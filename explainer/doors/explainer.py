@@ -109,9 +109,10 @@ class Explainer(Made):
         Shared libraries of custom operators that the model uses. They are code, and run in this
         process: loaded because they are named here, never because a model names them.
     fix : dict of str -> number or array, optional
-        What is the same in every run: an input at a value, which is no input any more, a sampling rate say;
-        an open axis, by its name in the file or as ``"input[1]"``, at a size. So an `If` that asks for them
-        is the branch that is taken: ``{"sr": 16000, "batch": 1, "sequence": 576}``.
+        What is the same in every run: an input at a value, which is no input any more, a sampling rate say,
+        or a state (a number fills all of it where its sizes are told); an open axis, by its name in the file
+        or as ``"input[1]"``, at a size. So an `If` that asks for them is the branch that is taken:
+        ``{"sr": 16000, "state": 0, "batch": 1, "sequence": 576}``.
 
     Attributes
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -141,8 +142,11 @@ def _fitting(value: Array, declared: onnx.ValueInfoProto) -> Array:
     ):
         raise InputError(f"fix: input {expected.name!r} is {wanted}; {shown(value)} is none")
     shape = expected.shape
+    sizes = [size for size in shape or () if size is not None]
     if shape is not None and made.size == 1 and all(size in (1, None) for size in shape):
         made = made.reshape((1,) * len(shape))  # a number for [1], as it is written
+    elif shape is not None and made.ndim == 0 and len(sizes) == len(shape) and math.prod(sizes) <= MOST:
+        made = np.full(sizes, made)  # a state of zeros, say
     if shape is not None and (
         len(shape) != made.ndim or any(s not in (None, n) for s, n in zip(shape, made.shape, strict=True))
     ):

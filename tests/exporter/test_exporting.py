@@ -121,6 +121,29 @@ class TestForm:
         report = exporter.export(Odd(), tmp_path / "net.onnx", example=SHAPE, exporter=which)
         assert report.batch_norms == 3
 
+    @pytest.mark.parametrize("which", ["torchscript", "dynamo"])
+    def test_standardised_weights_are_weights(self, tmp_path, which):
+        class Standardised(nn.Module):
+            """A convolution as timm's ScaledStdConv2d, which calls a batch normalisation for its weights."""
+
+            def __init__(self):
+                super().__init__()
+                with torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(0)
+                    self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+                self.gain = nn.Parameter(torch.full((4,), 1.5))
+
+            def forward(self, x):
+                weight = self.conv.weight
+                flat = weight.reshape(1, 4, -1)
+                flat = nn.functional.batch_norm(
+                    flat, None, None, self.gain * 0.3, training=True, momentum=0.0
+                )
+                return self.norm(nn.functional.conv2d(x, flat.reshape_as(weight), self.conv.bias)).sum((2, 3))
+
+        report = exporter.export(Standardised(), tmp_path / "net.onnx", example=SHAPE, exporter=which)
+        assert report.batch_norms == 1
+
     def test_keep_is_proved_by_counting(self, network, tmp_path, monkeypatch):
         monkeypatch.setattr(
             tracing.BatchNormCounter, "__enter__", lambda self: setattr(self, "count", 7) or self

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 import exporter  # noqa: E402
-from exporter import tracing  # noqa: E402
+from exporter import finishing, tracing  # noqa: E402
 
 SHAPE = (1, 3, 12, 12)
 
@@ -79,9 +79,19 @@ class TestRefusal:
         ],
     )
     @pytest.mark.filterwarnings("default")
-    def test_models(self, path, function, message):
+    def test_models(self, path, function, message, capfd):
         with pytest.raises(exporter.ExportError, match=message):
             exporter.export(Lambda(function), path, example=SHAPE)
+        assert capfd.readouterr() == ("", "")
+
+    def test_a_node_that_normalises_by_the_batch(self):
+        node = onnx.helper.make_node(
+            "BatchNormalization", list("xsbmv"), ["y", "m2", "v2"], "n", training_mode=1
+        )
+        graph = onnx.helper.make_graph([node], "g", [], [])
+        for keep in (True, False):
+            with pytest.raises(exporter.ExportError, match="'n' normalises by the batch"):
+                finishing.check_batch_norms(graph, 0, keep=keep)
 
     def test_normalising_by_the_batch_itself(self, path):
         model = nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False))

@@ -29,6 +29,16 @@ def test_what_is_fixed_is_no_input_any_more(tmp_path):
         assert explain(model, X, target="y", fix=FIX).relevance.sum() == pytest.approx(180, rel=1e-5)
 
 
+def test_a_number_fills_an_input_whose_sizes_are_told():
+    text = "g (float[N,2] x, float[M,1,2] state) => (float[M,N,2] y) { y = Add (x, state) }"
+    graph = Graph.load(parse(text), fix={"state": 0.5, "M": 3})
+    np.testing.assert_array_equal(run(graph.source.data, {"x": X[:, :2]})[0], np.full((3, 2, 2), 1.5))
+    with pytest.raises(
+        InputError, match=r"'state' is float32, of shape \(\?, 1, 2\); an array \(\) was given"
+    ):
+        Graph.load(parse(text), fix={"state": 0.5})
+
+
 def test_an_axis_by_its_name_or_its_place():
     graph = Graph.load(parse(TEXT), fix={"N": 2, "x[1]": 3, "by[0]": 2})
     shapes = {value.name: value.shape for value in graph.inputs}
