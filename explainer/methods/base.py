@@ -182,7 +182,7 @@ class Method:
         if not self.keeps:
             raise InputError(
                 f"{what}: {type(self).__name__} gives inner tensors no relevance; methods that are one walk "
-                f"do, 'lrp', 'gradient' and 'input_x_gradient' without noise: take one, or leave {what} out"
+                f"do, 'lrp', 'gradient' and 'fullgrad' without noise: take one, or leave {what} out"
             )
 
     def require_askable(self, graph: Graph, layout: str = "", plan: Plan | None = None) -> None:

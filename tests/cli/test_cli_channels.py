@@ -93,3 +93,14 @@ def test_a_constant_that_is_kept_is_saved_too():
     wanted = explainer.explain("full.onnx", "photos/one.png", keep=["u"]).relevances["u"]
     with np.load("map.npz") as saved:
         np.testing.assert_array_equal(saved["relevance/u"], wanted)
+
+
+def test_fullgrad_says_that_it_is_complete():
+    options = ("--method", "fullgrad", "--option", "postprocess=raw", "--save-relevance")
+    result = run("explain", "full.onnx", "photos/one.png", "-o", "map.png", *options)
+    assert result.exit_code == 0, result.output
+    assert "  complete    up to " in result.output
+    wanted = explainer.explain("full.onnx", "photos/one.png", method="fullgrad", postprocess="raw")
+    assert wanted.relevance.shape == (1, 1, 8, 8) and abs(wanted.delta[0]) < 1e-5 * abs(wanted.score[0])
+    with np.load("map.npz") as saved:
+        np.testing.assert_array_equal(saved["relevance"], wanted.relevance)
