@@ -124,6 +124,7 @@ def _slid(places: Places, shape: tuple[int, ...]) -> Places | None:
     """Of windows: as many centres as there are, evenly along the axis that a place is told by."""
     found = [places[0]]
     for one in places[1:]:
+        one = one.mean(axis=1, keepdims=True)  # channels that came from elsewhere, enlarged, say
         axes = [axis for axis, size in enumerate(one.shape) if size > 1]
         if len(axes) != 1 or axes[0] < 2:
             return None

@@ -196,6 +196,28 @@ def test_windows_and_merged_patches_are_followed():
     explainer.compile(model, target=1, method="fullgrad")
 
 
+@pytest.mark.parametrize(
+    "enlarged_by",
+    [
+        'Resize <mode = "nearest"> (d, , scales)',
+        'Resize <mode = "linear"> (d, , scales)',
+        "ConvTranspose <strides = [2,2]> (d, up)",
+    ],
+)
+def test_what_is_enlarged_and_joined_has_places(enlarged_by):
+    body = f"""c = Conv <pads = [1,1,1,1]> (x, w, b) p = MaxPool <kernel_shape = [2,2], strides = [2,2]> (c)
+        d = Conv <pads = [1,1,1,1]> (p, w4, b) e = {enlarged_by} j = Concat <axis = 1> (e, c)
+        q = Conv <pads = [1,1,1,1]> (j, w8, b) r = Relu (q) s = Conv (r, last)
+        m = GlobalAveragePool (s) y = Flatten (m)"""
+    model = parse(
+        f"g (float[N,3,8,8] x) => (float[N,2] y) {{ {body} }}",
+        w=ARRAYS["w"], b=ARRAYS["b"], w4=DRAW((4, 4, 3, 3)), up=DRAW((4, 4, 2, 2)), last=DRAW((2, 4, 1, 1)),
+        scales=np.array([1, 1, 2, 2], np.float32), w8=DRAW((4, 8, 3, 3)),
+    )  # fmt: skip
+    found = explained(model, X)
+    assert abs(found.placeless).max() < 1e-9 * abs(found.score).max()
+
+
 def test_a_text_has_a_map_by_word():
     found = Explainer(tokens(), method="fullgrad_plus", dtype="float64").explain(feeds_for(), 1)
     assert found.relevance["e"].shape == (2, LENGTH, 1)
