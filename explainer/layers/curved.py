@@ -7,7 +7,7 @@ import numpy as np
 from .. import tensor
 from ..model.graph import Graph, Node
 from ..model.operators import Facts, never_negative
-from ..tensor import Array, Exp, ReduceSum, Reshape, Shape, Value, finite, summed, summed_products
+from ..tensor import Array, Exp, ReduceSum, Reshape, Shape, Value, added, finite, summed, summed_products
 from .base import Bound, Layer, attribute
 from .kinds import CURVED
 from .parameters import Parameters
@@ -26,9 +26,9 @@ class Curved(Layer):
 
 def intercept_of(layer: Layer, s: Value, at: Bound) -> Value:
     """Σ s·(z − Jx − b): what a tangent at x does not explain."""
-    rest = summed_products(s, at(at.x)) - summed_products(finite(at.x), layer.transpose(s, at))
+    rest = added(summed_products(s, at(at.x)), -summed_products(finite(at.x), layer.transpose(s, at)))
     bias = layer.bias_share(s, at)
-    return rest if bias is None else rest - summed(bias)
+    return rest if bias is None else added(rest, -summed(bias))
 
 
 @register("Softmax")

@@ -188,7 +188,7 @@ class Recurrent(Layer):
     def by_sample(values: Value, axis: int) -> Value:
         """Their sum for each sample, (N, 1)."""
         order = [axis, *(place for place in range(values.ndim) if place != axis)]
-        return summed(Transpose(values, perm=order))
+        return summed(Transpose(values, perm=order)).sum(axis=1, keepdims=True)
 
     def held(self, at: Bound) -> Bound:
         return replace(at, p=Parameters({**at.p, HELD: np.True_}, at.p.change))

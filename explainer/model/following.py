@@ -46,7 +46,8 @@ class Following:
         self.graph, self.at = graph, dict(start)
 
     def __iter__(self) -> Iterator[tuple[Node, Carried]]:
-        for node in self.graph.nodes:
+        # A group that a canonizer made is its nodes, one by one.
+        for node in (single for made in self.graph.nodes for single in made.members or (made,)):
             if known(node.operator).shape_alone:
                 continue
             carried = {place: self.at[name] for place, name in enumerate(node.inputs) if name in self.at}

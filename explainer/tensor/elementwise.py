@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import operator
 
 import numpy as np
 
@@ -102,16 +101,26 @@ def total_of_products(a: Array, b: Array, samples: int) -> Array:
 
 
 def dot(a: Array, b: Array) -> Array:
-    """Σ a·b over everything but the first axis, without an array of products: (N, 1)."""
-    rows = a.shape[0] if a.ndim else 1
-    return np.asarray(np.einsum("ni,ni->n", a.reshape(rows, -1), b.reshape(rows, -1))[:, np.newaxis])
+    """Σ a·b over everything but the first two axes, of which one holds the samples: (N, C)."""
+    lead = _lead(a)
+    rows = math.prod(lead)
+    return np.asarray(np.einsum("ni,ni->n", a.reshape(rows, -1), b.reshape(rows, -1))).reshape(lead)
+
+
+def _lead(x: Array) -> tuple[int, int]:
+    return (x.shape[0] if x.ndim else 1), (x.shape[1] if x.ndim > 1 else 1)
 
 
 def summed_products(a: Value, b: Value) -> Array:
-    """Σ a·b over everything but the first axis, (N, 1); of Bundles, over their members too."""
+    """Σ a·b over everything but the first two axes, (N, C), or but the first, (N, 1), of unlike Bundles."""
     if isinstance(a, Bundle):
-        return functools.reduce(operator.add, map(summed_products, a, b))
+        return functools.reduce(added, map(summed_products, a, b))
     return dot(a, b)
+
+
+def added(a: Array, b: Array) -> Array:
+    """a + b, each (N, C); summed over C where they have other numbers of them."""
+    return a + b if a.shape == b.shape else a.sum(axis=1, keepdims=True) + b.sum(axis=1, keepdims=True)
 
 
 def finite(x: Value) -> Value:
@@ -124,9 +133,8 @@ def finite(x: Value) -> Value:
 
 
 def summed(x: Array) -> Array:
-    """Σ over everything but the first axis: (N, 1)."""
-    rows = x.shape[0] if x.ndim else 1
-    return np.asarray(np.sum(x.reshape(rows, -1), axis=1, keepdims=True))
+    """Σ over everything but the first two axes: (N, C)."""
+    return np.asarray(np.sum(x.reshape(*_lead(x), -1), axis=2))
 
 
 def sum_to(x: Value, shape: tuple[int, ...]) -> Value:

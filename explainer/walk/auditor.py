@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -36,10 +36,19 @@ class Auditor:
         False: of a gradient, whose sums mean nothing, only NaN and infinity are looked for.
     precision : int
         Bytes of the coarsest number that activations and relevance are computed in: 2, 4 or 8.
+    axes : dict of tensor name -> int, optional
+        Which axis of a tensor holds the samples, where that is not the first.
     """
 
-    def __init__(self, samples: int, conserving: bool = True, precision: int = 4) -> None:
+    def __init__(
+        self,
+        samples: int,
+        conserving: bool = True,
+        precision: int = 4,
+        axes: Mapping[str, int] | None = None,
+    ) -> None:
         self.samples = samples
+        self.axes = axes or {}
         self.conserving = conserving
         self.precision = precision
         self.steps: list[AuditStep] = []
@@ -51,19 +60,23 @@ class Auditor:
         if not self.conserving:
             self._check(step, np.array([np.sum(part.factor) for part in parts]), parts)
             return
-        R_out = self._total(R)
-        self._handed = [(part, self._total(part)) for part in parts]
+        axis = self.axes.get(step.layer.output, 0)
+        R_out = self._total(R, axis)
+        self._handed = [
+            (part, self._total(part, self.axes.get(name, 0)))
+            for name, part in zip(self.names(step, parts), parts, strict=True)
+        ]
         shares = [entry.shares() for entry in handed.account]
-        kept = self._sum(handed.at_constant(letter) for letter, _ in step.kept)
+        kept = self._sum((handed.at_constant(letter) for letter, _ in step.kept), axis)
         entry = AuditStep(
             node=step.node.name,
             operator=step.node.operator,
             rule=str(step.rule),
             R_out=R_out,
             R_in=np.sum([sums for _, sums in self._handed], axis=0),
-            bias=self._sum(bias for bias, _, _ in shares) - kept,
-            epsilon=self._sum(epsilon for _, epsilon, _ in shares),
-            intercept=self._sum(intercept for _, _, intercept in shares),
+            bias=self._sum((bias for bias, _, _ in shares), axis) - kept,
+            epsilon=self._sum((epsilon for _, epsilon, _ in shares), axis),
+            intercept=self._sum((intercept for _, _, intercept in shares), axis),
             kept=kept,
             masked=self._sum(()),
         )
@@ -120,16 +133,28 @@ class Auditor:
                 "that of its forward, or the file is not run as it was read; audit=False goes on regardless"
             )
 
-    def _total(self, R: Relevance) -> Array:
+    @staticmethod
+    def names(step: Step, parts: Sequence[Relevance]) -> Sequence[str]:
+        """The tensors that parts of relevance are of."""
+        inputs = step.layer.inputs
+        return inputs if len(inputs) == len(parts) else ("",) * len(parts)
+
+    def _total(self, R: Relevance, axis: int = 0) -> Array:
         for part, sums in self._handed:
             if part.value is R.value and part.factor is R.factor:
                 return sums
-        return R.total(self.samples)
+        return R.total(self.samples) if axis == 0 else self._summed(R.whole, axis)
 
-    def _sum(self, shares: Iterable[Value]) -> Array:
+    def _sum(self, shares: Iterable[Value], axis: int = 0) -> Array:
         """The sum of what shares there are."""
-        found = [total(share, self.samples) for share in shares if share is not None]
+        found = [self._summed(share, axis) for share in shares if share is not None]
         return np.asarray(np.sum([np.zeros(self.samples), *found], axis=0))
+
+    def _summed(self, value: Value, axis: int) -> Array:
+        """Of each sample; a share that was added up already has the samples first."""
+        if axis < np.ndim(value) and value.shape[axis] == self.samples:
+            value = np.moveaxis(value, axis, 0)
+        return total(value, self.samples)
 
     def result(self) -> Audit:
         """What was seen."""

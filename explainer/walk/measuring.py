@@ -12,7 +12,7 @@ from ..layers import Bound, Parameters
 from ..plan import Step
 from ..rules import Division, Handed, Relevance
 from ..rules.answers import MISTAKES
-from ..tensor import Array, Bundle, Value, total
+from ..tensor import Array, Bundle, Value
 from .auditor import Auditor
 
 # The rounding of a float32 number, relative to it.
@@ -39,7 +39,7 @@ class Measuring(Auditor):
         if divides and layer is not None and _is_whole(layer.x):
             amplification = self._amplification(step, R, layer)
         self.steps[-1] = replace(
-            self.steps[-1], amount=self._amount(handed.parts()), amplification=amplification
+            self.steps[-1], amount=self._amount(step, handed.parts()), amplification=amplification
         )
 
     def _amplification(self, step: Step, R: Relevance, layer: Bound) -> Array:
@@ -55,13 +55,16 @@ class Measuring(Auditor):
         except MISTAKES:  # of a rule that knows float32 alone
             return np.full(self.samples, np.nan)
         moved = [
-            total(np.abs(one.whole - other.whole), self.samples) for one, other in zip(*parts, strict=True)
+            self._summed(np.abs(one.whole - other.whole), self.axes.get(name, 0))
+            for name, one, other in zip(self.names(step, parts[0]), *parts, strict=True)
         ]
-        amount = self._amount(parts[0])
+        amount = self._amount(step, parts[0])
         return np.asarray(np.sum(moved, axis=0) / np.where(amount == 0, 1, amount) / ROUNDING)
 
-    def _amount(self, parts: Sequence[Relevance]) -> Array:
-        return np.asarray(np.sum([total(np.abs(part.whole), self.samples) for part in parts], axis=0))
+    def _amount(self, step: Step, parts: Sequence[Relevance]) -> Array:
+        named = zip(self.names(step, parts), parts, strict=True)
+        sums = [self._summed(np.abs(part.whole), self.axes.get(name, 0)) for name, part in named]
+        return np.asarray(np.sum(sums, axis=0))
 
 
 def _asked(step: Step, layer: Bound, x: Value, R: Relevance, shares: bool) -> tuple[Relevance, ...]:

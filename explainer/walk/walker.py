@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import NumericalError
-from ..model.axes import by_sample
+from ..model.axes import by_sample, followed_samples
 from ..model.graph import Graph
 from ..plan import Gathering, Plan
 from ..targets import Target, is_balanced, put_relevance, seed
@@ -131,8 +131,12 @@ class NumpyWalker:
         return gathers(self.plan, passed.parameters.__getitem__, passed.samples)
 
     def _auditor(self, samples: int) -> Auditor | None:
+        if not self.audit:
+            return None
+        followed = followed_samples(self.plan.graph).items()
+        axes = {name: labels.index(0) for name, labels in followed if 0 in labels}
         auditor = Measuring if self.audit == "numerics" else Auditor
-        return auditor(samples, not self.plan.gradient, self.forward.precision) if self.audit else None
+        return auditor(samples, not self.plan.gradient, self.forward.precision, axes)
 
 
 def begin(

@@ -242,6 +242,10 @@ def check(subject: Subject, rng: np.random.Generator, how_many: int = 2) -> None
             return
     except UnicodeDecodeError:  # names that onnxruntime cannot tell
         return
+    except Exception:
+        if not len(subject.answer.audit):  # the input itself was asked for, and nothing was run
+            return
+        raise
     for proof in ALWAYS:
         proof(subject)
     for place in rng.permutation(len(SOMETIMES))[:how_many]:

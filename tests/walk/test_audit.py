@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from building import parse
+from building import parse, rng
 from residual import picture, residual_net
 from zero_biases import zero_biases
 
@@ -108,3 +108,27 @@ def test_relevance_that_overflows_names_the_node():
     x = np.array([[1e3]], np.float32)
     with pytest.raises(NumericalError, match=r"below Gemm 'y' is not finite \(rule epsilon:1e-38\)"):
         Explainer(model, eps=1e-38).explain(x, start="one")
+
+
+def test_samples_that_stand_on_the_second_axis_are_told_apart():
+    text = """g (float[N,6,4] x) => (float[N,3] y) {
+        t = Transpose <perm = [1,0,2]> (x)
+        h, last = LSTM <hidden_size = 4> (t, w, r, b)
+        s = Squeeze (h, one)
+        l = LayerNormalization <axis = -1> (s, scale)
+        p = Softmax <axis = -1> (l)
+        a = Add (p, four)
+        m = ReduceMean <keepdims = 0> (a, zero)
+        y = MatMul (m, v)
+    }"""
+    shapes = {"w": (1, 16, 4), "r": (1, 16, 4), "b": (1, 32), "scale": (4,), "four": (4,), "v": (4, 3)}
+    drawn = {name: rng(3, *shape).standard_normal(shape) for name, shape in shapes.items()}
+    model = parse(text, **drawn, one=np.array([1]), zero=np.array([0]))
+    x = rng(4).standard_normal((2, 6, 4)).astype(np.float32)
+    both = Explainer(model, dtype="float64").explain(x, target=1).audit
+    for place in range(2):
+        alone = Explainer(model, dtype="float64").explain(x[place : place + 1], target=1).audit
+        for step, single in zip(both, alone, strict=True):
+            for name in ("R_out", "R_in", "bias", "epsilon", "intercept"):
+                mine, own = getattr(step, name)[place], getattr(single, name)[0]
+                np.testing.assert_allclose(mine, own, rtol=1e-6, atol=1e-9, err_msg=f"{step.node} {name}")
