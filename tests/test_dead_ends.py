@@ -325,7 +325,7 @@ def test_a_file_that_nothing_runs_has_no_ways(folder):
 
 def test_a_class_that_is_called_as_an_output_does_not_lead_elsewhere(folder):
     onnx.save(model_of("argmax first"), "the model.onnx")
-    with pytest.raises(explainer.UnsupportedError) as caught:
+    with pytest.raises(explainer.TargetError) as caught:
         explainer.Explainer("the model.onnx", labels=["logits", "f", "r", "c"]).plan  # noqa: B018
     for way in caught.value.ways:
         assert way.settings.get("target", "") in ("logits[top]", "")

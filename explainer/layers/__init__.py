@@ -19,8 +19,11 @@ from . import (
     product,
     recurrent,
     resizing,
+    sampling,
+    scattering,
     spreading,
     triangles,
+    unfolding,
 )
 from .base import Bound, Layer
 from .kinds import KINDS, Kind
@@ -55,7 +58,10 @@ __all__ = [
     "recurrent",
     "register",
     "resizing",
+    "sampling",
+    "scattering",
     "spreading",
     "supported",
     "triangles",
+    "unfolding",
 ]

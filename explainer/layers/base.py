@@ -130,7 +130,7 @@ class Layer:
     def of(cls, node: Node, graph: Graph, output: int = 0) -> Layer:
         """The layer of a node."""
         layer = cls.form(node, graph)(node, graph, output)
-        layer.is_decided = not graph.decided.isdisjoint(layer.operands.values())
+        layer.is_decided = not graph.led.isdisjoint(layer.operands.values())
         return layer
 
     @classmethod

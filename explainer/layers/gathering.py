@@ -1,65 +1,103 @@
-"""Gathers whose indices name single places: each value is that of one place, by its number in the tensor."""
+"""Gathers whose indices name single places, and steps in reverse: each value is that of one place."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from .. import tensor
+from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
-from ..tensor import Array, ConstantOfShape, Gather, Reshape, ScatterElements, Shape, Value
+from ..model.operators import Facts, as_first
+from ..tensor import Concat, Shape, Value
 from .base import Bound, attribute
-from .movement import Movement
+from .movement import Movement, nothing_at, spread
 from .parameters import Parameters
 from .registry import register
 
 
 class Placed(Movement):
-    """z_k = x_n(k), n the numbers of the places; a place that is named twice gets both."""
+    """z_k = x_n(k); a place that is named twice gets both."""
+
+    facts = Facts(sign=as_first)
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
-        self.take_operand(graph, "indices", 1, "list of indices")
-
-    def chosen(self, numbers: Array, indices: Array) -> Array:
-        """What the operator makes of the places' numbers."""
-        raise NotImplementedError
-
-    def places(self, x: Value, p: Parameters) -> Array:
-        """The number of the place that each value of z comes from."""
-        numbers = np.arange(x.size).reshape(x.shape)
-        return self.chosen(numbers, np.asarray(p["indices"]))
-
-    def forward(self, x: Value, p: Parameters) -> Value:
-        return Gather(Reshape(x, np.array([-1])), self.places(x, p), axis=0)
-
-    def transpose(self, s: Value, at: Bound) -> Value:
-        places = self.places(at.x, at.p).ravel()
-        zeros = ConstantOfShape(np.array([at.x.size]), value=np.zeros(1, s.dtype))
-        flat = Reshape(s, np.array([-1]))
-        return Reshape(ScatterElements(zeros, places, flat, axis=0, reduction="add"), Shape(at.x))
+        self.take_places(graph, "indices", 1, "list of indices")
 
 
 @register("GatherElements")
 class GatherElements(Placed):
     """One value for each index, along an axis."""
 
-    def chosen(self, numbers: Array, indices: Array) -> Array:
-        axis = attribute(self.node, "axis") % numbers.ndim
-        # The other axes of the indices may be shorter than the tensor's.
-        within = tuple(slice(size if a != axis else None) for a, size in enumerate(indices.shape))
-        return np.take_along_axis(numbers[within], indices % numbers.shape[axis], axis)
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return tensor.GatherElements(x, p["indices"], axis=attribute(self.node, "axis"))
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        axis = attribute(self.node, "axis")
+        return tensor.ScatterElements(nothing_at(at.x), at.p["indices"], s, axis=axis, reduction="add")
 
 
 @register("GatherND")
 class GatherND(Placed):
     """One value, or slice, for each vector of indices, in each batch of `batch_dims` axes."""
 
-    def chosen(self, numbers: Array, indices: Array) -> Array:
+    def indices(self, p: Parameters) -> Value:
+        """Those of all axes, the batches' too."""
+        indices = p["indices"]
         batch = attribute(self.node, "batch_dims") or 0
-        lead = numbers.shape[:batch]
-        rows = zip(
-            numbers.reshape(-1, *numbers.shape[batch:]),
-            indices.reshape(-1, *indices.shape[batch:]),
-            strict=True,
-        )
-        found = np.stack([row[tuple(np.moveaxis(index, -1, 0))] for row, index in rows])
-        return found.reshape(*lead, *found.shape[1:])
+        if not batch:
+            return indices
+        inner = (1,) * (indices.ndim - 1 - batch)
+        sizes = indices.shape[:batch]
+        grid = np.stack(np.meshgrid(*map(np.arange, sizes), indexing="ij"), axis=-1)
+        grid = grid.reshape(*sizes, *inner, batch)
+        lead = np.broadcast_to(grid, (*indices.shape[:-1], batch)).astype(np.int64)
+        return Concat(lead, indices, axis=-1)
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return tensor.GatherND(x, self.indices(p))
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        return tensor.ScatterND(nothing_at(at.x), self.indices(at.p), s, reduction="add")
+
+
+@register("Compress")
+class Compress(Movement):
+    """The slices along an axis, or the values, where a condition is true."""
+
+    facts = Facts(sign=as_first)
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        if not graph.is_constant(node.operand(1)):
+            raise UnsupportedError("its condition is no constant, and so neither is what comes out")
+        self.places = np.flatnonzero(graph.constant(node.operand(1)))
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        axis = attribute(self.node, "axis")
+        flat = x if axis is not None else tensor.Reshape(x, np.array([-1]))
+        return tensor.Gather(flat, self.places, axis=(axis or 0) % flat.ndim)
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        axis = attribute(self.node, "axis")
+        if axis is not None:
+            return spread(s, axis % s.ndim, self.places, at.x.shape[axis])
+        return tensor.Reshape(spread(s, 0, self.places, at.x.size), Shape(at.x))
+
+
+@register("ReverseSequence")
+class ReverseSequence(Movement):
+    """The first steps of every sample in reverse: done twice, it is undone."""
+
+    facts = Facts(sign=as_first, rearranges="order")
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        self.take_places(graph, "lengths", 1, "list of lengths")
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        batch, time = attribute(self.node, "batch_axis"), attribute(self.node, "time_axis")
+        return tensor.ReverseSequence(x, p["lengths"], batch_axis=batch, time_axis=time)
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        return self.forward(s, at.p)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import tensor
+from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..model.operators import Facts, as_all, as_first
 from ..tensor import Array, Bundle, Reshape, Shape, Value
@@ -26,6 +27,16 @@ class Movement(Layer):
         """An attribute, or the input that took its place in a later opset; None where neither is."""
         value = p.get(name)
         return attribute(self.node, name) if value is None else value
+
+    def take_places(self, graph: Graph, letter: str, index: int, what: str) -> None:
+        """Declare an input that tells which place: a parameter, whatever it is computed from.
+
+        There is nothing between two places, so no relevance goes back through it.
+        """
+        if self.node.inputs[0] not in graph.carrying:
+            raise UnsupportedError(f"its {what} is computed from the input, and nothing else of it is")
+        self.inputs = tuple(name for name in self.inputs if name != self.node.operand(index))
+        self.operands[letter] = self.node.operand(index)
 
 
 @register("Reshape")
@@ -231,19 +242,39 @@ class Gather(Movement):
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
-        self.take_operand(graph, "indices", 1, "list of indices")
+        self.take_places(graph, "indices", 1, "list of indices")
+        # One that is fed belongs to no sample, and a file that is compiled has to know it.
+        self.is_computed = not graph.is_constant(node.operand(1)) and node.operand(1) in graph.producers
 
     def forward(self, x: Value, p: Parameters) -> Value:
         return tensor.Gather(x, p["indices"], axis=attribute(self.node, "axis") % x.ndim)
 
     def transpose(self, s: Value, at: Bound) -> Value:
-        axis, indices = attribute(self.node, "axis") % at.x.ndim, np.asarray(at.p["indices"])
+        axis = attribute(self.node, "axis") % at.x.ndim
+        if self.is_computed:
+            return self.scattered(s, at.x, axis, at.p["indices"])
+        indices = np.asarray(at.p["indices"])
         size = at.x.shape[axis]
         if indices.ndim == 0:
             s = tensor.Unsqueeze(s, np.array([axis]))
         elif indices.ndim > 1:
             s = Reshape(s, np.array([*[0] * axis, indices.size, *at.x.shape[axis + 1 :]]))
         return spread(s, axis, indices.ravel() % size, size)
+
+    def scattered(self, s: Value, x: Value, axis: int, indices: Value) -> Value:
+        """The slices of `s` added up where they came from, by indices that each run has of its own."""
+        found = range(axis, axis + indices.ndim)
+        s = tensor.Transpose(s, perm=[*found, *(a for a in range(s.ndim) if a not in found)])
+        order = [axis, *(a for a in range(x.ndim) if a != axis)]
+        zeros = nothing_at(tensor.Transpose(x, perm=order))
+        vectors = tensor.Unsqueeze(indices, np.array([indices.ndim]))
+        moved = tensor.ScatterND(zeros, vectors, s, reduction="add")
+        return tensor.Transpose(moved, perm=[int(a) for a in np.argsort(order)])
+
+
+def nothing_at(x: Value) -> Value:
+    """Zeros, one for each value of x."""
+    return tensor.ConstantOfShape(Shape(x), value=np.zeros(1, x.dtype))
 
 
 def cut(x: Value, axis: int, start: int, end: int) -> Value:

@@ -1,4 +1,4 @@
-"""Pad: a border of a constant, or of the tensor's own values."""
+"""Pad and CenterCropPad: a border of a constant, or of the tensor's own values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import tensor
 from ..model.graph import Graph, Node
-from ..model.operators import Facts, Signs
+from ..model.operators import Facts, Signs, as_first
 from ..tensor import Array, Value
 from .base import Bound, attribute
 from .movement import Movement, spread
@@ -82,3 +82,35 @@ class Pad(Movement):
             return None
         border = tensor.Pad(self.transpose(s, at), self.pads(at.x, at.p))
         return s - border
+
+
+@register("CenterCropPad")
+class CenterCropPad(Movement):
+    """Sizes along some axes, reached by a border of zeros or by cutting, as much on either side."""
+
+    facts = Facts(sign=as_first)
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        self.take_operand(graph, "shape", 1, "shape")
+        self.has_constants = True
+
+    def pads(self, x: Value, p: Parameters) -> Array:
+        """Begins and ends for every axis; negative ones cut."""
+        axes = attribute(self.node, "axes")
+        pads = np.zeros((2, x.ndim), dtype=np.int64)
+        for axis, size in zip(range(x.ndim) if axes is None else axes, p["shape"], strict=True):
+            more = int(size) - x.shape[axis]
+            # What is odd is added behind, and cut in front of what is left less.
+            begin = more // 2 if more > 0 else -((-more) // 2)
+            pads[:, axis] = begin, more - begin
+        return pads.ravel()
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return tensor.Pad(x, self.pads(x, p), x.dtype.type(0))
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        return tensor.Pad(s, -self.pads(at.x, at.p))
+
+    def bias_share(self, s: Value, at: Bound) -> Value:
+        return s - self.forward(self.transpose(s, at), at.p)

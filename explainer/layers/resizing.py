@@ -153,16 +153,12 @@ class Resize(Layer):
         return np.asarray(rounded[mode])
 
     def cubic(self, where: Array, had: int) -> list[tuple[Array, Array]]:
-        """Keys' kernel of four values (Keys 1981, eq. 15), with the node's own coefficient."""
+        """Four values each, by Keys' kernel with the node's own coefficient."""
         a = attribute(self.node, "cubic_coeff_a")
         a = -0.75 if a is None else a
         below = np.floor(where)
-        taps = []
-        for step in range(-1, 3):
-            t = np.abs(where.astype(np.float64) - below - step)
-            near = ((a + 2) * t - (a + 3)) * t * t + 1
-            far = ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
-            taps.append((below + step, np.where(t <= 1, near, far)))
+        amounts = keys(where.astype(np.float64) - below, a)
+        taps = [(below + step, amount) for step, amount in zip(range(-1, 3), amounts, strict=True)]
         if attribute(self.node, "exclude_outside"):
             taps = [(at, np.where((at < 0) | (at >= had), 0, w)) for at, w in taps]
             total = sum(w for _, w in taps)
@@ -210,6 +206,17 @@ class NearestResize(Resize):
 
     kind = MOVEMENT
     facts = Facts(sign=as_first)
+
+
+def keys(beyond: Array, a: float) -> list[Array]:
+    """The weights of the four values round a place, `beyond` the second of them (Keys 1981, eq. 15)."""
+    weights = []
+    for step in range(-1, 3):
+        t = np.abs(beyond - step)
+        near = ((a + 2) * t - (a + 3)) * t * t + 1
+        far = ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
+        weights.append(np.where(t <= 1, near, far))
+    return weights
 
 
 @register("Upsample")

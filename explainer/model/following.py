@@ -221,6 +221,28 @@ def _gather(following: Following, node: Node, carried: Carried) -> Labels | None
     return (*[None] * axis, *carried[1], *[None] * (rank - axis - 1))
 
 
+def _along(following: Following, node: Node, carried: Carried) -> Labels | None:
+    """Values put elsewhere along an axis, whose places are none that were there any more."""
+    if (labels := carried.get(0)) is None or (axis := node.attributes.get("axis", 0)) is None:
+        return None
+    axis = node.attributes.get("time_axis", axis) % len(labels)
+    return (*labels[:axis], None, *labels[axis + 1 :])
+
+
+def _by_vectors(following: Following, node: Node, carried: Carried) -> Labels | None:
+    """Slices that vectors of indices name; what is in front of them is told by the vectors."""
+    sizes = following.graph.initializers.get(node.operand(1))
+    if (labels := carried.get(0)) is None or sizes is None or node.attributes.get("batch_dims", 0):
+        return None
+    *lead, depth = sizes.dims
+    return (*[None] * (depth if node.operator == "ScatterND" else len(lead)), *labels[depth:])
+
+
+def _folded(following: Following, node: Node, carried: Carried) -> Labels | None:
+    image = following.numbers(node.operand(1))
+    return None if image is None or 0 not in carried else (carried[0][0], None, *[None] * len(image))
+
+
 def _one_hot(following: Following, node: Node, carried: Carried) -> Labels | None:
     labels = list(carried.get(0, ()))
     labels.insert(node.attributes.get("axis", -1) % (len(labels) + 1), None)
@@ -269,6 +291,9 @@ def _einsum(following: Following, node: Node, carried: Carried) -> Labels | None
 Move: TypeAlias = Callable[[Following, Node, Carried], "Labels | None"]
 MOVES: dict[str, Move] = {
     **dict.fromkeys(REDUCING, _reduce),
+    **dict.fromkeys(("Compress", "GatherElements", "ReverseSequence", "Scatter", "ScatterElements"), _along),
+    **dict.fromkeys(("GatherND", "ScatterND"), _by_vectors),
+    "Col2Im": _folded,
     "Einsum": _einsum,
     "Expand": _expand,
     "Flatten": _flatten,

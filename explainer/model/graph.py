@@ -196,19 +196,19 @@ class Graph:
     def carrying(self) -> frozenset[str]:
         """Tensors that relevance can reach: they depend on the values of an input that is not held.
 
-        Shape arithmetic does not, and truth values hand nothing on: what is chosen by them is relevant, and
-        they are parameters of the call.
+        Shape arithmetic does not, and choices hand nothing on, truth values and places: what is chosen by
+        them is relevant, and they are parameters of the call.
         """
         return self.depending({value.name for value in self.inputs} - self.held, self.held, decided=False)
 
     @cached_property
     def decided(self) -> frozenset[str]:
-        """Tensors that depend on such an input by truth values alone: which of several numbers they are."""
+        """Tensors that depend on such an input by choices alone: which of several numbers they are."""
         return self.led - self.carrying
 
     @cached_property
     def led(self) -> frozenset[str]:
-        """Tensors that depend on an input that is not held, by truth values too."""
+        """Tensors that depend on an input that is not held, by choices too."""
         return self.depending({value.name for value in self.inputs} - self.held, self.held)
 
     @cached_property
@@ -221,14 +221,14 @@ class Graph:
     ) -> frozenset[str]:
         """These tensors, and those whose values depend on theirs; what is held depends on nothing.
 
-        With `decided` false, neither do truth values.
+        With `decided` false, neither do truth values and places.
         """
         found = set(names)
         for node in self.nodes:
             reads = (*node.inputs, *node.captures)
-            leads = not known(node.operator).shape_alone and (decided or not node.decides)
-            if leads and not found.isdisjoint(reads):
-                found.update(name for name in node.outputs if name and name not in held)
+            if not known(node.operator).shape_alone and not found.isdisjoint(reads):
+                held_here = held if decided else {*held, *node.choices}
+                found.update(name for name in node.outputs if name and name not in held_here)
         return frozenset(found)
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from ..text import LINE, in_short, printable
-from .operators import known
+from .operators import PLACES, known
 from .scopes import called, captured_names
 from .signature import attributes_of
 
@@ -60,10 +60,13 @@ class Node:
         return self.inputs[index] if index < len(self.inputs) else ""
 
     @property
-    def decides(self) -> bool:
-        """Whether its outputs are truth values."""
+    def choices(self) -> tuple[str, ...]:
+        """Its outputs that are truth values, or tell which of several something is."""
         to_truth = self.operator == "Cast" and self.attributes.get("to") == onnx.TensorProto.BOOL
-        return to_truth or known(self.operator).decides
+        if to_truth or known(self.operator).decides:
+            return self.outputs
+        places = PLACES.get(self.operator, ())
+        return tuple(name for index, name in enumerate(self.outputs) if index in places)
 
 
 @in_short

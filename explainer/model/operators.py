@@ -118,6 +118,13 @@ FACTS: dict[str, Facts] = {
     **dict.fromkeys(("NonMaxSuppression", "Cast"), Facts(chooses="values")),
 }
 
+# Outputs that tell which of several something is, or where: whole numbers that no relevance passes.
+PLACES: dict[str, tuple[int, ...]] = {
+    **dict.fromkeys(("ArgMax", "ArgMin", "NonMaxSuppression", "NonZero"), (0,)),
+    **dict.fromkeys(("MaxPool", "TopK"), (1,)),
+    "Unique": (1, 2, 3),
+}
+
 
 # The layers of operators: kept here for reading, where it counts that there is one, and filled in layers/.
 LAYERS: dict[str, Any] = {}

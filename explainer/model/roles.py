@@ -29,7 +29,7 @@ ALIKE = _named("""
 # (N, C, ...) becomes (N, others, ...), or (N, ..., C) likewise.
 CHANNELS_FIRST = _named("""
     AveragePool Conv ConvInteger ConvTranspose DeformConv DepthToSpace GlobalAveragePool GlobalLpPool
-    GlobalMaxPool LpPool MaxPool QLinearConv SpaceToDepth com.microsoft.FusedConv
+    GlobalMaxPool GridSample LpPool MaxPool MaxUnpool QLinearConv SpaceToDepth com.microsoft.FusedConv
     com.microsoft.QLinearAveragePool com.microsoft.QLinearGlobalAveragePool
 """)
 CHANNELS_LAST = _named("com.microsoft.NhwcConv com.microsoft.NhwcFusedConv com.microsoft.NhwcMaxPool")

@@ -12,6 +12,7 @@ from ..layers.kinds import MOVEMENT
 from ..model.conditions import open_condition
 from ..model.graph import Graph, Node
 from ..model.notes import told
+from ..model.operators import PLACES
 from ..plain.tables import text_table
 from ..rules import Rule
 from ..targets import Anchor
@@ -111,16 +112,26 @@ def out_of_reach(graph: Graph, anchor: Anchor) -> TargetError:
     for node in reversed(graph.nodes):
         if not needed.isdisjoint(node.outputs):
             needed.update(node.inputs)
-            deciding += [node] if node.decides and not graph.carrying.isdisjoint(node.inputs) else []
+            chooses = not needed.isdisjoint(node.choices) and not graph.carrying.isdisjoint(node.inputs)
+            deciding += [node] if chooses else []
     error = TargetError(
-        f"{anchor.tensor!r} depends on the input by truth values alone, those of "
+        f"{anchor.tensor!r} depends on the input by {_kinds(deciding)} alone, those of "
         f"{', '.join(map(str, deciding[::-1][:SHOWN]))}{' and others' * (len(deciding) > SHOWN)}: there is "
-        "nothing between yes and no, and no relevance or gradient passes"
+        f"nothing between {_between(deciding)}, and no relevance or gradient passes"
     ).looking("targets")
     given = {value.name for value in graph.inputs}
     read = dict.fromkeys(name for node in deciding for name in node.inputs if name in graph.carrying)
     error.before = tuple(name for name in read if name not in given)
     return error
+
+
+def _kinds(deciding: Sequence[Node]) -> str:
+    of_places = [node.operator in PLACES for node in deciding]
+    return "places" if all(of_places) else "truth values and places" if any(of_places) else "truth values"
+
+
+def _between(deciding: Sequence[Node]) -> str:
+    return "one place and the next" if all(node.operator in PLACES for node in deciding) else "yes and no"
 
 
 def _rows(

@@ -84,7 +84,9 @@ class Asked:
             walks = chain(self._first_rule(), self._outputs(), self._ends(error.behind), self._inside(before))
         elif error.elsewhere == "methods":
             walks = iter([self._gradient()])
-        there = tuple(islice((way for way in walks if way is not None), MOST - 2))
+        # An output may be what the node reads that stands in the way too.
+        found = {way.call: way for way in islice((way for way in walks if way is not None), MOST)}
+        there = tuple(found.values())[: MOST - 2]
         if self.compiled is not None:  # or what `explain` answers
             return there or replace(self, compiled=None).ways(error)
         return (*there, *self._scores(before))[:MOST]

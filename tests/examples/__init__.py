@@ -3,7 +3,16 @@
 An operator that is registered without an example here fails the suite.
 """
 
-from . import arithmetic, curves, einsums, movement, norms, pooling, weighted  # noqa: F401  # they add theirs
+from . import (  # noqa: F401  # they add theirs
+    arithmetic,
+    curves,
+    einsums,
+    movement,
+    norms,
+    places,
+    pooling,
+    weighted,
+)
 from .example import EXAMPLES, IN_NETS, Example, W
 
 __all__ = ["EXAMPLES", "IN_NETS", "Example", "W"]

@@ -344,3 +344,83 @@ def GatherND(a, x, indices):
     if batch:
         return torch.stack([GatherND({}, row, of.tolist()) for row, of in zip(x, places, strict=True)])
     return x[tuple(places.movedim(-1, 0))]
+
+
+@operator
+def ScatterElements(a, x, indices, updates):
+    axis = a.get("axis", 0) % x.ndim
+    places = torch.tensor(indices) % x.shape[axis]
+    return (x.scatter_add if a.get("reduction") == "add" else x.scatter)(axis, places, updates)
+
+
+@operator
+def ScatterND(a, x, indices, updates):
+    places = tuple(torch.tensor(indices).movedim(-1, 0))
+    return x.index_put(places, updates, accumulate=a.get("reduction") == "add")
+
+
+@operator
+def GridSample(a, x, grid):
+    mode = {"linear": "bilinear", "cubic": "bicubic"}.get(a["mode"], a["mode"])
+    return F.grid_sample(x, grid, mode, a["padding_mode"], bool(a["align_corners"]))
+
+
+@operator
+def ReverseSequence(a, x, lengths):
+    x = x.transpose(0, 1) if a["time_axis"] else x  # steps, samples
+    turned = [torch.cat([x[:n, i].flip(0), x[n:, i]]) for i, n in enumerate(lengths)]
+    z = torch.stack(turned, 1)
+    return z.transpose(0, 1) if a["time_axis"] else z
+
+
+@operator
+def Compress(a, x, condition):
+    axis, chosen = a.get("axis"), torch.nonzero(condition).flatten()
+    return x.flatten()[chosen] if axis is None else x.index_select(axis, chosen)
+
+
+@operator
+def Col2Im(a, x, image, block):
+    def pair(values, otherwise):
+        values = list(values or [otherwise] * len(block))
+        return values if len(block) == 2 else [1 if otherwise else 0, *values]
+
+    begins, ends = np.reshape(a.get("pads") or [0] * 2 * len(block), (2, -1))
+    # PyTorch pads alike on either side: the image with its pads, cut out of it.
+    full = [size + first + last for size, first, last in zip(image, begins, ends, strict=True)]
+    lead = [1] * (2 - len(block))
+    z = F.fold(x, [*lead, *full], [*lead, *block], pair(a.get("dilations"), 1), 0, pair(a.get("strides"), 1))
+    z = z if len(block) == 2 else z.squeeze(2)
+    return padded(z, list(zip(-begins, -ends, strict=True)))
+
+
+@operator
+def MaxUnpool(a, x, places, shape=None):
+    kernel, strides = a["kernel_shape"], a.get("strides") or [1] * len(a["kernel_shape"])
+    sizes = [(n - 1) * s + k for n, s, k in zip(x.shape[2:], strides, kernel, strict=True)]
+    shape = shape or [*x.shape[:2], *sizes]
+    places = torch.tensor(places).flatten()
+    # Of those that name one place the last one stays.
+    last = {int(place): number for number, place in enumerate(places)}
+    kept = torch.tensor(sorted(last.values()))
+    return x.new_zeros(math.prod(shape)).index_put((places[kept],), x.flatten()[kept]).reshape(shape)
+
+
+@operator
+def CenterCropPad(a, x, shape):
+    axes = a.get("axes") or range(x.ndim)
+    for axis, size in zip(axes, shape, strict=True):
+        more = size - x.shape[axis]
+        before = abs(more) // 2
+        if more < 0:
+            x = x.narrow(axis, before, size)
+        else:
+            sizes = list(x.shape)
+            sizes[axis] = before
+            front = x.new_zeros(sizes)
+            sizes[axis] = more - before
+            x = torch.cat([front, x, x.new_zeros(sizes)], axis)
+    return x
+
+
+TORCH["Scatter"] = ScatterElements

@@ -87,6 +87,31 @@ SIMPLE = {
         [normal(6), ints(1, 4, 1, 5, 1), normal(5)],
         lambda d, i, u: tensor.ScatterElements(d, i, u, axis=0, reduction="add"),
     ),
+    "ScatterElements along an axis": (
+        [normal(3, 4), np.array([[0, -1], [3, 3]]), normal(2, 2)],
+        lambda d, i, u: tensor.ScatterElements(d, i, u, axis=1, reduction="add"),
+    ),
+    "ScatterElements put": (
+        [normal(3, 4), np.array([[0, -1], [3, 2]]), normal(2, 2)],
+        lambda d, i, u: tensor.ScatterElements(d, i, u, axis=1, reduction="none"),
+    ),
+    "ScatterND": (
+        [normal(3, 4), np.array([[0], [-1], [0]]), normal(3, 4)],
+        lambda d, i, u: tensor.ScatterND(d, i, u, reduction="add"),
+    ),
+    "ScatterND put": (
+        [normal(3, 4), np.array([[0, 1], [-1, 2]]), normal(2)],
+        lambda d, i, u: tensor.ScatterND(d, i, u, reduction="none"),
+    ),
+    "GatherND": ([normal(3, 4), np.array([[0], [-1], [0]])], tensor.GatherND),
+    "GatherElements": (
+        [normal(3, 4), np.array([[0, -1], [3, 3]])],
+        lambda x, i: tensor.GatherElements(x, i, axis=1),
+    ),
+    "ReverseSequence": (
+        [normal(3, 4, 2), ints(1, 4, 2)],
+        lambda x, n: tensor.ReverseSequence(x, n, batch_axis=0, time_axis=1),
+    ),
     "Gather last axis": ([normal(2, 5), ints(1)], lambda x, i: tensor.Gather(x, i, axis=1)),
     "Unsqueeze": ([normal(2, 3), ints(0, -1)], tensor.Unsqueeze),
     "Squeeze": ([normal(1, 2, 1, 3), ints(0, 2)], tensor.Squeeze),
@@ -116,7 +141,7 @@ def test_every_primitive_has_a_case_here():
 
 def test_what_scatter_and_cast_cannot_do_is_said():
     with pytest.raises(NotImplementedError):
-        tensor.ScatterElements(normal(2, 3), ints(0), normal(1), axis=0, reduction="add")
+        tensor.ScatterElements(normal(2), ints(0), normal(1), axis=0, reduction="mul")
     with pytest.raises(NotImplementedError):
         tensor.Cast(normal(2), to=7)
 
