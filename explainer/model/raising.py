@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import onnx
 from onnx import numpy_helper
 
@@ -20,6 +21,8 @@ OPSET = 16
 # has others for 11 and 12); nothing computes it, and what is put behind it may not fit.
 ROUNDING = 22
 IR_VERSION = 8
+# Since 11 a Resize says how it counts coordinates; the converter lets one of before count as is usual since.
+CHOOSING = 11
 # The domain of what the onnx package would refuse.
 APART = "onnxruntime.apart"
 
@@ -91,10 +94,58 @@ def _in_opset(proto: onnx.ModelProto, opset: int, graph: Graph) -> onnx.ModelPro
             f"this model from {graph.opset}: {reason[:300]}"
         ) from error
     put_back(made)
+    if graph.opset < CHOOSING:
+        for inner in graphs_of(made.graph):
+            _as_before(inner)
     del made.graph.value_info[:]
     del made.graph.output[:]
     made.graph.output.extend(proto.graph.output)
     return made
+
+
+def _as_before(graph: onnx.GraphProto) -> None:
+    """Let every Resize count as it did when it had no choice: from the first corner, rounded by its scale."""
+    known = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    made = [node for node in graph.node if node.op_type == "Constant" and node.attribute[0].HasField("t")]
+    known |= {node.output[0]: numpy_helper.to_array(node.attribute[0].t) for node in made}
+    nodes: list[onnx.NodeProto] = []
+    for node in graph.node:
+        if node.op_type != "Resize" or node.domain not in ("", "ai.onnx"):
+            nodes.append(node)
+            continue
+        scales = known.get(node.input[2] if len(node.input) > 2 else "")
+        if scales is None or not (scales < 1).any() or not _rounds(node):
+            nodes.append(_counting(node, "floor"))
+        elif not (scales > 1).any():
+            nodes.append(_counting(node, "ceil"))
+        else:  # first what grows, then what shrinks: each axis is by itself
+            between, smaller = f"{node.output[0]}/grown", f"{node.output[0]}/shrinking"
+            larger = f"{node.output[0]}/growing"
+            for name, part in ((larger, np.maximum(scales, 1)), (smaller, np.minimum(scales, 1))):
+                graph.initializer.append(numpy_helper.from_array(part.astype(np.float32), name))
+            first, second = _counting(node, "floor"), _counting(node, "ceil")
+            first.input[2], first.output[0], first.name = larger, between, f"{node.name}/grown"
+            second.input[0], second.input[2] = between, smaller
+            nodes += [first, second]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _rounds(node: onnx.NodeProto) -> bool:
+    """Whether a Resize takes the nearest value, as it does where it says nothing."""
+    return all(attribute.s == b"nearest" for attribute in node.attribute if attribute.name == "mode")
+
+
+def _counting(node: onnx.NodeProto, nearest: str) -> onnx.NodeProto:
+    """A Resize of old with what it did said, in a copy."""
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    said = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": nearest}
+    others = [attribute for attribute in node.attribute if attribute.name not in said]
+    del copy.attribute[:]
+    copy.attribute.extend(others)
+    copy.attribute.extend(onnx.helper.make_attribute(name, value) for name, value in said.items())
+    return copy
 
 
 def set_apart(proto: onnx.ModelProto) -> onnx.ModelProto:
