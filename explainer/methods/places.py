@@ -1,7 +1,7 @@
 """Where the values of inner tensors lie in an input: followed through every layer, value by value.
 
 A movement takes a value's place along, whatever it is: a picture cut into patches, tokens in windows, a class
-token in front. A window's place is its centre; what is made of all places has none.
+token in front, one token picked out. A window's place is its centre; what is made of all places has none.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def places_of(
         if any(there) and layer.output in shapes:
             sizes = [shapes[name] for name in layer.inputs]
             passed = _passed(layer, parameters(step), there, sizes, shapes[layer.output])
-            if passed is not None and not _is_one_place(passed):
+            if passed is not None and _is_somewhere(layer, passed, there):
                 found[layer.output] = passed
     return found
 
@@ -71,9 +71,17 @@ def _along(axis: int, values: Array, rank: int) -> Array:
     return values.reshape([-1 if place == axis else 1 for place in range(rank)])
 
 
+def _is_somewhere(layer: Layer, places: Places, there: Sequence[Places | None]) -> bool:
+    """Whether they are places: what is made of all places has none, unless it is one that was picked out."""
+    if any(np.isnan(one).all() for one in places):
+        return False
+    told = (one for one in there if one is not None)
+    return layer.kind == "movement" or not _is_one_place(places) or all(map(_is_one_place, told))
+
+
 def _is_one_place(places: Places) -> bool:
     """Whether no two values lie apart."""
-    return all(not (np.nanmax(one, initial=-1.0) > np.nanmin(one, initial=2.0)) for one in places[1:])
+    return all(not np.nanmax(one, initial=-1.0) > np.nanmin(one, initial=2.0) for one in places[1:])
 
 
 def _passed(

@@ -224,6 +224,18 @@ def test_a_text_has_a_map_by_word():
     assert abs(found.delta).max() < EXACT * np.abs(found.score).max() + 1e-12
 
 
+def test_one_token_that_is_picked_out_has_its_place():
+    body = "h = MatMul (x, w) r = Relu (h) l = Gather <axis = 1> (r, last) y = Gemm (l, v, b)"
+    model = parse(
+        f"g (float[N,5,4] x) => (float[N,2] y) {{ {body} }}",
+        w=DRAW((4, 4)), v=DRAW((4, 2)), b=np.array([0.0, 7.0]), last=np.array(3),
+    )  # fmt: skip
+    x = DRAW((2, 5, 4)).astype(np.float32)
+    found = explained(model, x)
+    np.testing.assert_allclose(found.relevance.sum(2)[:, 3], found.score, rtol=1e-9)
+    assert not found.relevance[:, [0, 1, 2, 4]].any() and found.relevance.shape == (2, 5, 1)
+
+
 @pytest.mark.parametrize("how", ["bilinear", "nearest"])
 @pytest.mark.parametrize("sizes", [((3, 2), (12, 8)), ((5, 7), (9, 10)), ((6, 6), (4, 3))])
 def test_shared_amounts_keep_their_sum(sizes, how):
