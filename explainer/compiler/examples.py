@@ -70,9 +70,12 @@ class Examples:
             )
         alone = len(unknown) == 1 and self.asked and self.sizes is not None and len({*self.sizes}) == 1
         if unknown and not alone and (self.sizes is None or len(unknown) != 2):
+            named = value.open[len(value.open) - len(unknown) :]
+            how = ", ".join(f"{name!r}: ..." for name in named)
+            shell = " ".join(f"--fix {name}=SIZE" for name in named)
             raise InputError(
                 f"input {value.name!r} has the dynamic shape {['N', *inner]}: spatial sizes must be fixed; "
-                "give image_size (--image-size)"
+                "give image_size (--image-size)" + (f", or fix={{{how}}} ({shell})" if named else "")
             )
         sizes = dict(zip(unknown, self.sizes or (), strict=False))
         return (batch or self.batch or samples, *(size or sizes[axis] for axis, size in enumerate(inner)))

@@ -131,8 +131,10 @@ class Prepared:
         if elsewhere := [name for name, axis in turned.items() if (not apart if axis is None else axis)]:
             axis = turned[elsewhere[0]]
             where = "is the same for all samples" if axis is None else f"has its samples on axis {axis}"
+            name = elsewhere[0]
             raise InputError(
-                f"input {elsewhere[0]!r} {where}, and relevance is handed back to samples that come first"
+                f"input {name!r} {where}, and relevance is handed back to samples that come first; a state "
+                f"is held the same in every run by fix={{{name!r}: 0}} (--fix {name}=0)"
             ).looking("scores")
 
     def front(self, parts: Parts) -> Front:

@@ -153,8 +153,13 @@ def spatial():
 
 
 def test_dynamic_spatial_sizes_must_be_fixed():
-    with pytest.raises(InputError, match=r"spatial sizes must be fixed; give image_size \(--image-size\)"):
+    message = (
+        r"spatial sizes must be fixed; give image_size \(--image-size\), or fix=\{'H': \.\.\., 'W': \.\.\.\} "
+        r"\(--fix H=SIZE --fix W=SIZE\)"
+    )
+    with pytest.raises(InputError, match=message):
         explainer.compile(spatial())
+    assert explainer.compile(spatial(), fix={"H": 8, "W": 8}).graph.input[0].name == "x"
 
 
 @pytest.mark.parametrize("size", [8, (8, 11)])
