@@ -14,7 +14,7 @@ from ..errors import InputError, did_you_mean, shown
 from ..plain.checks import check_held, is_whole
 from ..plain.values import FrozenDict
 from ..tensor import Array
-from .node import input_of
+from .node import input_of, name_of_axis
 
 MOST = 1 << 24  # elements of a fixed input: it is a setting, or a state, and written into the model
 LARGEST_SIZE = 2**31 - 1
@@ -115,7 +115,7 @@ def _axes(inputs: Iterable[onnx.ValueInfoProto]) -> dict[str, list[Any]]:
         for place, dim in enumerate(value.type.tensor_type.shape.dim):
             if dim.HasField("dim_value") and dim.dim_value > 0:
                 continue
-            for name in filter(None, (dim.dim_param, f"{value.name}[{place}]")):
+            for name in filter(None, (name_of_axis(dim), f"{value.name}[{place}]")):
                 found.setdefault(name, []).append(dim)
     return found
 

@@ -120,10 +120,15 @@ def input_of(value: onnx.ValueInfoProto) -> Input:
     shape = tuple(
         d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim
     )
-    named = (d.dim_param or f"{value.name}[{i}]" for i, d in enumerate(tensor.shape.dim))
+    named = (name_of_axis(d) or f"{value.name}[{i}]" for i, d in enumerate(tensor.shape.dim))
     return Input(
         value.name,
         dtype,
         shape,
         tuple(name for name, size in zip(named, shape, strict=True) if size is None),
     )
+
+
+def name_of_axis(dim: onnx.TensorShapeProto.Dimension) -> str:
+    """What a file calls an open axis; "" where that is no word: PaddlePaddle writes "?" for any of them."""
+    return str(dim.dim_param) if any(letter.isalpha() for letter in dim.dim_param) else ""

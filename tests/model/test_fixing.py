@@ -49,6 +49,16 @@ def test_an_axis_by_its_name_or_its_place():
     )
 
 
+def test_a_name_that_is_no_word_is_no_name():
+    model = parse("g (float[N,2] x) => (float[N,2] y) { y = Relu (x) }")
+    for dim in (*model.graph.input[0].type.tensor_type.shape.dim,):
+        dim.dim_param = "?"
+    assert Graph.load(model).inputs[0].open == ("x[0]", "x[1]")
+    assert Graph.load(model, fix={"x[1]": 4}).inputs[0].shape == (None, 4)
+    with pytest.raises(InputError, match=r"no open axis '\?'; there is: 'x', 'x\[0\]', 'x\[1\]'"):
+        Graph.load(model, fix={"?": 4})
+
+
 @pytest.mark.parametrize(
     ("fix", "message"),
     [
