@@ -1,0 +1,151 @@
+"""What is measured of a member: whether it is explained, and how right that is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from making import double
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from zeroing import zeroed
+
+import explainer
+from explainer import Explainer, ExplainerError
+
+EPS = 1e-9
+
+
+def planned(file: onnx.ModelProto) -> dict[str, Any]:
+    """``refused`` and ``instead``, text, where a file is not explained."""
+    try:
+        assert Explainer(file).plan
+    except ExplainerError as error:
+        return {"refused": error.text, "instead": [way.call for way in error.ways]}
+    return {}
+
+
+def measured(file: onnx.ModelProto, model: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
+    """All that is asked of one file, as plain data.
+
+    Returns
+    -------
+    dict
+        ``sum`` and ``intercept`` of a copy without biases; ``top``, whether all say the same class;
+        ``compiled`` and ``gradient``, differences; ``forwards``, the compiled file's time.
+    """
+    feeds = {name: x.numpy() for name, x in inputs.items()}
+    bare = Explainer(zeroed(file, Explainer(file).plan), eps=EPS, dtype="float64").explain(feeds, start="one")
+    intercept = sum(float(step.intercept[0]) for step in bare.audit)
+    answer = model(*inputs.values()).detach().numpy()
+    whole = Explainer(file).explain(feeds)
+    ours = whole.outputs["output"]
+    found = {
+        "sum": float(bare.conserved[0]),
+        "intercept": intercept,
+        "residual": max(float(abs(step.residual).max()) for step in bare.audit),
+        "top": bool(ours.argmax() == answer.argmax() == int(whole.target[0])),
+    }
+    found |= compared_with_compiled(file, feeds, whole)
+    return found | gradient_off(file, model, inputs, int(whole.target[0]))
+
+
+def compared_with_compiled(file: onnx.ModelProto, feeds: Mapping[str, Any], whole: Any) -> dict[str, Any]:
+    """How far the compiled file's relevance is from NumPy's, and its time in forward passes."""
+    session, plain = (opened(one) for one in (explainer.compile(file), file))
+    names = [value.name for value in session.get_outputs()]
+    answers = dict(zip(names, session.run(names, dict(feeds)), strict=True))
+    relevance = whole.relevance
+    pairs = relevance if isinstance(relevance, dict) else {"": relevance}
+    off = max(
+        relative(answers.get(f"relevance/{name}", answers.get("relevance")), R) for name, R in pairs.items()
+    )
+    forward, walk = (timed(lambda s=s: s.run(None, dict(feeds))) for s in (plain, session))
+    return {"compiled": off, "forwards": walk / forward}
+
+
+def gradient_off(
+    file: onnx.ModelProto, model: nn.Module, inputs: Mapping[str, Tensor], target: int
+) -> dict[str, float]:
+    """How far the gradient is from autograd's and from a difference quotient, relative."""
+    feeds = {name: x.numpy() for name, x in inputs.items()}
+    found = Explainer(file, method="gradient", dtype="float64").explain(feeds, target).relevance
+    ours = list(found.values()) if isinstance(found, dict) else [found]
+    twin = double(model)
+    args = [x.double().requires_grad_() if x.is_floating_point() else x for x in inputs.values()]
+    with torch.enable_grad(), AsInTheFile(args) as rows:
+        score = twin(*args).flatten()[target]
+        at = [x for x in args if x.is_floating_point()] or rows.found
+        theirs = torch.autograd.grad(score, at)
+    off = max(relative(a, b.numpy()) for a, b in zip(ours, theirs, strict=True))
+    return {"gradient": off, **({} if off < 1e-6 else {"quotient": quotient_off(twin, args, ours, target)})}
+
+
+@torch.no_grad()
+def quotient_off(twin: nn.Module, args: list[Tensor], ours: list[Any], target: int) -> float:
+    """How far the gradient along one direction is from the twin's difference quotient, in float64."""
+    if not all(x.is_floating_point() for x in args):
+        return float("nan")
+    along = [torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=x.dtype) for x in args]
+
+    def at(step: float) -> float:
+        moved = [x + step * v for x, v in zip(args, along, strict=True)]
+        return float(twin(*moved).flatten()[target])
+
+    step = 1e-6
+    slope = (at(step) - at(-step)) / (2 * step)
+    here = sum(float((torch.from_numpy(g) * v).sum()) for g, v in zip(ours, along, strict=True))
+    return abs(here - slope) / abs(slope)
+
+
+class AsInTheFile(TorchFunctionMode):
+    """float64 with the slope of a HardSigmoid as a file has it; it keeps the rows that were looked up.
+
+    Parameters
+    ----------
+    args : list of Tensor
+        Rows are kept that are looked up for whole numbers among them.
+    """
+
+    def __init__(self, args: list[Tensor]) -> None:
+        super().__init__()
+        self.args = [x for x in args if not x.is_floating_point()]
+        self.found: list[Tensor] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is torch.nn.functional.hardsigmoid:
+            return (args[0] * float(np.float32(1 / 6)) + 0.5).clamp(0, 1)
+        answer = func(*args, **kwargs)
+        if func is torch.nn.functional.embedding and any(
+            x.shape == args[0].shape and torch.equal(x, args[0]) for x in self.args
+        ):
+            self.found.append(answer)
+        return answer
+
+
+def opened(file: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 4
+    return onnxruntime.InferenceSession(file.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def timed(call: Callable[[], Any], runs: int = 7) -> float:
+    """The median time of a call that has been made once."""
+    call()
+    times = []
+    for _ in range(runs):
+        begun = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - begun)
+    return float(np.median(times))
+
+
+def relative(a: Any, b: Any) -> float:
+    """Largest |a − b| relative to the largest |b|."""
+    return float(np.abs(a - b).max() / (np.abs(b).max() or 1))

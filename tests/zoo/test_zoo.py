@@ -1,0 +1,39 @@
+"""Every member of the zoo is explained as docs/zoo.md says: a quick part always, all of them by --all."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+
+import page
+import pytest
+import torch  # noqa: F401  # so that it is known to need it: each test is a process that imports it
+from members import members
+from running import run
+
+CASES = [
+    pytest.param(family, member, exporter, id=f"{family}-{member.name}-{exporter}", marks=marks)
+    for family, member in members()
+    for exporter in member.exporters
+    for marks in [[] if member.quick and exporter == member.exporters[0] else [pytest.mark.long]]
+]
+ROWS = page.read(page.PAGE.read_text(encoding="utf-8"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="each is measured in a process that is forked")
+@pytest.mark.parametrize(("family", "member", "exporter"), CASES)
+def test_a_member_is_explained_as_the_page_says(family, member, exporter, zoo):
+    if member.needs and find_spec(member.needs) is None:
+        pytest.skip(f"no {member.needs} here: it comes with the extra zoo")
+    answer = {"name": member.name, "exporter": exporter, **run(family, member.name, exporter)}
+    zoo[family, member.name, exporter] = answer
+    row = ROWS.get((family, member.name, exporter))
+    assert "failed" not in answer, answer
+    if row is None or not page.is_explained(row):
+        return  # nothing is promised
+    assert "sum" in answer, answer
+    assert answer["top"]
+    assert answer["sum"] + answer["intercept"] == pytest.approx(1, abs=member.sum)
+    assert answer["residual"] < 1e-10
+    assert answer["compiled"] < 1e-4
+    assert answer.get("quotient", answer["gradient"]) < (1e-4 if "quotient" in answer else member.gradient)
