@@ -151,6 +151,8 @@ def in_full(picture: str, numbers: Mapping[str, Any], written: Sequence[str], lo
     lines.append(f"  target      {what}{before}: {amount}")
     if is_lrp:
         lines.append(f"  conserved   {conserved(numbers)}")
+    if numbers["kind"] == "one" and not is_lrp:
+        lines.append("  note        gradients begin with 1, whether --start says one or output")
     if numbers["remark"]:
         lines.append(f"  note        {numbers['remark']}")
     if numbers["delta"] is not None:

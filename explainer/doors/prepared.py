@@ -16,7 +16,7 @@ from ..model.parts import Parts
 from ..plain.recent import Recent
 from ..plan import Plan, make_plan
 from ..recipe.stopping import at_words
-from ..targets import Anchor, Target, anchor_at_tensor, conditioned_tensors
+from ..targets import Anchor, Target, anchor_at_tensor, check_scored, conditioned_tensors
 from ..walk.backends import Backends
 from ..walk.chunks import Batches
 from ..walk.forward import LayersForward, OutputForward, SessionForward
@@ -111,6 +111,8 @@ class Prepared:
         plans: dict[Anchor, Plan | None] = {}
         for target in targets:
             plans[target.anchor] = plan = None
+            if not self.method.walks:
+                check_scored(target)
             if self.method.walks:
                 plans[target.anchor] = plan = self.plan(target.anchor, conditioned)
                 check_passable(plan, target.conditions)

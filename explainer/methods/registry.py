@@ -183,8 +183,7 @@ class Resolved:
             return values[0] if len(set(values)) == 1 else values
 
         bounds = {"low": lambda: bound(0), "high": lambda: bound(1)}
-        unsaid = composite is None or (isinstance(composite, str) and not composite)
-        name = (self.composite or "epsilon") if composite is None or unsaid else composite
+        name = (self.composite or "epsilon") if composite is None else composite
         return composites.get(name, defaults=bounds, **settings, **self.parameters)
 
 

@@ -28,6 +28,8 @@ def check_kinds(method: Any, noise: Any, composite: Any, dialect: Any, eps: Any)
     name = noise[0] if isinstance(noise, tuple) and noise else noise
     if not (name is None or isinstance(name, str)):
         raise InputError(f"noise: a name or (name, {{option: value}}), not {shown(noise)}")
+    if isinstance(composite, str) and not composite.strip():
+        raise CompositeError("composite: an empty text names none; leave it out for the method's own")
     if not isinstance(composite, (str, os.PathLike, tuple, Mapping, Composite, type(None))):
         raise CompositeError(f"no composite {shown(composite)}: a name, a file, a dict or a Composite")
     if not isinstance(dialect, str | Dialect | None):

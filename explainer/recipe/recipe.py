@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from .. import methods, plugins
-from ..composites import Composite, CompositeLike, RulesLike
+from ..composites import Composite, CompositeLike, Dialect, RulesLike
 from ..errors import CompositeError, InputError, near, shown
 from ..inputs.feeds import as_asked, as_text
 from ..inputs.preprocess import Preprocess
@@ -17,7 +17,7 @@ from ..plain.checks import is_one_of
 from ..plain.keywords import only_named
 from ..plain.tables import html_table, text_table
 from ..plain.values import ByValue, FrozenDict, frozen
-from ..rules import Stabilized, Zero
+from ..rules import Gradient, Stabilized, Zero
 from ..walk.backends import Backends
 from .given import check_kinds, frozen_composite, frozen_keep, frozen_names, frozen_rules
 from .options import Options, option_names
@@ -183,6 +183,9 @@ class Recipe(ByValue):
         settings: dict[str, Any] = {"rules": self.rules, "dialect": self.dialect, "eps": self.eps}
         composite = asked.composed(self.composite, preprocess, **settings)
         self._check_kind(composite)
+        if self.dialect is not None and composite.gradient:
+            plain = asked.composed(self.composite, preprocess, **{**settings, "dialect": None})
+            self._refuse_dialect(composite, plain)
         if self.keep:
             asked.method.require_keeping("keep")
         return asked.method, composite
@@ -190,13 +193,28 @@ class Recipe(ByValue):
     def _refuse_rules(self) -> None:
         """Refuse what only walks read, where there is none."""
         said = {name: getattr(self, name) for name in ("composite", "rules", "dialect", "eps")}
-        wrong = [name for name, value in said.items() if value not in (None, "", ())]
+        wrong = [name for name, value in said.items() if value not in (None, ())]
         if self.engine != "auto":
             wrong.append("engine")
         if wrong:
             raise InputError(
                 f"method {self.method!r} asks for scores alone, and walks by no rules: leave out "
                 f"{', '.join(wrong)}"
+            )
+
+    def _refuse_dialect(self, composite: Composite, plain: Composite) -> None:
+        """Refuse a dialect that changes none of a gradient's rules.
+
+        Raises
+        ------
+        InputError
+        """
+        if composite.rules == plain.rules or all(rule == Gradient() for _, rule in composite.rules):
+            name = self.dialect.name if isinstance(self.dialect, Dialect) else self.dialect
+            raise InputError(
+                f"dialect {name!r} says which form of LRP's rules is meant, and has no effect on method "
+                f"{self.method!r} with composite {composite.name!r}, whose gradients are the same in all: "
+                "leave it out"
             )
 
     def _check_kind(self, composite: Composite) -> None:
@@ -207,7 +225,7 @@ class Recipe(ByValue):
         CompositeError
         """
         means_gradient = self.method == "gradient" or self.method in methods.KINDS
-        if self.composite in (None, "", self.method) and not (means_gradient and self.rules):
+        if self.composite in (None, self.method) and not (means_gradient and self.rules):
             return
         if means_gradient:
             own = [rule for _, rule in composite.rules if isinstance(rule, Zero | Stabilized)]

@@ -15,7 +15,7 @@ from .labels import (
     shape_by_sample,
 )
 from .regions import Region
-from .relevance import finish, is_balanced, put_relevance, score, seed
+from .relevance import check_scored, finish, is_balanced, put_relevance, score, seed
 from .resolve import Fed, Index, Target, resolve_target
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "anchor_at_output",
     "anchor_at_tensor",
     "check_choice",
+    "check_scored",
     "choose",
     "conditioned_tensors",
     "declared_outputs",

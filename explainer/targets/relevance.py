@@ -119,6 +119,20 @@ def score(target: Target, chosen: Chosen, values: Mapping[str, Array], samples: 
     return np.asarray(total(put_relevance(alike, chosen, values, samples), samples))
 
 
+def check_scored(target: Target) -> None:
+    """Refuse a start that says what a walk begins with, where scores alone are asked for.
+
+    Raises
+    ------
+    TargetError
+    """
+    if target.start in ("one", "clrp"):
+        raise TargetError(
+            f"start: {target.start!r} says what a walk begins with, and has no effect where scores alone are "
+            "asked for: leave it out, or take 'probability' or 'margin'"
+        )
+
+
 def finish(target: Target, R: Value) -> Value:
     """The map that a walk's result is for: CLRP keeps what speaks for the target more than for others.
 

@@ -8,7 +8,7 @@ import pytest
 from branching import body, net, rules_of, x_for
 from building import parse, relative, rng
 
-from explainer import CompositeError, Explainer, Preprocess, composites
+from explainer import CompositeError, Explainer, InputError, Preprocess, composites
 from explainer.rules import (
     AlphaBeta,
     Epsilon,
@@ -127,9 +127,38 @@ def test_every_preset_in_every_dialect_gives_numbers_or_a_reason(preset, dialect
     except CompositeError as error:
         assert dialect == "captum" and "alpha" in str(error)
         return
+    except InputError as error:
+        assert dialect is not None and "has no effect on method 'lrp'" in str(error)
+        assert composites.get((preset, options)).gradient
+        return
     relevance = explainer.explain(x_for()).relevance
     assert np.isfinite(relevance).all()
     assert relevance.any()
+
+
+@pytest.mark.parametrize("method", ["gradient", "input_x_gradient", "integrated_gradients", "smoothgrad"])
+@pytest.mark.parametrize("dialect", composites.DIALECTS)
+def test_a_dialect_of_rules_is_refused_where_there_are_gradients_alone(method, dialect):
+    for how in ({"method": method}, {"composite": "gradient"}):
+        with pytest.raises(InputError, match=f"dialect '{dialect}' says which form.* leave it out"):
+            Explainer(net(), **how, dialect=dialect)
+    Explainer(net(), method="lrp", dialect=dialect)
+
+
+def test_a_dialect_that_changes_a_gradients_rules_is_none_of_these():
+    """zennit's guided backpropagation changes Relu alone."""
+    model = net()
+    ours, zennits = (Explainer(model, method="guided_backprop", dialect=d) for d in (None, "zennit"))
+    assert ours.composite.rules != zennits.composite.rules
+    with pytest.raises(InputError, match="has no effect on method 'guided_backprop'"):
+        Explainer(model, method="guided_backprop", dialect="attnlrp")
+
+
+@pytest.mark.parametrize("composite", ["", " "])
+def test_no_name_is_no_composite(composite):
+    for method in ("lrp", "gradient", "occlusion"):
+        with pytest.raises(CompositeError, match="composite: an empty text names none"):
+            Explainer(net(), method=method, composite=composite)
 
 
 def test_eps_is_the_epsilon_rules_and_stabilizer_all_others():
