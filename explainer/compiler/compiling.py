@@ -51,7 +51,7 @@ from ..walk.gates import check_passable
 from .choices import Choice
 from .emitted import Emitted
 from .emitting import Emitter, output_names
-from .examples import Examples, declared_batches
+from .examples import Examples, check_sizes, declared_batches
 from .refusing import check_shared, recipe_of, refuse_taken_names
 from .writing import names_of
 
@@ -260,6 +260,7 @@ def _first_that_works(
             warnings.warn(printable(what, LINE), stacklevel=callers_level())
         return found
     assert failure is not None
+    check_sizes(original, examples)
     raise failure
 
 

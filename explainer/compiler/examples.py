@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, ModelError
 from ..inputs.preprocess import Preprocess
 from ..model.axes import axes_of
 from ..model.graph import Graph, Input
@@ -125,6 +125,27 @@ def sizes_of(preprocess: Preprocess) -> tuple[int, int] | None:
     """The height and width of a prepared picture; None where they are its own."""
     size = preprocess.crop or preprocess.size
     return (size, size) if isinstance(size, int) else size
+
+
+def check_sizes(graph: Graph, examples: Examples) -> None:
+    """Refuse sizes that the model itself does not run with: a preprocessing says them, or the caller.
+
+    Raises
+    ------
+    InputError
+    """
+    is_open = any(None in (value.shape or ())[1:] for value in graph.inputs)
+    if examples.sizes is None or not is_open:
+        return
+    try:
+        graph.session(list(graph.outputs)).run(graph.typed(examples.feeds(1)))
+    except ModelError as error:
+        height, width = examples.sizes
+        who = "image_size says" if examples.asked else "its preprocessing says, and nothing else does"
+        raise InputError(
+            f"{graph.title}: it does not run with inputs of {height} x {width}, which {who}: give image_size "
+            f"(--image-size) as the model has it. {error}"
+        ) from error
 
 
 def _tables(graph: Graph) -> dict[str, int]:

@@ -12,6 +12,7 @@ from ..errors import InputError, PreprocessError
 from ..model.axes import axes_of
 from ..model.graph import Graph, Input
 from .arrays import check_kind, limits, shape_of
+from .inside import normalised_inside
 from .preprocess import CHANNELS, Preprocess, in_options, in_python
 
 COLOURS = {1: "gray", 3: "RGB"}
@@ -31,7 +32,8 @@ def suggested(graph: Graph, expected: Input) -> Suggested | None:
     """What most probably makes a picture into an input; None where the input is no picture's.
 
     Its size, type, layout and number of channels are the input's. What a pixel becomes is a guess: of whole
-    numbers the pixel itself, of three channels what most models trained on ImageNet take.
+    numbers the pixel itself, where the file normalises by itself what that is meant for, else of three
+    channels what most models trained on ImageNet take.
     """
     kind, shape = expected.dtype.kind, expected.shape
     if kind not in "fiu" or (shape is not None and len(shape) != 4):
@@ -45,14 +47,20 @@ def suggested(graph: Graph, expected: Input) -> Suggested | None:
         sizes = shape[layout.index("H")], shape[layout.index("W")]
         if axes.beside or axes.tokens or count not in COLOURS:
             return None
-    how, why = IMAGENET, "for most models trained on ImageNet they are"
+    how, why, bgr = IMAGENET, "for most models trained on ImageNet they are", False
     if kind != "f":
         how = Preprocess(mean=(128.0 if expected.dtype == np.int8 else 0.0,))
         why = f"its input holds {expected.dtype}, so most likely pixels that nobody scaled:"
+    elif inside := normalised_inside(graph, expected.name):
+        most = 1.0 if inside.takes_pixels else 1 / 255
+        how = IMAGENET.replace(scale=most, mean=(0.0,), std=(1.0,))
+        what = "pixels of 0 to 255" if inside.takes_pixels else "values of 0 to 1"
+        why = f"the file itself subtracts a mean or divides, so most likely it takes {what}:"
+        bgr = inside.takes_pixels and inside.is_bgr and count == 3
     elif count == 1:
         how = IMAGENET.replace(mean=(0.0,), std=(1.0,))
         why = "for most models of gray pictures, from 0 to 1, they are"
-    how = how.replace(layout=layout, channels=COLOURS[count])
+    how = how.replace(layout=layout, channels="BGR" if bgr else COLOURS[count])
     height, width = sizes
     if (height or width) and sizes != (how.crop or ()):
         how = how.replace(size=(height or width, width or height), crop=None)

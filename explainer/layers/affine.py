@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -32,6 +32,14 @@ def _held(graph: Graph, name: str) -> Array | None:
     shape = graph.arrays[name].shape if stored is None and name in graph.arrays else ()
     shape = shape if stored is None else tuple(stored.dims)
     return graph.constant(name) if len(shape) > 1 and shape[-1] == shape[-2] else None
+
+
+def _keeps_places(windows: Windows, kernel: Sequence[int]) -> bool:
+    """Whether a kernel has a centre, which meets each place of the input once."""
+    if {*windows.strides} != {1} or not all(size % 2 for size in kernel):
+        return False
+    around = [(size - 1) * by // 2 for size, by in zip(kernel, windows.dilations, strict=True)]
+    return windows.pads([1] * len(kernel), kernel) == around * 2
 
 
 class Affine(Biased):
@@ -106,15 +114,20 @@ class Convolution(Affine):
         self.group = attribute(node, "group") or 1
 
     def only_scales(self, graph: Graph) -> bool:
-        w, windows = self.operands["w"], Windows.of(self.node, 0)
+        w = self.operands["w"]
         stored = graph.initializers.get(w)
         kernel = attribute(self.node, "kernel_shape") if stored is None else stored.dims[2:]
-        if kernel is None or {*kernel, *windows.strides} != {1} or not graph.is_constant(w):
+        if kernel is None or not graph.is_constant(w):
             return False
-        growing = ("pads", "output_padding", "output_shape")
+        growing = ("output_padding", "output_shape")
         if any(any(attribute(self.node, name) or ()) for name in growing):
             return False
-        matrices = graph.constant(w)
+        if not _keeps_places(Windows.of(self.node, len(kernel)), kernel):
+            return False
+        weights = graph.constant(w)
+        matrices = weights[(..., *(size // 2 for size in kernel))]
+        if np.count_nonzero(weights) != np.count_nonzero(matrices):  # there is more than the centre
+            return False
         return is_monomial(matrices.reshape(self.group, -1, matrices.shape[1]))
 
 

@@ -283,3 +283,23 @@ def test_the_model_given_is_left_as_it_was():
     before = model.SerializeToString()
     explainer.compile(model)
     assert model.SerializeToString() == before
+
+
+def test_a_size_that_the_model_does_not_run_with():
+    """The file's own preprocessing may say it, where nothing else does; a fixed input is what it is."""
+    text = "c = Conv <pads=[1,1,1,1]> (x, w) f = Flatten (c) y = Gemm (f, v) }"
+    weights = {"w": rng(0).standard_normal((2, 3, 3, 3)), "v": rng(1).standard_normal((128, 4))}
+    for shape, is_open in (("H,W", True), ("8,8", False)):
+        model = parse(f"g (float[N,3,{shape}] x) => (float[N,4] y) {{ {text}", **weights)
+        how = {"size": {"shortest_edge": 9}, "crop_size": 9, "rescale_factor": 1}
+        model.metadata_props.add(key="preprocessor_config", value=json.dumps(how))
+        if is_open:
+            with pytest.raises(InputError, match="does not run with inputs of 9 x 9, which its preproc"):
+                explainer.compile(model)
+            with pytest.raises(InputError, match="does not run with inputs of 7 x 7, which image_size says"):
+                explainer.compile(model, image_size=7)
+            explainer.compile(model, image_size=8)
+        else:
+            with pytest.raises(InputError, match=r"has the fixed shape \['N', 3, 8, 8\]; leave image_size"):
+                explainer.compile(model, image_size=9)
+            explainer.compile(model)

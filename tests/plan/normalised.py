@@ -7,6 +7,15 @@ from explainer import Preprocess
 
 MEAN, STD = np.array([0.5, 0.25, 0.75]), np.array([0.25, 0.5, 0.125])  # exact in float32
 COLUMN = (3, 1, 1)
+
+
+def centred(values, height, width):
+    """Kernels of which the centre alone is set: depthwise by a vector, else by a matrix."""
+    kernels = np.zeros((3, np.size(values) // 3, height, width))
+    kernels[:, :, height // 2, width // 2] = np.reshape(values, (3, -1))
+    return kernels
+
+
 BODY = """c = Conv<pads=[1,1,1,1]>(n, k)  r = Relu(c)  d = Conv<pads=[1,1,1,1]>(r, l, b)  s = Relu(d)
     p = GlobalAveragePool(s)  f = Flatten(p)  y = MatMul(f, w) }"""
 # The first convolution without padding takes a BatchNormalization in.
@@ -40,6 +49,10 @@ CONSTANTS = {
     "sizes": np.array([0, 3, 12, 12]),
     "mean_of_places": np.broadcast_to(MEAN.reshape(COLUMN), (3, 12, 12)),
     "scales": (1 / STD).reshape(3, 1, 1, 1),
+    "centred": centred(1 / STD, 3, 3),
+    "centred_53": centred(1 / STD, 5, 3),
+    "ones_of_53": centred(np.ones(3), 5, 3),
+    "centred_diagonal": centred(np.diag(1 / STD), 3, 3),
     "ones_3111": np.ones((3, 1, 1, 1)),
     "shifts": -MEAN / STD,
     "minus_mean": -MEAN,
@@ -91,6 +104,14 @@ FORMS = {
         AS_IS,
     ),
     "depthwise": ("n = Conv<group=3>(x, scales, shifts)", AS_IS),
+    "depthwise, the centre": ("n = Conv<group=3,pads=[1,1,1,1]>(x, centred, shifts)", AS_IS),
+    "depthwise, the centre of 5 x 3": (
+        """a = Conv<group=3,auto_pad="SAME_UPPER">(x, centred_53, shifts)
+        n = Conv<group=3,pads=[4,1,4,1],dilations=[2,1]>(a, ones_of_53)""",
+        AS_IS,
+    ),
+    "diagonal, the centre": ("a = Sub(x, mean) n = Conv<pads=[1,1,1,1]>(a, centred_diagonal)", AS_IS),
+    "ConvTranspose, the centre": ("n = ConvTranspose<group=3,pads=[1,1,1,1]>(x, centred, shifts)", AS_IS),
     "depthwise twice": ("a = Conv<group=3>(x, ones_3111, minus_mean) n = Conv<group=3>(a, scales)", AS_IS),
     "depthwise, BatchNormalization": (
         f"a = Conv<group=3>(x, ones_3111) n = {NORM}(a, ones, zeros, last_mean, variance)",
