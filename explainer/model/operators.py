@@ -22,6 +22,10 @@ class Signs(Protocol):
         """Of the first operand."""
 
     @property
+    def some(self) -> bool:
+        """Of at least one operand."""
+
+    @property
     def every(self) -> bool:
         """Of all operands."""
 

@@ -45,6 +45,10 @@ class _Operands:
         return self._holds(self.node.inputs[0])
 
     @property
+    def some(self) -> bool:
+        return any(map(self._holds, self.node.inputs))
+
+    @property
     def every(self) -> bool:
         return all(map(self._holds, self.node.inputs))
 

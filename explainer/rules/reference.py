@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from ..errors import CompositeError, shown
-from ..tensor import Abs, Max, Value, Where
+from ..tensor import Abs, Bundle, Max, Value, Where
 from .base import Rule, is_finite
 from .handed import Handed
 from .relevance import Relevance
@@ -48,9 +48,13 @@ class Rescale(Rule):
             handed = layer.transpose(m * (larger - q)) + other.transpose(m * (p - larger))
         else:
             handed = m * (p - q)
+        return Handed(None, self._slope(handed, change, layer.transpose(m)))
+
+    def _slope(self, handed: Value, change: Value, gradient: Value) -> Value:
+        if isinstance(change, Bundle):
+            return Bundle(map(self._slope, handed, change, gradient))
         still = Abs(change) < self.eps
-        slope = handed / Where(still, change.dtype.type(1), change)
-        return Handed(None, Where(still, layer.transpose(m), slope))
+        return Where(still, gradient, handed / Where(still, change.dtype.type(1), change))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .convolution import MaxPool
 from .curves import Abs, Sqrt
-from .movement import FLOAT32, Cast, Reshape
+from .movement import FLOAT32, Cast, Reshape, Transpose
 from .symbol import Array, Bundle, Value, primitive, with_fast_body
 
 
@@ -177,18 +177,24 @@ def per_channel(values: float | tuple[float, ...], x: Value) -> Value:
     return np.array(values, dtype=x.dtype).reshape(-1, *[1] * (x.ndim - 2))
 
 
-def _largest(x: Array) -> Array:
-    return np.asarray(x.max(axis=tuple(range(1, x.ndim)), keepdims=True))
+def _maximum(x: Array, axes: Array) -> Array:
+    return np.asarray(x.max(axis=tuple(int(axis) for axis in axes), keepdims=True))
 
 
-@with_fast_body(_largest)
+@with_fast_body(_maximum)
+def maximum(x: Value, axes: Array) -> Value:
+    """The largest along some axes, counted from the front, as it broadcasts to x."""
+    # ReduceMax takes its axes as an attribute in some opsets and as an input in others; a pool does not.
+    kept, size = [axis for axis in range(x.ndim) if axis not in axes], math.prod(x.shape[a] for a in axes)
+    flat = Reshape(Transpose(x, perm=[*kept, *map(int, axes)]), np.array([-1, 1, size]))
+    top, _ = MaxPool(flat, kernel_shape=[size], strides=[1], pads=[0, 0], dilations=[1])
+    sizes = [-1 if axis == 0 else x.shape[axis] for axis in range(x.ndim)]
+    return Reshape(top, np.array([sizes[axis] if axis in kept else 1 for axis in range(x.ndim)]))
+
+
 def largest(x: Value) -> Value:
     """The largest value of each sample, as it broadcasts to x."""
-    # ReduceMax takes its axes as an attribute in some opsets and as an input in others; a pool does not.
-    size = math.prod(x.shape[1:])
-    flat = Reshape(x, np.array([-1, 1, size]))
-    top, _ = MaxPool(flat, kernel_shape=[size], strides=[1], pads=[0, 0], dilations=[1])
-    return Reshape(top, np.array([-1] + [1] * (x.ndim - 1)))
+    return maximum(x, np.arange(1, x.ndim))
 
 
 def smallest(x: Value) -> Value:

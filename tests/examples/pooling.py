@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .example import X1, X2, X3, I, add
+from .example import X1, X2, X3, F, I, W, add
 
 add("MaxPool", X1, kernel_shape=[3], strides=[2], pads=[1, 1])
 add("MaxPool", X2, kernel_shape=[3, 2], strides=[1, 1], opset=7)
@@ -42,3 +42,26 @@ for operator in ("ReduceMean", "ReduceSum"):
 for auto_pad in ("SAME_UPPER", "SAME_LOWER", "VALID"):
     add("MaxPool", X2, auto_pad=auto_pad, kernel_shape=[2, 3], strides=[2, 1])
     add("AveragePool", X2, auto_pad=auto_pad, kernel_shape=[3, 2], strides=[2, 1])
+
+POSITIVE = ("Softsign", "Exp")
+REDUCED = ("ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceLogSumExp", "ReduceSumSquare")
+for operator in REDUCED:
+    add(operator, X2, axes=[2, 3], opset=13)
+    add(operator, X2, I(-1, 1), keepdims=0)
+    add(operator, X2, I(-1))
+    add(operator, X2, keepdims=0, batch=False)
+for operator in ("ReduceMax", "ReduceMin"):
+    add(operator, X2, I(), noop_with_empty_axes=1)
+add("ReduceLogSum", X2, I(1), through=POSITIVE)
+add("ReduceLogSum", X2, axes=[2, 3], keepdims=0, opset=13, through=POSITIVE)
+for p in (1, 2, 3):
+    add("LpPool", X2, kernel_shape=[3, 2], strides=[2, 1], pads=[1, 0, 1, 1], p=p, through=POSITIVE)
+    add("GlobalLpPool", X2, p=p)
+add("LpPool", X1, kernel_shape=[2], opset=11, p=1)
+add("LpPool", X2, kernel_shape=[2, 2], auto_pad="SAME_UPPER", strides=[2, 2], through=POSITIVE)
+for operator in ("Max", "Min"):
+    add(operator, X2, X2)
+    add(operator, X2, (2, 1, 7, 1), X2, opset=12)
+    add(operator, X2, F(0.25))
+    add(operator, W(4, 1, 1), X2, F(-0.1))
+    add(operator, X2)

@@ -11,7 +11,7 @@ from torch_operators import TORCH
 
 from explainer.layers import Bound, supported
 from explainer.testing import check_derivative
-from explainer.testing.dense import flat
+from explainer.testing.dense import flat, like
 from explainer.testing.maps import STEP
 
 # Registered operators that PyTorch does not have, and why nothing stands for them.
@@ -68,7 +68,8 @@ def smooth_here(example: Example, layer: Bound) -> Bound:
     elif example.operator in STEPS:
         x = np.floor(3 * x) + 0.25
     elif layer.kind == "winner":  # no two values are close
-        x = np.argsort(np.argsort(x, axis=None)).reshape(x.shape) / x.size * 6 - 3
+        values = flat(x)
+        x = like(np.argsort(np.argsort(values)) / values.size * 6 - 3, x)
     elif layer.kind == "activation":
         x = 3 * x
         for kink in kinks_of(example, layer):

@@ -36,6 +36,7 @@ OTHERWISE = {
 WITHOUT = {
     "Where": "its first operand is no activation",
     "Trilu": "its cases are of whole numbers",
+    "GlobalLpPool": "it has none",
     "MeanVarianceNormalization": "its one case is refused",
 }
 FLOATS = (np.float32, np.float64)
@@ -103,5 +104,5 @@ def test_the_layers_pass_onnx_own_cases(cases):
     unexplained = [name for name in refused if not any(part in name for part in REFUSED)]
     assert not unexplained
     assert set(REFUSED) == {part for part in REFUSED if any(part in name for name in refused)}
-    assert set(ran) == set(supported()) - set(WITHOUT)
+    assert set(ran) == {name for name in supported() if onnx.defs.has(name)} - set(WITHOUT)
     assert ran.total() >= 200

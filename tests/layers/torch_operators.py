@@ -4,6 +4,7 @@ Each function takes a node's attributes and its operands in the node's order, fl
 integer lists, None where one is absent, and returns the outputs.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -244,7 +245,30 @@ def reduced(function: Callable[..., Tensor]) -> Operator:
     return reduce
 
 
-TORCH.update(ReduceSum=reduced(torch.sum), ReduceMean=reduced(torch.mean))
+def normed(p: float) -> Callable[..., Tensor]:
+    return lambda x, axes, keepdim: torch.linalg.vector_norm(x, p, axes, keepdim)
+
+
+TORCH.update(
+    ReduceSum=reduced(torch.sum),
+    ReduceMean=reduced(torch.mean),
+    ReduceMax=reduced(torch.amax),
+    ReduceMin=reduced(torch.amin),
+    ReduceL1=reduced(normed(1)),
+    ReduceL2=reduced(normed(2)),
+    ReduceLogSumExp=reduced(torch.logsumexp),
+    ReduceLogSum=reduced(lambda x, axes, keepdim: torch.sum(x, axes, keepdim).log()),
+    ReduceSumSquare=reduced(lambda x, axes, keepdim: torch.sum(x * x, axes, keepdim)),
+    GlobalLpPool=lambda a, x: normed(a["p"])(x, list(range(2, x.ndim)), True),
+    Max=lambda a, *x: functools.reduce(torch.maximum, x),
+    Min=lambda a, *x: functools.reduce(torch.minimum, x),
+)
+
+
+@operator
+def LpPool(a, x):
+    mean = AveragePool(a | {"count_include_pad": 1, "ceil_mode": a.get("ceil_mode")}, x.abs() ** a["p"])
+    return (mean * math.prod(a["kernel_shape"])) ** (1 / a["p"])
 
 
 @operator

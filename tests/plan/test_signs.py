@@ -145,6 +145,10 @@ KEPT = {
         for name in ("Erf", "Asin", "Atan", "Sinh", "Asinh", "Atanh", "Reciprocal", "Sign", "Round", "Floor")
     },
     "Ceil": "Ceil (r)",
+    "LpPool": "LpPool <kernel_shape = [2, 2]> (r)",
+    "ReduceMax": "ReduceMax (r, axes)",
+    "ReduceMin": "ReduceMin (r, axes)",
+    "Min": "Min (r, up)",
     "CumSum": "CumSum (r, one)",
     "Trilu": "Trilu (r)",
     "Einsum": 'Einsum <equation = "ncij,cji->ncji"> (r, kernel2)',
@@ -173,6 +177,10 @@ def test_a_negative_constant_breaks_it(line):
 @pytest.mark.parametrize(
     ("line", "holds"),
     [
+        ("Max (x, zero)", True),
+        ("Max (r, minus)", True),
+        ("Max (x, minus)", False),
+        ("Min (x, one)", False),
         ("Clip (x, zero, one)", True),
         ("Clip (x, zero)", True),
         ("Clip (x, zero, minus)", False),  # the upper bound wins
