@@ -86,3 +86,38 @@ class BatchNormalization(Biased):
 
     def transpose(self, s: Value, at: Bound) -> Value:
         return s * self.as_channels(at.p["w"], at.x)
+
+
+@register("ai.onnx.ml.Scaler")
+class Scaler(Layer):
+    """(x − offset)·scale, one of each or one for every feature, the last axis: StandardScaler."""
+
+    kind = SCALE
+
+    @property
+    def normalises(self) -> bool:
+        return True
+
+    def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        offset, scale = self.numbers()
+        return {"w": scale, "b": -offset * scale}
+
+    def amounts(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        offset, scale = map(np.abs, self.numbers())
+        return {"w": scale, "b": offset * scale}
+
+    def numbers(self) -> tuple[Value, Value]:
+        """Offset and scale, as the file has them."""
+        offset, scale = (np.asarray(attribute(self.node, name), np.float32) for name in ("offset", "scale"))
+        one, other = np.broadcast_arrays(offset, scale)
+        return one, other
+
+    def bias(self, at: Bound) -> Value:
+        return at.p.get("b")
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        z = x * p["w"]
+        return z + p["b"] if "b" in p else z
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        return s * at.p["w"]

@@ -255,7 +255,7 @@ class Graph:
         if kinds & {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16} or 2 in made:
             return 2
         sizes = [value.dtype.itemsize for value in self.inputs if value.dtype.kind == "f"]
-        return min(sizes, default=4)
+        return min([*sizes, *([4] if onnx.TensorProto.FLOAT in kinds else [])], default=4)
 
     def is_constant(self, name: str) -> bool:
         """Whether the tensor is the same in every run."""

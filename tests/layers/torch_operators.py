@@ -47,6 +47,7 @@ TORCH: dict[str, Operator] = {
     "Add": lambda a, x, y: x + y,
     "Sum": lambda a, *x: sum(x),
     "Sub": lambda a, x, y: x - y,
+    "ai.onnx.ml.Scaler": lambda a, x: (x - torch.tensor(a["offset"])) * torch.tensor(a["scale"]),
     "Mul": lambda a, x, y: x * y,
     "Div": lambda a, x, y: x / y,
     "Neg": lambda a, x: -x,
