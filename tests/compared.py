@@ -113,6 +113,7 @@ KINDS = {
     "sum": "Rules on sums, averages and average pooling",
     "product": "Rules on products of activations",
     "normalization": "Rules on normalizations by an input's own statistics",
+    "quotient": "Rules on quotients of two activations",
     "curved": "Rules on Softmax and other maps of several values",
     "winner": "Rules on max pooling",
     "activation": "Rules on activations",
@@ -128,7 +129,7 @@ BY_FORMULA = {
         "included; float64, input of either sign and not negative."
         + (
             BENT
-            if kind in ("winner", "activation", "normalization", "curved")
+            if kind in ("winner", "activation", "normalization", "quotient", "curved")
             else FACTORS
             if kind == "product"
             else ""

@@ -1,8 +1,8 @@
 """Which factor of a product carries the signal: a gate is held constant, the other factor gets all relevance.
 
-A gate lies between 0 and 1 and says how much of the signal goes on: a Sigmoid or HardSigmoid, as in
-squeeze-excite blocks, gated linear units and recurrent nets, and the Softmax of an attention. What it is made
-of gets no relevance (Arras et al. 2017; CP-LRP, Ali et al. 2022).
+A gate says how much of the signal goes on: a Sigmoid or HardSigmoid, as in squeeze-excite blocks, gated
+linear units and recurrent nets, the Softmax of an attention; so does what an activation divides, as 1/d too.
+What it is made of gets no relevance (Arras et al. 2017; CP-LRP, Ali et al. 2022).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SMALL = 16
 
 @register("gates")
 class Gates(Canonizer):
-    """Products of a signal and a gate, the gate a parameter of the call."""
+    """Products of a signal and a gate, quotients of a signal and what divides it: a parameter of the call."""
 
     def __call__(self, graph: Graph, visible: Collection[str]) -> Graph:
         """The view in which these products are layers of one input."""
@@ -42,11 +42,22 @@ class Gates(Canonizer):
         for place, node in enumerate(nodes):
             held = [index for index, name in enumerate(node.inputs) if name in gates]
             factors = [name for name in node.inputs if name in graph.carrying]
-            if node.operator in PRODUCTS and not node.members and len(factors) == 2 and len(held) == 1:
+            if node.members or len(factors) != 2:
+                continue
+            if node.operator == "Div":
+                nodes[place] = replace(node, gate=1)
+            elif node.operator in PRODUCTS and len(held) == 1:
                 signal = node.inputs[1 - held[0]]
                 known_as = called(graph, node.inputs[held[0]], signal)
                 nodes[place] = replace(node, gate=held[0], known_as=known_as)
         return graph.having(nodes=tuple(nodes))
+
+
+def _inverts(node: Node, graph: Graph) -> bool:
+    """Whether it makes 1/d of something: with the signal that it then scales, a quotient."""
+    if node.operator == "Div":
+        return [name in graph.carrying for name in node.inputs] == [False, True]
+    return node.operator == "Reciprocal"
 
 
 def _moves(node: Node) -> bool:
@@ -92,6 +103,6 @@ def _gates(graph: Graph) -> frozenset[str]:
         carrying = [name for name in node.inputs if name in graph.carrying]
         moves = operator in MOVES or (operator == "Einsum" and _moves(node))
         handed_on = moves and carrying and found.issuperset(carrying)
-        if operator in GATES or handed_on:
+        if operator in GATES or handed_on or _inverts(node, graph):
             found.update(name for name in node.outputs if name and name not in by_chance)
     return frozenset(found & graph.carrying)

@@ -61,8 +61,9 @@ class Dialect:
     full_bias : bool
         Whether αβ has the whole bias in both denominators; z⁺ and w² then have none of it.
     holds : bool
-        Whether gates, and the weights of an attention, are held constant: all relevance goes to the signal.
-        Else a product's factors share it, and a Softmax follows its tangent.
+        Whether gates, the weights of an attention and what a signal is divided by are held constant: all
+        relevance goes to the signal. Else a product's factors share it, and a Softmax and a quotient of two
+        activations follow their tangent.
     """
 
     name: str
@@ -152,6 +153,10 @@ class Dialect:
         """The rule of what x's own statistics normalise: their deviation is held constant."""
         return Held(self.eps if eps is None else eps, signed=self.signed)
 
+    def quotient(self, eps: float | None = None) -> Rule:
+        """The rule of quotients of two activations: the divisor is held, or has its part of the tangent."""
+        return self.normalization(eps) if self.holds else Linearised()
+
     def curved(self, eps: float | None = None) -> Rule:
         """The rule of a Softmax that is not a gate."""
         return Linearised()
@@ -164,6 +169,7 @@ ROLES: dict[str, Callable[[Dialect, float | None], Rule]] = {
     "sum": Dialect.norm,
     "product": Dialect.product,
     "normalization": Dialect.normalization,
+    "quotient": Dialect.quotient,
     "curved": Dialect.curved,
     "winner": Dialect.winner,
     "recurrent": Dialect.recurrent,

@@ -136,7 +136,8 @@ class Layer:
     @classmethod
     def form(cls, node: Node, graph: Graph) -> type[Layer]:
         """The class of a node's layer: `of_several` where several of its operands are activations."""
-        if node.gate is not None and cls.gated is not None:
+        gate = None if node.gate is None else node.inputs[node.gate]
+        if gate in graph.carrying and cls.gated is not None:
             return cls.gated
         several = sum(name in graph.carrying for name in node.inputs) > 1
         return cls.of_several if several and cls.of_several else cls

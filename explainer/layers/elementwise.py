@@ -14,6 +14,7 @@ from .base import Bound, Layer
 from .kinds import SCALE, SUM
 from .parameters import Parameters
 from .product import ElementwiseProduct, GatedProduct
+from .quotients import HeldRatio, Inverse, Ratio
 from .registry import register
 
 
@@ -143,12 +144,16 @@ class Mul(Scale):
 class Div(Scale):
     """A division by a constant."""
 
-    what = "quotient"
+    of_several = Ratio
+    gated = HeldRatio
+
+    @classmethod
+    def of(cls, node: Node, graph: Graph, output: int = 0) -> Layer:
+        above, below = (name in graph.carrying for name in node.inputs)
+        return Inverse(node, graph, output) if below and not above else super().of(node, graph, output)
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
-        if node.inputs[1] in graph.carrying:
-            raise UnsupportedError("a division by an activation")
         self.take_operand(graph, "w", 1, "divisor")
 
     def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:

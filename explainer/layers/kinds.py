@@ -84,6 +84,7 @@ PRODUCT = Kind("product", "activations multiplied, no weights: each gets its equ
 NORMALIZATION = Kind(
     "normalization", "x divided by its own deviation or length, which may be held constant", shares=True
 )
+QUOTIENT = Kind("quotient", "one activation divided by another, which may be held constant", shares=True)
 CURVED = Kind(
     "curved", "values along a curve, not from 0 or not alone: relevance follows the tangent at x", shares=True
 )

@@ -61,7 +61,7 @@ def like(vector: Array, x: Any) -> Any:
 
 
 # What such a layer is at x: z = Jx + b, where b is whatever is left.
-TANGENT = ("curved", "normalization")
+TANGENT = ("curved", "normalization", "quotient")
 
 
 def bends(layer: Bound) -> bool:

@@ -13,7 +13,7 @@ from explainer.testing import check_adjoint
 from explainer.testing.comparing import drawn
 from explainer.testing.dense import bias_of, flat, matrix
 
-CURVES = ("activation", "curved", "normalization")
+CURVES = ("activation", "curved", "normalization", "quotient")
 WEIGHTED = ("convolution", "dense", "scale", "sum")
 
 each_example = pytest.mark.parametrize("example", EXAMPLES, ids=str)
@@ -30,8 +30,8 @@ def test_every_operator_has_examples():
 def test_the_registry_lists_operators_by_name_with_known_kinds():
     assert list(supported()) == sorted(supported())
     kinds = {kind for layer in supported().values() for kind in kinds_of(layer)}
-    named = "convolution dense scale sum product activation movement winner recurrent normalization curved"
-    assert kinds == set(named.split())
+    named = "convolution dense scale sum product quotient activation movement winner recurrent"
+    assert kinds == {*named.split(), "normalization", "curved"}
     assert set(KINDS.values()) >= kinds
 
 

@@ -240,8 +240,6 @@ def test_every_preset_has_a_rule_for_it(composite, dialect):
     [
         ("z = Conv (r, r)", "a product of two activations"),
         ("h = Flatten (r) z = Gemm (h, h)", "a product of two activations"),
-        ("z = Div (r, c)", "a quotient of two activations"),
-        ("z = Div (one, r)", "a division by an activation"),
     ],
 )
 def test_what_stays_refused(line, reason):

@@ -172,13 +172,14 @@ def test_a_rule_is_the_papers_formula(example: Example, signs: str):
             layer = layer.at(like(abs(flat(layer.x)), layer.x))
             layer = replace(layer, layer=layer.layer.having(nonnegative=True))
         fitting = [(rule, formula) for rule, formula in FORMULAS if rule.fits(layer.kind)]
-        if layer.kind in ("curved", "normalization"):  # of z − Jx the bias is a part alone
+        if layer.kind in ("curved", "normalization", "quotient"):  # of z − Jx the bias is a part alone
             fitting = [pair for pair in fitting if not getattr(pair[0], "zero_params", ())]
         assert fitting, f"no rule can be put on {example.operator}"
         whole = problem(layer)
         averaged = problem(layer.averaged()) if layer.kind == "winner" else whole
+        bends = ("normalization", "quotient", "activation", "curved")
         with np.errstate(divide="ignore", invalid="ignore"):  # of what has no value at 0
-            held = problem(layer.held()) if layer.kind in ("normalization", "activation", "curved") else whole
+            held = problem(layer.held()) if layer.kind in bends else whole
         each = held._replace(W=held.W / layer.degree)  # its part of what a product of several hands on
         instead = {Average: averaged, Held: held, HeldGradient: each}
         for rule, formula in fitting:
