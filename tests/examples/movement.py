@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .example import X2, F, I, W, add
+from .example import X1, X2, F, I, W, add
 
 add("Concat", X2, (2, 2, 7, 6), axis=1)
 add("Concat", X2, X2, (2, 4, 7, 1), axis=-1)
@@ -78,6 +78,6 @@ add("Upsample", X2, np.array([1, 1, 2, 3], dtype=np.float32), mode="nearest", op
 add("Upsample", X2, scales=[1.0, 1.0, 2.0, 3.0], opset=7)
 add("Upsample", X2, np.array([1, 1, 2, 3], dtype=np.float32), mode="linear", opset=9)
 add("Upsample", X2, scales=[1.0, 1.0, 1.5, 2.5], mode="linear", opset=7)
-add("Upsample", X2, np.array([1, 1, 1.6, 2.5], dtype=np.float32), mode="nearest", opset=9)
-add("Resize", X2, np.array([1, 1, 0.6, 0.5], dtype=np.float32), mode="nearest", opset=10)
+add("Upsample", X1, np.array([1, 1, 1.6], dtype=np.float32), mode="nearest", opset=9)
+add("Resize", X1, np.array([1, 1, 0.6], dtype=np.float32), mode="nearest", opset=10)
 add("Resize", X2, SCALES, mode="linear", opset=10)
