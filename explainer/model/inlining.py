@@ -22,6 +22,7 @@ from .signature import opsets_of
 # What bodies may come to, all together: functions that call functions grow as powers of two, and a
 # Constant in a body is there once for every call. Calls count too, for a body may be nothing but calls.
 MOST_NODES, MOST_BYTES = 1 << 18, 1 << 30
+DEEPEST = 100  # onnxruntime's own bound
 
 
 @dataclass
@@ -79,10 +80,10 @@ def inline(proto: onnx.ModelProto, has_layer: Callable[[str], bool], title: str,
     nodes: list[onnx.NodeProto] = []
     changed = False
     # Of every node the call in the graph that it comes from: a list as a stack, for calls nest.
-    waiting = [(node, "") for node in reversed(proto.graph.node)]
+    waiting = [(node, "", 0) for node in reversed(proto.graph.node)]
     origins: dict[str, tuple[str, str, list[str]]] = {}
     while waiting:
-        node, origin = waiting.pop()
+        node, origin, depth = waiting.pop()
         function = bodies.of(node)
         if function is None:
             nodes.append(node)
@@ -92,8 +93,13 @@ def inline(proto: onnx.ModelProto, has_layer: Callable[[str], bool], title: str,
         made = _body(function, node, names)
         changed, origin = True, origin or name_of_call(node)
         origins.setdefault(origin, (operator_of(node), _became(function, opsets), []))
-        waiting += [(one, origin) for one in reversed(made)]
+        waiting += [(one, origin, depth + 1) for one in reversed(made)]
         imported.update(opsets_of(function.opset_import))
+        if depth >= DEEPEST:
+            raise ModelError(
+                f"{title}: its functions call each other more than {DEEPEST} deep; onnxruntime runs no such "
+                "file"
+            )
         if not done.add(made):
             raise ModelError(
                 f"{title}: the bodies of its functions come to more than {MOST_NODES:,} nodes or "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import onnx
 
-from .scopes import GRAPHS, KINDS, Scope, graphs_of, scopes_of
+from .scopes import GRAPHS, KINDS, Scope, graphs_of, has_graphs, scopes_of
 
 Attributes = Mapping[str, onnx.AttributeProto]
 
@@ -74,6 +74,21 @@ def moved(
         for graph in _graphs_of(made.attribute[-1]):
             _rename(graph, named, fresh, given)
     return made
+
+
+def set_apart(proto: onnx.ModelProto) -> None:
+    """Call by other names what subgraphs of the graph call as something else is called, in place.
+
+    Nodes that were put in the order that they run, or in another's place, may stand before a subgraph now
+    whose names are theirs; onnxruntime takes that for a tensor that is made twice.
+    """
+    names = Names(proto)
+    for node in proto.graph.node:
+        if has_graphs(node):
+            names.forget(node)
+            called, node.name = node.name, ""
+            node.CopyFrom(moved(node, {}, names.unused))
+            node.name = called
 
 
 def _rename(

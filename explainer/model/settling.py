@@ -23,6 +23,7 @@ from .gate import FileGate
 from .inlining import Inlined, drop_unused, inline
 from .operators import has_layer
 from .reading import Settled, Source, read_model, stamp_of
+from .renaming import set_apart
 from .runtime import Runtime
 from .skeleton import check_opens
 
@@ -78,6 +79,7 @@ def settle(
     if not changed:
         return replace(source, settled=settled)
     drop_unused(proto)
+    set_apart(proto)
     FileGate(proto, source.title, source.folder)
     check_opens(source, runtime)
     return replace(source, proto=proto, data=proto.SerializeToString(), settled=settled)

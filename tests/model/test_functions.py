@@ -243,6 +243,24 @@ def test_calls_that_come_to_nothing_are_counted(monkeypatch):
         Graph.load(model)
 
 
+def test_calls_nest_as_deep_as_onnxruntime_runs_them():
+    def chain(levels):
+        functions = "\n".join(
+            f'<domain: "own", opset_import: ["": 18, "own": 1]> F{level} (x) => (y) '
+            f"{{ y = {f'own.F{level - 1}' if level else 'Neg'} (x) }}"
+            for level in range(levels)
+        )
+        return parse(
+            f'<ir_version: 10, opset_import: ["": 18, "own": 1]> g (float[N,4] x) => (float[N,4] y) '
+            f"{{ y = own.F{levels - 1} (x) }}\n{functions}"
+        )
+
+    assert len(Graph.load(chain(100)).nodes) == 1
+    assert np.array_equal(run(chain(100), {"x": X})[0], -X)
+    with pytest.raises(ModelError, match="more than 100 deep"):
+        Graph.load(chain(101))
+
+
 def test_calls_in_branches_in_calls_end():
     body = """If (c) <then_branch = t () => (float[N,4] o) {{ o = own.F{} (x) }},
                      else_branch = e () => (float[N,4] o) {{ o = Neg (x) }}>"""
