@@ -114,9 +114,13 @@ def out_of_reach(graph: Graph, anchor: Anchor) -> TargetError:
             needed.update(node.inputs)
             chooses = not needed.isdisjoint(node.choices) and not graph.carrying.isdisjoint(node.inputs)
             deciding += [node] if chooses else []
+    whose = [
+        *map(str, deciding[::-1]),
+        *(f"input {v.name!r}" for v in graph.inputs if v.name in needed and v.dtype == bool),
+    ]
     error = TargetError(
         f"{anchor.tensor!r} depends on the input by {_kinds(deciding)} alone, those of "
-        f"{', '.join(map(str, deciding[::-1][:SHOWN]))}{' and others' * (len(deciding) > SHOWN)}: there is "
+        f"{', '.join(whose[:SHOWN])}{' and others' * (len(whose) > SHOWN)}: there is "
         f"nothing between {_between(deciding)}, and no relevance or gradient passes"
     ).looking("targets")
     given = {value.name for value in graph.inputs}
@@ -127,11 +131,18 @@ def out_of_reach(graph: Graph, anchor: Anchor) -> TargetError:
 
 def _kinds(deciding: Sequence[Node]) -> str:
     of_places = [node.operator in PLACES for node in deciding]
-    return "places" if all(of_places) else "truth values and places" if any(of_places) else "truth values"
+    return (
+        "places"
+        if of_places and all(of_places)
+        else "truth values and places"
+        if any(of_places)
+        else "truth values"
+    )
 
 
 def _between(deciding: Sequence[Node]) -> str:
-    return "one place and the next" if all(node.operator in PLACES for node in deciding) else "yes and no"
+    of_places = [node.operator in PLACES for node in deciding]
+    return "one place and the next" if of_places and all(of_places) else "yes and no"
 
 
 def _rows(

@@ -135,9 +135,11 @@ class Plan:
         """The tensors that may hold −∞: a Softmax reads them, as they are or moved."""
         masked: set[str] = set()
         for step in self.steps:
-            moves = step.layer.kind == "movement" and step.layer.output in masked
-            if step.layer.takes_minus_infinity or moves:
+            if step.layer.takes_minus_infinity:
                 masked.update(step.layer.inputs)
+            elif step.layer.output in masked and step.layer.kind in ("movement", "sum"):
+                masked.update(step.layer.operands.values())  # a mask that is added, or chosen
+                masked.update(step.layer.inputs if step.layer.kind == "movement" else ())
         return frozenset(masked)
 
     @property
