@@ -70,15 +70,24 @@ class Where(Joined):
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
-        self.take_operand(graph, "condition", 0, "condition")
+        if graph.carrying.isdisjoint(node.inputs[place] for place in self.places):
+            raise UnsupportedError("its condition is computed from the input, and nothing else of it is")
+        # Which of the two is a truth value, even where that is the input itself.
+        self.inputs = tuple(node.inputs[i] for i in self.places if i not in self.constant_places)
+        self.operands["condition"] = node.operand(0)
+
+    def condition(self, p: Parameters) -> Value:
+        """An input of truth values comes as the number that relevance would be a multiple of."""
+        condition = p["condition"]
+        return condition if condition.dtype == bool else condition > 0
 
     def forward(self, x: Value, p: Parameters) -> Value:
-        return tensor.Where(p["condition"], *self.operand_list(x, p))
+        return tensor.Where(self.condition(p), *self.operand_list(x, p))
 
     def chosen(self, s: Value, at: Bound, branch: int) -> Value:
         """`s` where the values of a branch were taken, else 0."""
         zero = s.dtype.type(0)
-        return tensor.Where(at.p["condition"], *((s, zero) if branch == 1 else (zero, s)))
+        return tensor.Where(self.condition(at.p), *((s, zero) if branch == 1 else (zero, s)))
 
     def transpose(self, s: Value, at: Bound) -> Value:
         c = Bundle(

@@ -199,8 +199,7 @@ class Graph:
         Shape arithmetic does not, and choices hand nothing on, truth values and places: what is chosen by
         them is relevant, and they are parameters of the call.
         """
-        given = {value.name for value in self.inputs if value.dtype != bool}
-        return self.depending(given - self.held, self.held, decided=False)
+        return self.depending({value.name for value in self.inputs} - self.held, self.held, decided=False)
 
     @cached_property
     def decided(self) -> frozenset[str]:

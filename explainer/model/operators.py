@@ -119,7 +119,25 @@ FACTS: dict[str, Facts] = {
         Facts(decides=True),
     ),
     **dict.fromkeys(("ArgMax", "ArgMin", "TopK", "Hardmax", "ai.onnx.ml.ZipMap"), Facts(chooses="scores")),
-    **dict.fromkeys(("NonMaxSuppression", "Cast"), Facts(chooses="values")),
+    **dict.fromkeys(("NonMaxSuppression", "Cast", "Unique"), Facts(chooses="values")),
+}
+
+# Why some operators have no layer, for those who ask.
+_DRAWN = "it draws random numbers, others in each run"
+_TREES = "trees ask whether numbers exceed thresholds: between these nothing changes, and there is no slope"
+REASONS: dict[str, str] = {
+    "TopK": "it sorts by size, so that a place of what comes out is another one of the input each time",
+    "Unique": "it sorts values and leaves out those that are there already",
+    "Hardmax": "it is 1 at the largest value and 0 everywhere else, and there is nothing between",
+    **dict.fromkeys(("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"), _DRAWN),
+    **dict.fromkeys(("Bernoulli", "Multinomial"), _DRAWN),
+    **dict.fromkeys(
+        (
+            *("ai.onnx.ml.TreeEnsemble", "ai.onnx.ml.TreeEnsembleClassifier"),
+            "ai.onnx.ml.TreeEnsembleRegressor",
+        ),
+        _TREES,
+    ),
 }
 
 # Outputs that tell which of several something is, or where: whole numbers that no relevance passes.

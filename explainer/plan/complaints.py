@@ -12,7 +12,7 @@ from ..layers.kinds import MOVEMENT
 from ..model.conditions import open_condition
 from ..model.graph import Graph, Node
 from ..model.notes import told
-from ..model.operators import PLACES
+from ..model.operators import PLACES, REASONS, known
 from ..plain.tables import text_table
 from ..rules import Rule
 from ..targets import Anchor
@@ -46,7 +46,8 @@ def layer_of(node: Node, graph: Graph, output: int) -> Layer:
     if operator in ("Loop", "Scan"):
         raise UnsupportedError("its body runs as often as data says; nothing walks through a loop")
     settled = graph.source.settled
-    raise UnsupportedError((settled.kept if settled else {}).get(operator, "this operator has no layer"))
+    reason = REASONS.get(operator, "this operator has no layer")
+    raise UnsupportedError((settled.kept if settled else {}).get(operator, reason))
 
 
 def _open_condition(node: Node, graph: Graph) -> str:
@@ -114,13 +115,9 @@ def out_of_reach(graph: Graph, anchor: Anchor) -> TargetError:
             needed.update(node.inputs)
             chooses = not needed.isdisjoint(node.choices) and not graph.carrying.isdisjoint(node.inputs)
             deciding += [node] if chooses else []
-    whose = [
-        *map(str, deciding[::-1]),
-        *(f"input {v.name!r}" for v in graph.inputs if v.name in needed and v.dtype == bool),
-    ]
     error = TargetError(
         f"{anchor.tensor!r} depends on the input by {_kinds(deciding)} alone, those of "
-        f"{', '.join(whose[:SHOWN])}{' and others' * (len(whose) > SHOWN)}: there is "
+        f"{', '.join(map(str, deciding[::-1][:SHOWN]))}{' and others' * (len(deciding) > SHOWN)}: there is "
         f"nothing between {_between(deciding)}, and no relevance or gradient passes"
     ).looking("targets")
     given = {value.name for value in graph.inputs}
@@ -141,8 +138,7 @@ def _kinds(deciding: Sequence[Node]) -> str:
 
 
 def _between(deciding: Sequence[Node]) -> str:
-    of_places = [node.operator in PLACES for node in deciding]
-    return "one place and the next" if of_places and all(of_places) else "yes and no"
+    return "one place and the next" if all(node.operator in PLACES for node in deciding) else "yes and no"
 
 
 def _rows(
@@ -217,5 +213,8 @@ def _behind(anchor: Anchor, complained: Iterable[Node], layers: Iterable[Layer])
     for layer in layers:
         if layer.output in met:
             met.update(layer.inputs)
-    names = [name for node in complained for name in node.outputs if name in met]
-    return () if anchor.tensor in names else tuple(dict.fromkeys(names))
+    ends = [node for node in complained if not met.isdisjoint(node.outputs)]
+    names = [name for node in ends for name in node.outputs if name in met]
+    # What was chosen, sorted or drawn says nothing of where it came from: what lies before it does.
+    told = not any(known(node.operator).chooses or known(node.operator).random for node in ends)
+    return tuple(dict.fromkeys(names)) if told and anchor.tensor not in names else ()
