@@ -8,6 +8,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 
+import numpy as np
+
 from .. import tensor
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
@@ -97,7 +99,13 @@ class Limit(Activation):
         self.operands = {str(place): node.inputs[place] for place in constants}
 
     def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
-        return {"limit": functools.reduce(picked(self.node), map(values.__getitem__, self.operands.values()))}
+        limit = functools.reduce(picked(self.node), map(values.__getitem__, self.operands.values()))
+        if limit.dtype.kind == "f":  # one at infinity, where JAX starts from, limits no number
+            lowest, largest = np.finfo(limit.dtype).min, np.finfo(limit.dtype).max
+            limit = tensor.Min(
+                tensor.Max(limit, np.array(lowest, limit.dtype)), np.array(largest, limit.dtype)
+            )
+        return {"limit": limit}
 
     def forward(self, x: Value, p: Parameters) -> Value:
         z = picked(self.node)(x, p["limit"])

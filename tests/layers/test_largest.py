@@ -153,3 +153,12 @@ def test_it_compiles(body, how):
             Explainer(net(body), **how).plan  # noqa: B018
         return
     explainer.compile(net(body), target=1, **how)  # which proves it
+
+
+def test_a_limit_at_infinity_limits_nothing():
+    text = "g (float[N,3] x) => (float[N,3] y) { a = Max (x, low)  y = Min (high, a) }"
+    model = parse(text, low=np.float32(-np.inf), high=np.float32(np.inf))
+    x = rng(0).standard_normal((2, 3)).astype(np.float32)
+    for how in ({}, {"composite": "gradient"}, {"dtype": "float64"}):
+        found = Explainer(model, **how).explain(x, "y").relevance
+        np.testing.assert_allclose(found, np.ones_like(x) if "composite" in how else x, rtol=1e-6)
