@@ -331,7 +331,7 @@ def Pad(a, x, pads=None, value=None, axes=None):
 
 @operator
 def Expand(a, x, shape):
-    return x.expand(torch.broadcast_shapes(x.shape, tuple(np.ravel(shape))))
+    return x.expand(torch.broadcast_shapes(x.shape, tuple(np.ravel(shape).tolist())))
 
 
 @operator
