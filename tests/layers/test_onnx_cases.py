@@ -25,10 +25,14 @@ REFUSED = {
     "maxpool_with_argmax": "its indices are no values",
     "test_mvn": "statistics over the batch are refused",
     "_antialias": "a Resize with antialias is refused",
+    "scatter_elements_with_duplicate_indices": "two constants that are added up in one place are refused",
+    "scatternd_add": "two constants that are added up in one place are refused",
+    "scatter_elements_with_reduction_m": "other reductions than add are refused",
+    "scatternd_m": "other reductions than add are refused",
     "crop_and_resize_extrapolation": "a Resize of what lies outside of the tensor is refused",
 }
-# Which cases onnxruntime answers otherwise, as we do: it aligns corners by whole sizes, and counts the places of
-# a MaxUnpool in the shape that is given.
+# Which cases onnxruntime answers otherwise, as we do: it aligns corners by whole sizes, and counts the
+# places of a MaxUnpool in the shape that is given.
 OTHERWISE = {
     "test_maxunpool_export_with_output_shape",
     "test_resize_downsample_scales_linear_align_corners",
