@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,13 @@ PATIENCE = 30.0
 def measure(method: str, folder: Path, net: str, batch: int, runs: int) -> dict[str, Any]:
     """In this process: median and spread of the call's time in seconds, and the peak memory in MB."""
     x = np.random.default_rng(0).standard_normal((batch, 3, 224, 224)).astype(np.float32)
+    return clocked(lambda: (METHODS | STEPS)[method](folder, net, x), runs)
+
+
+def clocked(prepared: Callable[[], Callable[[], Any]], runs: int) -> dict[str, Any]:
+    """The same of any call, which is prepared first."""
     try:
-        call = (METHODS | STEPS)[method](folder, net, x)
+        call = prepared()
         begun = time.perf_counter()
         call()  # what is done once only is not what is asked for
         times: list[float] = []
@@ -51,9 +56,9 @@ def measure(method: str, folder: Path, net: str, batch: int, runs: int) -> dict[
     return {"median": median, "low": low, "high": high, "peak": peak, "runs": len(times)}
 
 
-def child(*arguments: str) -> dict[str, Any]:
+def child(*arguments: str, script: str = __file__) -> dict[str, Any]:
     """One job in a process of its own: what this one imports would count as the child's memory."""
-    command = [sys.executable, "-W", "ignore", str(HERE / "speed.py"), "--child", *arguments]
+    command = [sys.executable, "-W", "ignore", script, "--child", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=HERE)
     if done.returncode:
         return {"error": done.stderr.strip().splitlines()[-1][:60] if done.stderr else "killed"}

@@ -36,8 +36,8 @@ def measured(file: onnx.ModelProto, model: nn.Module, inputs: Mapping[str, Tenso
     Returns
     -------
     dict
-        ``sum`` and ``intercept`` of a copy without biases; ``top``, whether all say the same class;
-        ``compiled`` and ``gradient``, differences; ``forwards``, the compiled file's time.
+        ``sum``, ``intercept`` and ``epsilon``, the shares of a copy without biases; ``top``, whether all say
+        the same class; ``compiled`` and ``gradient``, differences; ``forwards``, the compiled file's time.
     """
     feeds = {name: x.numpy() for name, x in inputs.items()}
     bare = Explainer(zeroed(file, Explainer(file).plan), eps=EPS, dtype="float64").explain(feeds, start="one")
@@ -48,6 +48,7 @@ def measured(file: onnx.ModelProto, model: nn.Module, inputs: Mapping[str, Tenso
     found = {
         "sum": float(bare.conserved[0]),
         "intercept": intercept,
+        "epsilon": sum(float(step.epsilon[0]) for step in bare.audit),
         "residual": max(float(abs(step.residual).max()) for step in bare.audit),
         "top": bool(ours.argmax() == answer.argmax() == int(whole.target[0])),
     }

@@ -35,8 +35,6 @@ class Member:
         How far a gradient may be from autograd's, relative to its largest value; more than 1e-9 where the
         file holds constants that are rounded to float32, and `rounded` says which.
     rounded : str
-    sum : float
-        How far all that arrives may be from 1: ε has its share of activations that are next to nothing.
     """
 
     name: str
@@ -47,7 +45,6 @@ class Member:
     exporters: tuple[str, ...] = EXPORTERS
     gradient: float = 1e-9
     rounded: str = ""
-    sum: float = 2e-6
 
 
 def pictures(size: int, frames: int = 0) -> dict[str, Any]:

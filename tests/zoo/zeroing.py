@@ -52,7 +52,8 @@ def _zero(graph: onnx.GraphProto, name: str) -> None:
         if name in node.output:
             if node.op_type == "Constant" and node.attribute[0].name == "value":
                 _clear(node.attribute[0].t)
-            for before in node.input:
+            # What a Resize is scaled by is no summand.
+            for before in node.input[:1] if node.op_type == "Resize" else node.input:
                 _zero(graph, before)
 
 
