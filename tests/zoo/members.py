@@ -31,10 +31,6 @@ class Member:
     quick : bool
         Whether it is in the part that always runs.
     exporters : tuple of str
-    gradient : float
-        How far a gradient may be from autograd's, relative to its largest value; more than 1e-9 where the
-        file holds constants that are rounded to float32, and `rounded` says which.
-    rounded : str
     """
 
     name: str
@@ -43,8 +39,6 @@ class Member:
     needs: str = ""
     quick: bool = False
     exporters: tuple[str, ...] = EXPORTERS
-    gradient: float = 1e-9
-    rounded: str = ""
 
 
 def pictures(size: int, frames: int = 0) -> dict[str, Any]:

@@ -14,14 +14,12 @@ def named(name: str, **how: Any) -> Any:
     return importlib.import_module("timm").create_model(name, pretrained=False, num_classes=10, **how)
 
 
-def timm(name: str, size: int = 64, quick: bool = False, rounded: str = "", **how: Any) -> Member:
-    """A member; `rounded` says which of its constants a file holds in float32 alone."""
-    limit = 1e-6 if rounded else 1e-9
+def timm(name: str, size: int = 64, quick: bool = False, **how: Any) -> Member:
+    """A member."""
     make = functools.partial(named, name, **how)
-    return Member(name, make, pictures(size), "timm", quick, gradient=limit, rounded=rounded)
+    return Member(name, make, pictures(size), "timm", quick)
 
 
-STANDARDISED = "weights that are standardised when the model runs"
 TWO = (1, 1)
 MEMBERS = [
     timm("beit_base_patch16_224", 32, img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2),
@@ -49,7 +47,7 @@ MEMBERS = [
     timm("mobileone_s0", 64),
     timm("mobilevit_xxs", 64),
     timm("mobilevitv2_050", 64),
-    timm("nf_regnet_b0", 64, rounded=STANDARDISED),
+    timm("nf_regnet_b0", 64),
     timm("poolformer_s12", 64),
     timm("pvt_v2_b0", 64, depths=TWO * 2, embed_dims=(16, 32, 32, 32), num_heads=(1, 2, 2, 2)),
     timm("regnety_002", 64),

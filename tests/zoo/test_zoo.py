@@ -37,5 +37,15 @@ def test_a_member_is_explained_as_the_page_says(family, member, exporter, zoo):
     assert answer["sum"] + answer["intercept"] + answer["epsilon"] == pytest.approx(1, abs=1e-9)
     assert abs(answer["epsilon"]) < 1e-4
     assert answer["residual"] < 1e-10
-    assert answer["compiled"] < 1e-4
-    assert answer.get("quotient", answer["gradient"]) < (1e-4 if "quotient" in answer else member.gradient)
+    assert row[5] == "refused" or answer["compiled"] < 1e-4
+    assert answer.get("quotient", answer["gradient"]) < allowed(row[4])
+
+
+def allowed(gradient: str) -> float:
+    """1e-9, but where the page says that a file's constants are rounded to float32, or that it is a quotient.
+
+    An exporter computes weights that are standardised, or a scale made of a shape, in float32 once for all.
+    """
+    said, *quotient = gradient.split(" ")
+    assert float(said) < (1e-5 if quotient else 1e-6)
+    return 1e-4 if quotient else max(1e-9, 5 * float(said))

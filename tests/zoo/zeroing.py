@@ -18,6 +18,7 @@ ADDED = {
     **dict.fromkeys(("LSTM", "GRU", "RNN"), (3, 5, 6)),
 }
 LINEAR = {"Conv", "ConvTranspose", "Gemm", "MatMul", "Mul", *ADDED}
+COMPUTING = {"Add", "Concat", "Div", "MatMul", "Mul", "Sub", "Sum", "Where"}
 BIASED = {"convolution", "dense", "scale", "sum", "normalization"}
 
 
@@ -26,6 +27,7 @@ def zeroed(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     graph = plan.graph
+    tables = {node.output[0]: node.input[0] for node in copy.graph.node if node.op_type == "Gather"}
     for step in plan.steps:
         if step.layer.kind.name in BIASED and graph.is_constant(bias := step.layer.operands.get("b", "")):
             _zero(copy.graph, bias)
@@ -33,7 +35,9 @@ def zeroed(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
         if all(member.operator in LINEAR for member in members):
             for member in members:
                 for name in _added(member):
-                    if name and name not in graph.carrying and graph.is_constant(name):
+                    # A table of positions is one too, though the words say which of its rows are read.
+                    table = tables.get(name, name)
+                    if name and name not in graph.carrying and graph.is_constant(table):
                         _zero(copy.graph, name)
     return copy
 
@@ -52,8 +56,8 @@ def _zero(graph: onnx.GraphProto, name: str) -> None:
         if name in node.output:
             if node.op_type == "Constant" and node.attribute[0].name == "value":
                 _clear(node.attribute[0].t)
-            # What a Resize is scaled by is no summand.
-            for before in node.input[:1] if node.op_type == "Resize" else node.input:
+            # Sizes and places that it takes are no summands.
+            for before in node.input if node.op_type in COMPUTING else node.input[:1]:
                 _zero(graph, before)
 
 
