@@ -103,7 +103,6 @@ KERAS_CNN = Form(
     },
     {"six": np.float32(6), "places": [2, 3], "inner": [1, 2]},
     {"x": (2, 8, 8, 3)},
-    awaited=True,
 )
 KERAS_TRANSFORMER = Form(
     "Keras",
@@ -241,7 +240,6 @@ MATLAB = Form(
         **{"sv0": (8,), "w1": (8, 4, 3, 3), "b2": (8,), "w2": (12, 8, 4, 4), "b3": (12,)},
         **{"w3": (5, 12, 1, 1), "b4": (5,)},
     },
-    awaited=True,
 )
 # scikit-learn by skl2onnx: the label beside the probabilities.
 SKLEARN_MLP = Form(
@@ -259,7 +257,6 @@ SKLEARN_MLP = Form(
     {"w0": (4, 8), "b0": (1, 8), "w1": (8, 6), "b1": (1, 6), "w2": (6, 3), "b2": (1, 3)},
     {"classes": np.array([0, 1, 2]), "flat": [-1]},
     {"x": (2, 4)},
-    awaited=True,
 )
 SKLEARN_TREE = Form(
     "scikit-learn",

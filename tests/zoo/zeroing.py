@@ -14,7 +14,7 @@ ADDED = {
     **dict.fromkeys(("Conv", "ConvTranspose", "Gemm", "LayerNormalization", "InstanceNormalization"), (2,)),
     **dict.fromkeys(("GroupNormalization", "com.microsoft.LayerNormalization"), (2,)),
     "BatchNormalization": (2, 3),
-    **dict.fromkeys(("Add", "Sub", "Sum", "Concat", "Where", "Max", "Min"), tuple(range(64))),
+    **dict.fromkeys(("Add", "Sub", "Sum", "Concat", "Where"), tuple(range(64))),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), (3, 5, 6)),
 }
 LINEAR = {"Conv", "ConvTranspose", "Gemm", "MatMul", "Mul", *ADDED}
@@ -39,6 +39,10 @@ def zeroed(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
                     table = tables.get(name, name)
                     if name and name not in graph.carrying and graph.is_constant(table):
                         _zero(copy.graph, name)
+    for node in copy.graph.node:
+        for attribute in node.attribute if node.op_type == "Scaler" else ():
+            if attribute.name == "offset":
+                attribute.floats[:] = [0.0] * len(attribute.floats)
     return copy
 
 
