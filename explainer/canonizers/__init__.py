@@ -1,6 +1,6 @@
 """Functions on the view that the walk reads, one pattern of nodes a file; what runs is never changed."""
 
-from . import activations, batchnorm, norms
+from . import activations, batchnorm, norms, softmax
 from .apply import DEFAULT_CANONIZERS, FORMS, canonize, resolve
 from .base import CANONIZERS, Canonizer, CanonizerLike, get, register
 from .batchnorm import BatchNorm
@@ -32,4 +32,5 @@ __all__ = [
     "register",
     "resolve",
     "see_through",
+    "softmax",
 ]

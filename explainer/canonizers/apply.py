@@ -15,6 +15,7 @@ FORMS: tuple[CanonizerLike, ...] = (
     *(
         "norms",
         "norm_weights",
+        "softmax",
         "gelu",
         "gelu_tanh",
         "quick_gelu",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..canonizers import see_through
+from ..canonizers import get, see_through
 from ..errors import TargetError
 from ..layers import facts_of
 from ..model.graph import Graph, Node
@@ -65,7 +65,7 @@ class Anchor:
 
 def anchor_at_output(graph: Graph, output: str) -> Anchor:
     """Start at a model output, or at the input of the Softmax, LogSoftmax or Sigmoid that ends it."""
-    view = see_through(graph)
+    view = get("softmax").applied(see_through(graph), frozenset(graph.outputs))
     moves: list[Move] = []
     name = view.resolve(output)
     while (node := view.producers.get(name)) is not None and facts_of(node.operator).rearranges:

@@ -40,6 +40,7 @@ BESIDE = CENTRE + one(3, 3, 0, 1) / 7
         (BESIDE, ", pads=[1,1,1,1]", False),
         (one(3, 3, 0, 1), ", pads=[1,1,1,1]", False),  # not the centre
         (one(2, 2, 1, 1), ", pads=[1,1,0,0]", False),  # there is none
+        (CENTRE, ", pads=[1,1,1,1], dilations=[1]", False),  # no runtime takes it
     ],
 )
 def test_a_kernel_that_only_scales(kernel, how, expected, operator):

@@ -1,0 +1,67 @@
+"""A Softmax that is written out is one layer inside a model, and is cut where it ends one."""
+
+import numpy as np
+import pytest
+from building import parse, rng
+
+import explainer
+from explainer import Explainer
+
+W, V = (rng(seed).standard_normal(shape).astype(np.float32) for seed, shape in ((1, (4, 5)), (2, (5, 3))))
+SHIFTED = "m = ReduceMax (h, last) d = Sub (h, m) e = Exp (d)"
+FORMS = {
+    "less the largest": f"{SHIFTED} t = ReduceSum (e, last) s = Div (e, t)",
+    "of the plain powers": "e = Exp (h) t = ReduceSum (e, last) s = Div (e, t)",
+    "times the reciprocal": f"{SHIFTED} t = ReduceSum (e, last) r = Reciprocal (t) s = Mul (r, e)",
+    "axes put back": "m = ReduceMax <keepdims = 0> (h, last) n = Unsqueeze (m, last) d = Sub (h, n)"
+    " e = Exp (d) t = ReduceSum <keepdims = 0> (e, last) u = Unsqueeze (t, last) s = Div (e, u)",
+}
+every = pytest.mark.parametrize("form", FORMS)
+
+
+def net(softmax: str, end: str = "y = MatMul (s, v)"):
+    text = f"g (float[N,4] x) => (float[N,3] y) {{ h = MatMul (x, w) {softmax} {end} }}"
+    constants = {"w": W, "v": V} if "v)" in end else {"w": W}
+    return parse(text, **constants, **({"last": np.array([-1])} if "last" in softmax else {}))
+
+
+def x_for(samples=3):
+    return rng(3).standard_normal((samples, 4)).astype(np.float32)
+
+
+@every
+@pytest.mark.parametrize("composite", ["epsilon", "attnlrp", "gradient"])
+def test_inside_it_is_the_operators_map(form, composite):
+    told, wanted = (
+        Explainer(net(body), composite=composite, dtype="float64").explain(x_for(), target=1)
+        for body in (FORMS[form], "s = Softmax <axis = -1> (h)")
+    )
+    np.testing.assert_allclose(told.relevance, wanted.relevance, rtol=1e-9, atol=1e-12)
+
+
+@every
+@pytest.mark.parametrize("start", ["output", "probability"])
+def test_at_the_end_it_is_cut(form, start, tmp_path):
+    told, wanted = (
+        explainer.explain(net(body, "y = Identity (s)"), x_for(), target=1, start=start)
+        for body in (FORMS[form], "s = Softmax <axis = -1> (h)")
+    )
+    np.testing.assert_allclose(told.relevance, wanted.relevance, rtol=1e-5, atol=1e-6)
+    explainer.compile(net(FORMS[form], "y = Identity (s)"), tmp_path / "lrp.onnx", target=1, start=start)
+
+
+def test_what_is_no_softmax_is_none():
+    for other in (
+        "e = Exp (h) f = Exp (x) t = ReduceSum (f, last) s = Div (e, t)",
+        "e = Exp (h) t = ReduceSum (e, both) s = Div (e, t)",
+    ):
+        model = net(other)
+        if "both" in other:
+            model = parse(
+                f"g (float[N,4] x) => (float[N,3] y) {{ h = MatMul (x, w) {other} y = MatMul (s, v) }}",
+                w=W,
+                v=V,
+                both=np.array([0, 1]),
+            )
+        nodes = Explainer(model, composite="gradient").plan_for("y").graph.nodes
+        assert "Softmax" not in {node.operator for node in nodes}
