@@ -191,7 +191,6 @@ JAX_ATTENTION = Form(
     },
     {"scale": np.float32(0.5), "last": [-1], "middle": [1]},
     {"x": (2, 6, 8)},
-    awaited=True,
 )
 # PaddlePaddle: BatchNormalizations kept, hard-swish by hand, gates of convolutions, a scale as Mul and Add,
 # dense layers as MatMul and Add.
