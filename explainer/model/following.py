@@ -188,7 +188,10 @@ def _reduce(following: Following, node: Node, carried: Carried) -> Labels | None
 
 
 def _flatten(following: Following, node: Node, carried: Carried) -> Labels | None:
-    return (carried[0][0], None) if node.attributes.get("axis", 1) == 1 else None
+    labels = carried[0]
+    if node.attributes.get("axis", 1) != 1:
+        return None
+    return (labels[0], labels[1] if len(labels) == 2 else None)
 
 
 def _reshape(following: Following, node: Node, carried: Carried) -> Labels | None:
@@ -199,8 +202,9 @@ def _reshape(following: Following, node: Node, carried: Carried) -> Labels | Non
         return None
     kept = next((place for place, size in enumerate(sizes) if size != 0), len(sizes))
     found: list[int | None] = [*labels[:kept], *[None] * (len(sizes) - kept)][: len(sizes)]
-    if kept < min(len(sizes), len(labels)) and labels[kept] == 0 and sizes[kept] in (None, -1):
-        found[kept] = 0
+    place = next((place for place in range(kept, len(sizes)) if sizes[place] != 1), len(sizes))
+    if place < len(sizes) and kept < len(labels) and labels[kept] == 0 and sizes[place] in (None, -1):
+        found[place] = 0
     return tuple(found)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .axes import sample_axes
+from .counting import reckoned
 from .following import MISFITS, Following, Labels, equation, reduced
 from .graph import Graph
 from .node import Node
@@ -23,6 +24,14 @@ from .roles import (
 )
 
 SAMPLE = 0
+# What chooses along an axis, or puts values elsewhere on it.
+CHOOSING = frozenset(
+    {
+        *("Compress", "Concat", "Gather", "GatherElements", "Scatter", "ScatterElements", "Slice", "Split"),
+        "Unique",
+    }
+)
+ENDLESS = 2**31 - 1  # of a Slice that ends where the axis does
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,8 @@ def mixing(graph: Graph, reads: Iterable[str] = ()) -> Mixing | None:
         goes_on = [labels is not None and SAMPLE in labels for labels in outputs]
         if unsure is None and (not goes_on or not goes_on[0]) and node.operator not in BY_THE_LARGEST:
             unsure = Mixing(node, False)
+    if (counting := reckoned(graph, following.at)) is not None:
+        return Mixing(counting, True, "reckons with the number of samples")
     for name in reads:
         if unsure is None and name in graph.producers and following.at.get(name, (SAMPLE,))[:1] != (SAMPLE,):
             unsure = Mixing(graph.producers[name], False)
@@ -108,6 +119,8 @@ def _across(following: Following, node: Node, place: int, rank: int) -> Collecti
         return [(1 - place) if not attributes.get(("transA", "transB")[place], 0) else place]
     if operator == "Einsum" and (said := equation(following, node)) is not None:
         return [axis for axis, letter in enumerate(said.operands[place]) if letter not in said.output]
+    if operator in CHOOSING and (not place or operator == "Concat"):
+        return chosen(following, node, rank)
     if place or operator in ELEMENTWISE:
         return []
     if (
@@ -138,6 +151,24 @@ def _across(following: Following, node: Node, place: int, rank: int) -> Collecti
         axes = following.numbers(node.operand(1))
         return everything if axes is None else [axes[0] % rank]
     return []
+
+
+def chosen(following: Following, node: Node, rank: int) -> Collection[int]:
+    """The axes along which a node puts values elsewhere, or chooses among them."""
+    if node.operator != "Slice":
+        axis = node.attributes.get("axis", None if node.operator == "Compress" else 0)
+        return range(rank) if axis is None else [axis % rank]
+    given = {
+        name: node.attributes.get(name) or following.numbers(node.operand(place))
+        for place, name in enumerate(("starts", "ends", "axes", "steps"), start=1)
+    }
+    starts, ends = given["starts"] or [], given["ends"] or []
+    axes = given["axes"] or list(range(len(starts)))
+    steps = given["steps"] or [1] * len(axes)
+    if not len(starts) == len(ends) == len(axes) == len(steps):
+        return [axis % rank for axis in axes]
+    cuts = zip(axes, starts, ends, steps, strict=True)
+    return [axis % rank for axis, start, end, step in cuts if start or end < ENDLESS or step != 1]
 
 
 def _told_apart(following: Following, node: Node, axis: int) -> bool:
