@@ -134,9 +134,11 @@ class Prepared:
             axis = turned[elsewhere[0]]
             where = "is the same for all samples" if axis is None else f"has its samples on axis {axis}"
             name = elsewhere[0]
+            what = f"a state is held the same in every run by fix={{{name!r}: 0}} (--fix {name}=0)"
+            if len(axes) == 1:
+                what = "export the model with the samples first"
             raise InputError(
-                f"input {name!r} {where}, and relevance is handed back to samples that come first; a state "
-                f"is held the same in every run by fix={{{name!r}: 0}} (--fix {name}=0)"
+                f"input {name!r} {where}, and relevance is handed back to samples that come first; {what}"
             ).looking("scores")
 
     def front(self, parts: Parts) -> Front:

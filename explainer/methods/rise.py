@@ -163,7 +163,9 @@ class Rise(Perturbing):
             f"{' x '.join(map(str, cells))} cells are more than the pixels of input {name!r}, {sizes}",
         )
         channel = None if axes.is_open or axes.channel is None else axes.channel - 1
-        return Masks(sizes, cells, self.p_keep, channel)
+        # Rows may lie behind columns.
+        order = tuple(int(place) for place in np.argsort(places))
+        return Masks(sizes, cells, self.p_keep, channel, order)
 
 
 def masked(x: Array, origin: Array, mask: Array) -> Array:
@@ -206,15 +208,24 @@ class Masks:
         The probability that a cell is visible.
     channel : int, optional
         Where the channels are, which share a mask.
+    order : sequence of int, optional
+        The axes as the input has them, where that is another order.
     """
 
     def __init__(
-        self, sizes: Sequence[int], cells: Sequence[int], p_keep: float, channel: int | None = None
+        self,
+        sizes: Sequence[int],
+        cells: Sequence[int],
+        p_keep: float,
+        channel: int | None = None,
+        order: Sequence[int] | None = None,
     ) -> None:
         self.sizes = tuple(sizes)
         self.cells = tuple(cells)
         self.p_keep = p_keep
-        self.shape = tuple(sizes) if channel is None else (*sizes[:channel], 1, *sizes[channel:])
+        self.order = tuple(range(len(sizes))) if order is None else tuple(order)
+        own = [sizes[place] for place in self.order]
+        self.shape = tuple(own) if channel is None else (*own[:channel], 1, *own[channel:])
         # One cell too many, so that a picture fits in at every offset within a cell.
         self._pixels = [-(-size // few) for size, few in zip(sizes, cells, strict=True)]
         self._enlarge = [
@@ -229,7 +240,7 @@ class Masks:
             offset = rng.integers(pixels)
             # The first axis goes, its enlargement comes last: after all axes the order is the old one.
             mask = np.tensordot(mask, enlarge[offset : offset + size], (0, 1))
-        return np.asarray(np.reshape(mask, self.shape))
+        return np.asarray(np.reshape(np.transpose(mask, self.order), self.shape))
 
 
 def linear_interpolation(few: int, many: int) -> Array:

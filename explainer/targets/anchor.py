@@ -65,7 +65,9 @@ class Anchor:
 
 def anchor_at_output(graph: Graph, output: str) -> Anchor:
     """Start at a model output, or at the input of the Softmax, LogSoftmax or Sigmoid that ends it."""
-    view = get("softmax").applied(see_through(graph), frozenset(graph.outputs))
+    view = see_through(graph)
+    for written in ("softmax", "sigmoid"):
+        view = get(written).applied(view, frozenset(graph.outputs))
     moves: list[Move] = []
     name = view.resolve(output)
     while (node := view.producers.get(name)) is not None and facts_of(node.operator).rearranges:

@@ -50,6 +50,22 @@ def test_at_the_end_it_is_cut(form, start, tmp_path):
     explainer.compile(net(FORMS[form], "y = Identity (s)"), tmp_path / "lrp.onnx", target=1, start=start)
 
 
+@pytest.mark.parametrize("start", ["output", "probability"])
+def test_a_written_sigmoid_at_the_end_is_cut_too(start):
+    written = "n = Neg (z) e = Exp (n) a = Add (e, one) y = Reciprocal (a)"
+    told, wanted = (
+        explainer.explain(
+            parse(f"g (float[N,4] x) => (float[N,5] y) {{ z = MatMul (x, w) {end} }}", w=W, **constants),
+            x_for(),
+            target=1,
+            start=start,
+            method="deeplift",
+        )
+        for end, constants in ((written, {"one": np.ones((), np.float32)}), ("y = Sigmoid (z)", {}))
+    )
+    np.testing.assert_allclose(told.relevance, wanted.relevance, rtol=1e-5, atol=1e-6)
+
+
 def test_what_is_no_softmax_is_none():
     for other in (
         "e = Exp (h) f = Exp (x) t = ReduceSum (f, last) s = Div (e, t)",

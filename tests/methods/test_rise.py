@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from building import relative, rng
+from building import parse, relative, rng
 from perturbed import Problem, mass_inside, scenes, smooth
 
-from explainer import InputError
+from explainer import InputError, explain
 from explainer.methods.rise import Rise
 
 SIGMAS = 5  # how far chance may carry a mean: once in 3.5 million
@@ -167,6 +167,20 @@ def test_channels_last_is_the_same_transposed():
     method = Rise(30, 3, baseline=(0.1, 0.2, 0.3))
     wanted = method(Problem(function, x=x))["x"]
     assert relative(method(last)["x"], np.moveaxis(wanted, 1, -1)) < 1e-12
+
+
+@pytest.mark.parametrize("perm", [(0, 3, 2, 1), (0, 1, 3, 2), (0, 2, 3, 1), (0, 2, 1, 3)])
+def test_a_model_that_turns_its_picture_round_has_the_same_map(perm):
+    weights = {"k": rng(7).standard_normal((4, 3, 3, 3)), "w": rng(8).standard_normal((4, 2))}
+    tail = "c = Conv (t, k) r = Relu (c) p = GlobalAveragePool (r) f = Flatten (p) y = MatMul (f, w)"
+    x = rng(9).standard_normal((1, 3, 8, 12)).astype(np.float32)
+    turned = np.transpose(x, np.argsort(perm))
+    maps = []
+    for head, picture in (("t = Identity (x)", x), (f"t = Transpose <perm = {list(perm)}> (x)", turned)):
+        sizes = ",".join(map(str, picture.shape[1:]))
+        model = parse(f"g (float[N,{sizes}] x) => (float[N,2] y) {{ {head} {tail} }}", **weights)
+        maps.append(explain(model, picture, method="rise", n_masks=50, target=1).relevance)
+    np.testing.assert_allclose(np.transpose(maps[1], perm), maps[0], rtol=1e-4, atol=1e-6)
 
 
 def test_several_inputs_have_masks_of_their_own():
