@@ -80,7 +80,8 @@ def ours(path, name: str, **options: Any) -> explainer.Explainer:
 def test_every_preset_is_compared():
     assert set(zennit.composites.COMPOSITES) <= set(ZENNIT)
     rows = {row for section in compared.SECTIONS for row, _ in section.errors}
-    transformers = {"attnlrp", "cp_lrp"}  # with LXT's own numbers: test_transformers
+    # With LXT's own numbers: test_transformers; times x, libragrad is cp_lrp.
+    transformers = {"attnlrp", "cp_lrp", "libragrad"}
     assert set(composites.COMPOSITES) - transformers <= rows
     assert {row for row, _ in compared.WALKS.errors} == set(PEERS)
 
