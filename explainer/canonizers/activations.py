@@ -179,13 +179,23 @@ class Mish(Form):
 
 @register("sigmoid")
 class Sigmoid(Form):
-    """1/(1 + e^−x)."""
+    """1/(1 + e^−x), or ½·tanh(x/2) + ½."""
 
     operator = "Sigmoid"
-    constants: ClassVar = {"O": 1, "N": 1}
-    patterns = tuple(
-        f"n = Neg (x); e = Exp (n); a = Add (e, O); {tail}"
-        for tail in ("y = Reciprocal (a)", "y = Div (N, a)")
+    constants: ClassVar = {"O": 1, "N": 1, "H": 0.5, "K": 0.5, "L": 0.5, "D": 2}
+    patterns = (
+        *(
+            f"n = Neg (x); e = Exp (n); a = Add (e, O); {tail}"
+            for tail in ("y = Reciprocal (a)", "y = Div (N, a)")
+        ),
+        *(
+            f"{half}; t = Tanh (h); s = Mul (t, K); y = Add (s, L)"
+            for half in ("h = Mul (x, H)", "h = Div (x, D)")
+        ),
+        *(
+            f"{half}; t = Tanh (h); a = Add (t, O); y = Mul (a, K)"
+            for half in ("h = Mul (x, H)", "h = Div (x, D)")
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from ..inputs.feeds import given, layout_of
 from ..inputs.fitting import check_pictured, check_preprocess, pictured
 from ..inputs.preprocess import Preprocess
 from ..inputs.ranges import MAX_PIXELS
+from ..methods.asking import check_is_score
 from ..methods.base import Method
 from ..methods.drawn import check_steady
 from ..model.graph import Graph
@@ -85,6 +86,7 @@ class Made:
         self.method.require_askable(walked, layout_of(self._preprocess), plan)
         if plan is None:
             check_steady(walked, anchor)
+            check_is_score(walked, anchor)
             self._prepared.check_forward(anchor)
         for expected in self.graph.inputs:
             check_kind(expected)

@@ -7,8 +7,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..errors import InputError
+from ..layers import facts_of
 from ..model.axes import Axes, axes_of
 from ..model.graph import Graph
+from ..model.node import input_of
+from ..targets import Anchor
 from ..walk.chunks import Batches
 
 Shapes: TypeAlias = "Mapping[str, Sequence[int | None]]"
@@ -56,7 +60,9 @@ def beside_the_data(axes: Mapping[str, Axes], shapes: Shapes, kinds: Mapping[str
     shapes : dict of input name -> sequence of int
     kinds : dict of input name -> numpy dtype
     """
-    tables = {name: one.table for name, one in axes.items() if one.tokens and one.places}
+    # One index a sample is a fact beside others, and no text.
+    several = {name for name in axes if np.prod([size or 2 for size in shapes[name][1:]]) > 1}
+    tables = {name: one.table for name, one in axes.items() if one.tokens and one.places and name in several}
     held = [name for name, one in axes.items() if one.beside]
     if tables:
         words = max(tables, key=tables.__getitem__)
@@ -70,3 +76,29 @@ def beside_the_data(axes: Mapping[str, Axes], shapes: Shapes, kinds: Mapping[str
         ]
         held += smaller + masks
     return tuple(name for name in axes if name in held)
+
+
+def check_is_score(graph: Graph, anchor: Anchor) -> None:
+    """Refuse a class's number as a score: it is larger for another class, and says nothing of how sure.
+
+    Raises
+    ------
+    InputError
+    """
+    kinds = {value.name: input_of(value).dtype for value in graph.source.proto.graph.output}
+    kind = kinds.get(anchor.output)
+    if kind is None or kind.kind not in "iubO" or (kind.itemsize == 1 and kind.kind != "b"):
+        return
+    needed, found = {anchor.output}, None
+    for node in reversed(graph.nodes):
+        if not needed.isdisjoint(node.outputs):
+            needed.update(node.inputs)
+            is_judge = facts_of(node.operator).chooses == "scores" or node.operator.endswith("Classifier")
+            found = node if is_judge else found
+    if found is not None:
+        error = InputError(
+            f"{anchor.output!r} is which class {found} chose, and no score: no difference of two of them "
+            "would mean anything"
+        ).looking("targets")
+        error.before = tuple(name for name in found.inputs if name in graph.led)
+        raise error

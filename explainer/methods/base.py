@@ -21,6 +21,7 @@ from ..targets import Anchor, Target
 from ..tensor import Array, Value, total
 from ..walk.runs import Run
 from ..walk.walker import Walkers
+from .asking import check_is_score
 from .baselines import Baseline, is_baseline, origins_of
 from .drawn import check_steady
 from .question import Question, check_hold, refuse_whole_numbers
@@ -117,6 +118,7 @@ class Method:
             question, run = Question.of(walkers, given, target)
             if not self.walks:
                 check_steady(walkers.graph, target.anchor)
+                check_is_score(walkers.graph, target.anchor)
                 question.check_steady(run.score)
             asked = question.holding([*self.held(question), *self._fixed(question)])
             if self.elsewhere:

@@ -7,9 +7,12 @@ from onnx.external_data_helper import uses_external_data
 
 from .reading import Source
 from .runtime import Runtime
+from .scopes import Scope, scopes_of
 
 # What has at most as many numbers may be a shape, an axis or a condition, and stays.
 FEW = 1024
+# onnxruntime of before 1.25 looks at a branch's types again at every level around it: 2^depth times.
+DEEPEST = 6
 
 
 def check_opens(source: Source, runtime: Runtime) -> None:
@@ -22,7 +25,17 @@ def check_opens(source: Source, runtime: Runtime) -> None:
     """
     from .session import Session
 
+    if _depth(source.proto) > DEEPEST:
+        return
     Session(skeleton(source.proto).SerializeToString(), [], title=source.title, runtime=runtime, once=True)
+
+
+def _depth(proto: onnx.ModelProto) -> int:
+    """How deep subgraphs nest."""
+    depths: dict[Scope, int] = {}
+    for scope in scopes_of(proto):
+        depths[scope] = 0 if scope.outer is None else depths[scope.outer] + 1
+    return max(depths.values(), default=0)
 
 
 def skeleton(proto: onnx.ModelProto) -> onnx.ModelProto:

@@ -19,7 +19,7 @@ from ..inputs.preprocess import Preprocess
 from ..layers import REGISTRY, facts_of
 from ..layers.chance import drawn
 from ..methods import Method
-from ..methods.asking import askable
+from ..methods.asking import askable, check_is_score
 from ..methods.drawn import check_steady
 from ..model.graph import Graph
 from ..model.node import input_of
@@ -183,6 +183,7 @@ class Asked:
                 method.require_askable(graph, layout_of(self.preprocess), plan)
                 if not method.walks:
                     check_steady(graph, anchor)
+                    check_is_score(graph, anchor)
                 if anchor.output in (tensor, plan.graph.resolve(tensor)):  # and no class of that name
                     if self.compiled is not None:
                         self.compiled(recipe, Ask(target))

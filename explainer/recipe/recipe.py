@@ -183,7 +183,8 @@ class Recipe(ByValue):
         settings: dict[str, Any] = {"rules": self.rules, "dialect": self.dialect, "eps": self.eps}
         composite = asked.composed(self.composite, preprocess, **settings)
         self._check_kind(composite)
-        if self.dialect is not None and composite.gradient:
+        # DeepLIFT is captum's own: by that dialect it is what is asked for.
+        if self.dialect is not None and composite.gradient and self.method != "deeplift":
             plain = asked.composed(self.composite, preprocess, **{**settings, "dialect": None})
             self._refuse_dialect(composite, plain)
         if self.keep:

@@ -51,8 +51,17 @@ def test_at_the_end_it_is_cut(form, start, tmp_path):
 
 
 @pytest.mark.parametrize("start", ["output", "probability"])
-def test_a_written_sigmoid_at_the_end_is_cut_too(start):
-    written = "n = Neg (z) e = Exp (n) a = Add (e, one) y = Reciprocal (a)"
+@pytest.mark.parametrize(
+    "written",
+    [
+        "n = Neg (z) e = Exp (n) a = Add (e, one) y = Reciprocal (a)",
+        "h = Mul (z, half) t = Tanh (h) s = Mul (t, half) y = Add (s, half)",
+        "h = Mul (half, z) t = Tanh (h) s = Add (one, t) y = Mul (half, s)",
+    ],
+)
+def test_a_written_sigmoid_at_the_end_is_cut_too(start, written):
+    numbers = {"one": np.ones((), np.float32), "half": np.full((), 0.5, np.float32)}
+    ends = {name: value for name, value in numbers.items() if name in written}
     told, wanted = (
         explainer.explain(
             parse(f"g (float[N,4] x) => (float[N,5] y) {{ z = MatMul (x, w) {end} }}", w=W, **constants),
@@ -61,7 +70,7 @@ def test_a_written_sigmoid_at_the_end_is_cut_too(start):
             start=start,
             method="deeplift",
         )
-        for end, constants in ((written, {"one": np.ones((), np.float32)}), ("y = Sigmoid (z)", {}))
+        for end, constants in ((written, ends), ("y = Sigmoid (z)", {}))
     )
     np.testing.assert_allclose(told.relevance, wanted.relevance, rtol=1e-5, atol=1e-6)
 
