@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from ..errors import shown
 from ..tensor import Bundle, Value, negative, ones_like, per_channel, positive
 from .base import Stabilized, is_finite
@@ -42,7 +40,7 @@ class ZBox(Stabilized):
         super().__post_init__()
         for name in ("low", "high"):
             value = getattr(self, name)
-            value = value.tolist() if isinstance(value, np.ndarray) else value
+            value = value.tolist() if hasattr(value, "tolist") else value  # an array of NumPy's
             ends = value if isinstance(value, tuple | list) else (value,)
             self.require(
                 len(ends) > 0 and all(map(is_finite, ends)),

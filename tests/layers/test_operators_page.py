@@ -7,6 +7,7 @@ import operators_page as operators
 import pytest
 
 from explainer.layers import REGISTRY, kinds_of
+from explainer.model.operators import RECENT
 
 
 def test_the_page_is_what_the_code_says():
@@ -25,4 +26,5 @@ def test_the_page_is_what_the_code_says():
 def test_every_operator_and_every_kind_of_it_is_on_the_page():
     met = {(use.operator, use.layer.kind.name) for use in operators.uses()}
     known = {(name, str(kind)) for name, layer in REGISTRY.items() for kind in kinds_of(layer)}
-    assert met >= known
+    too_new = {name for name in RECENT if not onnx.defs.has(name)}  # this onnx has no example of them
+    assert met >= {(name, kind) for name, kind in known if name not in too_new}
