@@ -24,6 +24,8 @@ def _cases():
         warnings.simplefilter("ignore")  # the cases overflow on purpose
         everything = load_model_tests(kind="node")
     for case in everything:
+        if case.model is None:  # a case of this release without one
+            continue
         node, opset = case.model.graph.node[0], opsets_of(case.model.opset_import)
         has = "" in opset and not node.domain and has_body(node.op_type, opset[""])
         if len(case.model.graph.node) == 1 and has and not has_layer(node.op_type):
