@@ -225,7 +225,9 @@ class Graph:
         """
         found = set(names)
         for node in self.nodes:
-            reads = (*node.inputs, *node.captures)
+            # What a Where chooses is relevant, and not what it is chosen by.
+            inputs = node.inputs[1:] if node.operator == "Where" and not decided else node.inputs
+            reads = (*inputs, *node.captures)
             if not known(node.operator).shape_alone and not found.isdisjoint(reads):
                 held_here = held if decided else {*held, *node.choices}
                 found.update(name for name in node.outputs if name and name not in held_here)

@@ -67,6 +67,9 @@ def smooth_here(example: Example, layer: Bound) -> Bound:
         x = np.clip(x, *INSIDE[example.through])
     elif example.operator in STEPS:
         x = np.floor(3 * x) + 0.25
+    elif example.operator == "Div" and not layer.kind.linear:  # a divisor far from 0
+        values = flat(x)
+        x = like(np.sign(values) * (1.5 + abs(values)), x)
     elif layer.kind == "winner":  # no two values are close
         values = flat(x)
         x = like(np.argsort(np.argsort(values)) / values.size * 6 - 3, x)
