@@ -40,7 +40,8 @@ class ZBox(Stabilized):
         super().__post_init__()
         for name in ("low", "high"):
             value = getattr(self, name)
-            value = value.tolist() if hasattr(value, "tolist") else value  # an array of NumPy's
+            if hasattr(value, "tolist") and not hasattr(value, "mask"):  # an array of NumPy's
+                value = value.tolist()
             ends = value if isinstance(value, tuple | list) else (value,)
             self.require(
                 len(ends) > 0 and all(map(is_finite, ends)),

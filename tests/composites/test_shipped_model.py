@@ -71,6 +71,7 @@ def test_presets_differ_where_they_should():
     same = {  # on a network of Relus whose convolutions are all merged with BatchNormalization
         frozenset({"epsilon", "captum", "zero", "cp_lrp", "attnlrp"}),
         frozenset({"zplus", "alpha1_beta0", "excitation_backprop"}),
+        frozenset({"gradient", "libragrad"}),
     }
     for one, other in ((a, b) for a in PRESETS for b in PRESETS if a < b):
         alike = any({one, other} <= group for group in same)

@@ -59,7 +59,7 @@ def test_bodies_compute_what_onnxruntimes_own_kernels_do():
                 same = np.allclose(ours, theirs, rtol=1e-4, atol=1e-6, equal_nan=True)
                 wrong += [] if same else [case.name]
     assert not wrong
-    assert tried["ReduceSumSquare"] >= 9 and tried["RotaryEmbedding"] >= 8
+    assert tried["RotaryEmbedding"] >= 8 or before("onnx", "1.18")
 
 
 ATTENTION = """<ir_version: 11, opset_import: ["": 23]>
