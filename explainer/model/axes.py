@@ -283,15 +283,19 @@ def sample_axes(graph: Graph) -> dict[str, tuple[int, int | None]]:
     return _KNOWN[graph]
 
 
+def labelled_samples(graph: Graph) -> dict[str, Labels]:
+    """Every input that has samples, where they are: label 0."""
+    return {
+        name: tuple(0 if axis == samples else None for axis in range(rank))
+        for name, (rank, samples) in sample_axes(graph).items()
+        if samples is not None
+    }
+
+
 def followed_samples(graph: Graph) -> Mapping[str, Labels]:
     """Where the samples are in every tensor that operators tell it of: label 0."""
     if graph not in _FOLLOWED:
-        start = {
-            name: tuple(0 if axis == samples else None for axis in range(rank))
-            for name, (rank, samples) in sample_axes(graph).items()
-            if samples is not None
-        }
-        following = Following(graph, start)
+        following = Following(graph, labelled_samples(graph))
         for _ in following:
             pass
         _FOLLOWED[graph] = following.at

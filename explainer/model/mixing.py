@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .axes import sample_axes
+from .axes import labelled_samples
 from .counting import reckoned
-from .following import MISFITS, Following, Labels, equation, reduced
+from .following import MISFITS, Following, equation, reduced
 from .graph import Graph
 from .node import Node
 from .roles import (
@@ -70,12 +70,7 @@ def mixing(graph: Graph, reads: Iterable[str] = ()) -> Mixing | None:
         Tensors that are told apart by their first axis: whoever makes one with the samples elsewhere is
         named too.
     """
-    start: dict[str, Labels] = {
-        name: tuple(SAMPLE if axis == samples else None for axis in range(rank))
-        for name, (rank, samples) in sample_axes(graph).items()
-        if samples is not None
-    }
-    following = Following(graph, start)
+    following = Following(graph, labelled_samples(graph))
     unsure: Mixing | None = None
     for node, carried in following:
         for place, labels in carried.items():
