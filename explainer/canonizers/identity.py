@@ -11,16 +11,7 @@ import onnx
 
 from ..layers.chance import drops
 from ..model.graph import Graph, Node
-
-FLOATS = frozenset(
-    {
-        onnx.TensorProto.FLOAT,
-        onnx.TensorProto.DOUBLE,
-        onnx.TensorProto.FLOAT16,
-        onnx.TensorProto.BFLOAT16,
-    }
-)
-
+from ..model.tensors import FLOATS
 
 # What makes numbers of the type that all its operands have, and what hands on that of its first one.
 ALIKE = frozenset({"Add", "Concat", "Div", "Max", "Min", "Mul", "Sub", "Sum"})

@@ -329,6 +329,11 @@ class Bound:
         return self.layer.averaged(self)
 
 
+def text_of(value: Any) -> str:
+    """An attribute that is text: bytes, as the file has it, or what the schema's default is."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
 def attribute(node: Node, name: str) -> Any:
     """A node's attribute, None where neither the file nor the schema gives one."""
     return node.attributes.get(name)

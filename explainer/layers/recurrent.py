@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..tensor import Bundle, Concat, Transpose, Unsqueeze, Value, above, summed
 from ..tensor import Relu as relu
-from .base import Bound, Layer, attribute
+from .base import Bound, Layer, attribute, text_of
 from .cells import FUNCTIONS, Cell, Dense, Memory, Weights, at_place, held, held_back, parts_of
 from .kinds import RECURRENT
 from .parameters import Parameters
@@ -57,12 +56,12 @@ class Recurrent(Layer):
         direction = attribute(node, "direction")
         # Of each direction, whether it goes from the last step to the first.
         self.backwards = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}[
-            _text(direction)
+            text_of(direction)
         ]
         self.batch_first = bool(attribute(node, "layout"))
         self.clip = attribute(node, "clip")
         given = attribute(node, "activations")
-        names = [_text(name).lower() for name in given or self.functions * len(self.backwards)]
+        names = [text_of(name).lower() for name in given or self.functions * len(self.backwards)]
         if unknown := [name for name in names if name not in FUNCTIONS]:
             raise UnsupportedError(f"its activation {unknown[0]!r}: {', '.join(FUNCTIONS)} are known")
         count = len(self.functions)
@@ -297,10 +296,6 @@ class LSTM(Recurrent):
             dx = dx + d @ Transpose(weights.w[place], perm=[1, 0])
             before = before + d @ Transpose(weights.r[place], perm=[1, 0])
         return dx, before, to_c + to_i * peepholes[0] + to_f * peepholes[2]
-
-
-def _text(name: Any) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)
 
 
 def _in_time(cells: Sequence[Cell]) -> list[Cell]:

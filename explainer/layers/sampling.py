@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..tensor import Array, Gather, Reshape, ScatterElements, Shape, Value
-from .base import Bound, Layer, attribute
+from .base import Bound, Layer, attribute, text_of
 from .kinds import MOVEMENT, SUM
 from .movement import nothing_at
 from .parameters import Parameters
@@ -31,15 +31,15 @@ class GridSample(Layer):
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
         self.take_operand(graph, "grid", 1, "grid")
-        self.mode = _text(attribute(node, "mode"))
-        self.padding = _text(attribute(node, "padding_mode"))
+        self.mode = text_of(attribute(node, "mode"))
+        self.padding = text_of(attribute(node, "padding_mode"))
         # A constant is read here: a file that is compiled has to know it when it is written.
         self.known = graph.constant(node.operand(1)) if graph.is_constant(node.operand(1)) else None
 
     @classmethod
     def form(cls, node: Node, graph: Graph) -> type[Layer]:
         """The nearest value alone is a movement, where what lies outside of the tensor is nothing's."""
-        return NearestSample if _text(attribute(node, "mode")) == "nearest" else cls
+        return NearestSample if text_of(attribute(node, "mode")) == "nearest" else cls
 
     def taps(self, x: Value, p: Parameters) -> list[tuple[Array, Array]]:
         """Numbers of places in x, and their weights, for every value of z: once for each that it is of."""
@@ -145,7 +145,3 @@ def _joined(taps: list[tuple[Array, Array]]) -> list[tuple[Array, Array]]:
         weights[one] += weights[other] * same
         weights[other] *= ~same
     return list(zip(places, weights, strict=True))
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

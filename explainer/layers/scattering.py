@@ -11,7 +11,7 @@ from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..model.operators import Facts, as_all
 from ..tensor import Value
-from .base import Bound, Layer, attribute
+from .base import Bound, Layer, attribute, text_of
 from .kinds import SUM
 from .movement import Joined
 from .parameters import Parameters
@@ -31,8 +31,8 @@ class Scatter(Joined):
                 "its list of indices is computed from the input, and nothing else of it is"
             )
         reduction = attribute(node, "reduction") or "none"
-        if _text(reduction) not in ("none", "add"):
-            raise UnsupportedError(f"reduction {_text(reduction)!r}; only 'none' and 'add' are supported")
+        if text_of(reduction) not in ("none", "add"):
+            raise UnsupportedError(f"reduction {text_of(reduction)!r}; only 'none' and 'add' are supported")
         self.inputs = tuple(node.inputs[i] for i in self.places if node.inputs[i] in graph.carrying)
         self.operands["indices"] = name = node.operand(1)
         meet = graph.is_constant(name) and self.meets(graph.constant(name))
@@ -48,7 +48,7 @@ class Scatter(Joined):
     @classmethod
     def form(cls, node: Node, graph: Graph) -> type[Layer]:
         """What is added up is a sum."""
-        adds = _text(attribute(node, "reduction") or "none") == "add"
+        adds = text_of(attribute(node, "reduction") or "none") == "add"
         return cls.forms[0] if adds else cls
 
     reduction = "none"
@@ -143,10 +143,6 @@ class Adding(Scatter):
     def constants_of_all(self) -> frozenset[str]:
         """The letters of the base and updates that are constant."""
         return frozenset(map(str, self.constant_places))
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 @register("ScatterElements")

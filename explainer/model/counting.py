@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from .following import Labels
 from .graph import Graph
-from .lookups import FLOATS
 from .node import Node
 from .roles import ELEMENTWISE
 from .sizes import numbers_of
+from .tensors import FLOATS
 
 # A size of a shape -> whether it is the number of samples.
 Counts = tuple[bool, ...]

@@ -17,7 +17,7 @@ from .node import Node
 from .operators import known
 from .roles import ELEMENTWISE, EMBEDDING
 from .sizes import numbers_of
-from .tensors import kind_of
+from .tensors import FLOATS, kind_of
 
 # What puts indices elsewhere, and what makes an index of another, value by value.
 MOVING = frozenset(
@@ -42,8 +42,6 @@ AS_NUMBERS = WEIGHTED | frozenset({"BatchNormalization", "Concat", "LayerNormali
 BESIDE = ("position", "segment", "type")
 # Types of inputs that are no pixels: beside words they are masks, lengths and places.
 WHOLE = (np.dtype(bool), np.dtype(np.int32), np.dtype(np.int64))
-# ONNX's numbers of the floating types.
-FLOATS = frozenset({1, 10, 11, 16})
 
 
 @dataclass(frozen=True)
