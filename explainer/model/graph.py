@@ -16,15 +16,16 @@ from ..files import read
 from ..tensor import Array
 from ..text import LINE, printable
 from .constants import computed, value_of
+from .dependence import depending, frontier
+from .dependence import fixed as the_same
 from .fixing import fixed_of
 from .node import Input, Node, input_of, node_of
 from .notes import Note
-from .operators import known
 from .reading import Source, read_model
 from .runtime import Runtime
 from .settling import settle
 from .signature import opsets_of
-from .tensors import Stored, kind_of, name_of
+from .tensors import FLOATS, Stored, kind_of, name_of
 
 if TYPE_CHECKING:
     from .session import Session
@@ -219,19 +220,8 @@ class Graph:
     def depending(
         self, names: Iterable[str], held: Collection[str] = (), decided: bool = True
     ) -> frozenset[str]:
-        """These tensors, and those whose values depend on theirs; what is held depends on nothing.
-
-        With `decided` false, neither do truth values and places.
-        """
-        found = set(names)
-        for node in self.nodes:
-            # What a Where chooses is relevant, and not what it is chosen by.
-            inputs = node.inputs[1:] if node.operator == "Where" and not decided else node.inputs
-            reads = (*inputs, *node.captures)
-            if not known(node.operator).shape_alone and not found.isdisjoint(reads):
-                held_here = held if decided else {*held, *node.choices}
-                found.update(name for name in node.outputs if name and name not in held_here)
-        return frozenset(found)
+        """These tensors, and those whose values depend on theirs: see `dependence.depending`."""
+        return depending(self.nodes, names, held, decided)
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -241,23 +231,16 @@ class Graph:
     @cached_property
     def fixed(self) -> frozenset[str]:
         """Tensors that are the same in every run: constants and what is computed from them alone."""
-        fixed = {*self.initializers, *self.arrays}
-        for node in self.nodes:
-            names = [name for name in (*node.inputs, *node.captures) if name]
-            by_chance = known(node.operator).random or (node.operator == "Dropout" and node.operand(2))
-            if fixed.issuperset(names) and not by_chance:
-                fixed.update(name for name in node.outputs if name)
-        return frozenset(fixed)
+        return the_same(self.nodes, (*self.initializers, *self.arrays))
 
     @cached_property
     def precision(self) -> int:
         """The bytes of the coarsest floating type that the file computes in: 2, 4 or 8."""
         kinds = {kind_of(tensor) for tensor in self.initializers.values()}
-        made = {array.dtype.itemsize for array in self.arrays.values() if array.dtype.kind == "f"}
-        if kinds & {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16} or 2 in made:
-            return 2
-        sizes = [value.dtype.itemsize for value in self.inputs if value.dtype.kind == "f"]
-        return min([*sizes, *([4] if onnx.TensorProto.FLOAT in kinds else [])], default=4)
+        kinds.update(node.attributes.get("to", 0) for node in self.by_operator.get("Cast", ()))
+        types = [*(value.dtype for value in self.inputs), *(array.dtype for array in self.arrays.values())]
+        sizes = {dtype.itemsize for dtype in types if dtype.kind == "f"}
+        return min(sizes.union(size for kind, size in FLOATS.items() if kind in kinds), default=4)
 
     def is_constant(self, name: str) -> bool:
         """Whether the tensor is the same in every run."""
@@ -314,18 +297,8 @@ class Graph:
 
     @cached_property
     def _frontier(self) -> frozenset[str]:
-        """Computed constants that something else than constants reads, nodes inside of groups too."""
-        nodes = (single for node in self.nodes for single in node.members or (node,))
-        return frozenset(
-            name
-            for node in nodes
-            if not self.fixed.issuperset(filter(None, node.outputs))
-            for name in node.inputs
-            if self._is_computed(name)
-        )
-
-    def _is_computed(self, name: str) -> bool:
-        return name in self.fixed and name in self.producers and self.producers[name].operator != "Constant"
+        made = {name for node in self.nodes if node.operator != "Constant" for name in node.outputs}
+        return frontier(self.nodes, self.fixed, made & self.fixed)
 
     def typed(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Feeds in the types that the file declares: float64 explanations know theirs more precisely."""

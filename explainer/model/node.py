@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from ..text import LINE, in_short, printable
-from .operators import PLACES, known
+from .operators import CHOOSERS, PLACES, known
 from .scopes import called, captured_names
 from .signature import attributes_of
 
@@ -67,6 +67,12 @@ class Node:
             return self.outputs
         places = PLACES.get(self.operator, ())
         return tuple(name for index, name in enumerate(self.outputs) if index in places)
+
+    @property
+    def relevant(self) -> tuple[str, ...]:
+        """Its operands, without those that only choose among the others."""
+        choosers = CHOOSERS.get(self.operator, ())
+        return tuple(name for index, name in enumerate(self.inputs) if index not in choosers)
 
 
 @in_short

@@ -146,6 +146,8 @@ PLACES: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("MaxPool", "TopK"), (1,)),
     "Unique": (1, 2, 3),
 }
+# Operands that only choose among the others, which are relevant where they are chosen.
+CHOOSERS: dict[str, tuple[int, ...]] = {"Where": (0,)}
 
 
 # The layers of operators: kept here for reading, where it counts that there is one, and filled in layers/.

@@ -34,8 +34,8 @@ BITS = {
     }.items()
     if hasattr(TensorProto, name)
 }
-# The types of real numbers.
-FLOATS = frozenset({TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16})
+# The types of real numbers, and the bytes of one.
+FLOATS = {TensorProto.FLOAT16: 2, TensorProto.BFLOAT16: 2, TensorProto.FLOAT: 4, TensorProto.DOUBLE: 8}
 COMPLEX = (TensorProto.COMPLEX64, TensorProto.COMPLEX128)
 # onnxruntime reads what such a location points to out of its own memory.
 MEMORY = "*/_ORT_MEM_ADDR_/*"

@@ -231,6 +231,12 @@ def test_half_precision_inside(dtype):
     assert relative(found.relevance, wanted.relevance) < (0.1 if dtype == "float32" else 1e-12)
 
 
+@pytest.mark.parametrize(("to", "bytes_of_a_number"), [(10, 2), (16, 2), (1, 4), (11, 4), (7, 4)])
+def test_a_file_is_as_precise_as_what_it_casts_to(to, bytes_of_a_number):
+    text = "g (float[N,2] x) => (float[N,2] y) { h = Cast <to = TO> (x) y = Cast <to = 1> (h) }"
+    assert Graph.load(parse(text.replace("TO", str(to)))).precision == bytes_of_a_number
+
+
 def test_both_parts_of_a_split_add_up_and_one_alone_is_enough():
     text = "g (float[N,4] x) => (float[N,2] y) {{ a, b = Split <axis = 1> (x, two) r = Relu (a) {} }}"
     x = rng(5).standard_normal((2, 4)).astype(np.float32)
