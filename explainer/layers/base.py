@@ -220,6 +220,10 @@ class Layer:
         """With what only scales its signal held constant at this x; every other layer is its own."""
         return at
 
+    def expanded(self, at: Bound) -> Bound:
+        """Of what is divided by the values around: expanded where these are 0; every other layer, held."""
+        return self.held(at)
+
     @property
     def keeps_maps(self) -> bool:
         """Whether a convolution's feature maps are still such behind it: what Grad-CAM looks at."""
@@ -315,6 +319,10 @@ class Bound:
     def held(self) -> Bound:
         """With what only scales its signal held constant at this x; every other layer is its own."""
         return self.layer.held(self)
+
+    def expanded(self) -> Bound:
+        """Of what is divided by the values around: expanded where these are 0; every other layer, held."""
+        return self.layer.expanded(self)
 
     def with_params(self, change: Change) -> Bound:
         """The same map with each weight, and the bias, changed: W⁺, say; it computes its output anew."""

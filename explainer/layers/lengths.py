@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .. import tensor
@@ -10,6 +12,9 @@ from .base import Bound, attribute
 from .divided import DEVIATION, Divided
 from .parameters import Parameters
 from .registry import register
+
+# The parameters of an expansion: the slope of a value alone, what the others take of it, and where.
+ALONE, PULL, POINT = "alone", "pull", "point"
 
 
 class ByLength(Divided):
@@ -64,8 +69,39 @@ class LpNormalization(ByLength):
 class LocalResponseNormalization(ByLength):
     """x/(k + α/n Σ x²)^β, the sum over n channels around. Krizhevsky et al. 2012.
 
-    With d held relevance passes, the first treatment of Binder et al. 2016.
+    With d held relevance passes, the first treatment of Binder et al. 2016; `expanded` is their second.
     """
+
+    def expanded(self, at: Bound) -> Bound:
+        """z_k ≈ z_k(x⁽ᵏ⁾) + Σ_{j≠k} ∂z_k/∂x_j(x)·x_j, x⁽ᵏ⁾ being x_k with all values around 0.
+
+        Binder et al. 2016, eqs. 8-9: x_k/(k + a·x_k²)^β − 2aβ Σ_{j≠k} x_k x_j²/(k + a Σ x_i²)^(β+1), a = α/n.
+        At x⁽ᵏ⁾ itself the slopes towards the values around are 0, so they are taken at x.
+        """
+        x, beta = at.x, attribute(self.node, "beta")
+        alone = Exp(Log(x * x * self.share + attribute(self.node, "bias")) * -beta)
+        pull = x * self.raised(x, -beta - 1) * (2 * beta * self.share)
+        expansion = {ALONE: alone, PULL: pull, POINT: x}
+        return replace(at, z=None, p=Parameters({**at.p, **expansion}, at.p.change))
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        if ALONE not in p:
+            return super().forward(x, p)
+        inhibiting = p[POINT] * x
+        return x * p[ALONE] - p[PULL] * (self.around(inhibiting) - inhibiting)
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        p = at.p
+        if ALONE not in p:
+            return super().transpose(s, at)
+        pulled = s * p[PULL]
+        return s * p[ALONE] - p[POINT] * (self.around(pulled, turned=True) - pulled)
+
+    def intercept(self, at: Bound) -> Value:
+        return None if ALONE in at.p else super().intercept(at)
+
+    def intercept_share(self, s: Value, at: Bound) -> Value:
+        return None if ALONE in at.p else super().intercept_share(s, at)
 
     def around(self, x: Value, turned: bool = False) -> Value:
         """Σ over the channels around, by a convolution along them; or its transpose."""

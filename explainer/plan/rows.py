@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..layers import Layer
 from ..model.graph import Graph, Node
-from ..rules import Held, Linearised, Rule
+from ..rules import Held, Linearised, Rule, Taylor
 
 
 class Row(NamedTuple):
@@ -75,6 +75,9 @@ def noted(graph: Graph, layer: Layer, rule: Rule, prepares: bool = False) -> str
         said.append(f"held constant: {node.inputs[node.gate]!r}")
     if isinstance(rule, Held) and layer.kind == "normalization":
         said.append("held constant: what it divides by")
+    if isinstance(rule, Taylor):
+        around = type(layer).expanded is not Layer.expanded
+        said.append("expanded round each value alone" if around else "held constant: what it divides by")
     if isinstance(rule, Linearised):
         said.append("what its tangent leaves is an intercept")
     names = {node.name, *(member.name for member in node.members)}

@@ -1,7 +1,7 @@
 """What a rule says: arithmetic over a map, an input and a relevance. No operator is known here."""
 
 from .base import Rule, Stabilized, Terms
-from .curved import Held, HeldGradient, Linearised
+from .curved import Held, HeldGradient, Linearised, Taylor
 from .first import Flat, WSquare, ZBox
 from .handed import Division, Handed, Kept, Moved, Sloped
 from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zero, ZPlus
@@ -44,6 +44,7 @@ __all__ = [
     "Sloped",
     "Stabilized",
     "Stabilizer",
+    "Taylor",
     "Terms",
     "WSquare",
     "Winner",

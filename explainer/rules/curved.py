@@ -39,6 +39,25 @@ class Held(Epsilon):
 
 
 @dataclass(frozen=True)
+class Taylor(Epsilon):
+    """R_in = x · Aᵀ(R / st(A x)), A x_k the own value's part alone, and what the values around take of it.
+
+    Binder et al. 2016 (arXiv 1604.00825), their second treatment of LRN, eqs. 8-9: z_k is expanded round
+    the point that is 0 but for x_k. A normalisation by anything else than values around is held.
+    """
+
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"normalization"})
+    reads: ClassVar[frozenset[str] | None] = frozenset({"x"})
+
+    @property
+    def takes_relu(self) -> bool:
+        return False  # A x is not the recorded z
+
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
+        return super().__call__(layer.expanded(), x, R)
+
+
+@dataclass(frozen=True)
 class HeldGradient(Gradient):
     """R_in = Aᵀ R / n, A the layer with what scales its signal held constant: a deviation, Φ(x) of x·Φ(x).
 

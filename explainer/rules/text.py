@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from ..errors import CompositeError, RegistrationError, check_derived, check_name, folded, no_such, shown
 from .base import Rule
-from .curved import Held, HeldGradient, Linearised
+from .curved import Held, HeldGradient, Linearised, Taylor
 from .first import Flat, WSquare, ZBox
 from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zero, ZPlus
 from .passing import Average, BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Pass, Route, Winner
@@ -77,7 +77,7 @@ def register(rule: RuleType, *, replace: bool = False) -> RuleType:
 
 for _rule in (
     *(Zero, Epsilon, ZPlus, AlphaBeta, Gamma, ZBox, WSquare, Flat, Norm, Pass, Route, Winner, Average),
-    *(Held, Linearised, SignalTakesAll),
+    *(Held, Taylor, Linearised, SignalTakesAll),
     *(Gradient, HeldGradient, GuidedBackprop, Deconvnet, BetaSmooth, PlainGamma, PlainZPlus),
 ):
     register(_rule)

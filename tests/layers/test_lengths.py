@@ -36,6 +36,49 @@ def test_relevance_passes_where_every_value_has_a_divisor_of_its_own(name):
     assert relative(found.relevances["c"], found.relevances["n"]) < 1e-9
 
 
+def messages(x: np.ndarray, size: int, alpha: float, beta: float, bias: float) -> np.ndarray:
+    """z_jk of Binder et al. 2016 for the channels of one place: from their formula alone, by differences."""
+    reach = (size - 1) // 2, size - 1 - (size - 1) // 2
+
+    def f(v: np.ndarray, k: int) -> float:
+        around = v[max(0, k - reach[0]) : k + reach[1] + 1]
+        return v[k] / (bias + alpha / size * (around**2).sum()) ** beta
+
+    z, h = np.zeros((len(x), len(x))), 1e-5 * np.eye(len(x))
+    for k in range(len(x)):
+        for j in range(len(x)):
+            slope = (f(x + h[j], k) - f(x - h[j], k)) / 2e-5
+            z[j, k] = slope * x[j] if j != k else f(x * (np.arange(len(x)) == k), k)
+    return z
+
+
+@pytest.mark.parametrize("size", [1, 3, 5])
+def test_expanded_round_each_value_alone_is_the_second_treatment_of_binder_2016(size):
+    how = {"size": size, "alpha": 0.9, "beta": 0.75, "bias": 1.5}
+    said = ", ".join(f"{name} = {value}" for name, value in how.items())
+    nodes = f"n = LRN <{said}> (x) p = GlobalAveragePool (n) f = Flatten (p) y = MatMul (f, l)"
+    model = parse(f"g (float[N,6,1,2] x) => (float[N,3] y) {{ {nodes} }}", l=WEIGHTS["l"])
+    x, eps = rng(4).standard_normal((1, 6, 1, 2)).astype(np.float32), 1e-2
+    ex = Explainer(model, rules={"LRN": f"taylor:{eps}"}, keep=["n"], dtype="float64")
+    found = ex.explain(x, target=1)
+    for place in range(2):
+        z = messages(x[0, :, 0, place].astype(np.float64), **how)
+        whole = z.sum(axis=0)
+        wanted = z @ (found.relevances["n"][0, :, 0, place] / (whole + np.where(whole < 0, -eps, eps)))
+        assert relative(found.relevance[0, :, 0, place], wanted) < 1e-8
+
+
+def test_so_it_conserves_and_compiles_where_it_is_asked_for():
+    how = {"rules": {"normalization": "taylor:1e-9"}}
+    for name in NORMS:  # all but the LRN are held
+        found = explainer.explain(net(name), X, target=1, eps=1e-9, dtype="float64", **how)
+        np.testing.assert_allclose(found.conserved, 1, atol=1e-6)
+    explainer.compile(net("LRN"), **how)
+    held = explainer.explain(net("LRN"), X, target=1, eps=1e-9, dtype="float64")
+    taylor = explainer.explain(net("LRN"), X, target=1, eps=1e-9, dtype="float64", **how)
+    assert relative(held.relevance, taylor.relevance) > 1e-2
+
+
 @each
 def test_grad_cam_looks_through_it(name):
     found = Explainer(net(name), method="grad_cam", dtype="float64").explain(X, target=1).relevance

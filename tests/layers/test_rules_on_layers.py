@@ -36,6 +36,7 @@ from explainer.rules import (
     Relevance,
     Route,
     Rule,
+    Taylor,
     Winner,
     WSquare,
     ZBox,
@@ -88,6 +89,7 @@ FORMULAS: list[tuple[Rule, Callable[[Problem], Any]]] = [
     (PlainGamma(0.25, eps=EPS), lambda p: p.by(oracle.plain_gamma, EPS, 0.25)),
     (PlainZPlus(eps=EPS), lambda p: p.by(oracle.plain_zplus, EPS)),
     (Held(EPS), lambda p: p.epsilon()),
+    (Taylor(EPS), lambda p: p.epsilon()),
     (Linearised(), lambda p: p.by(oracle.zero)),
     (Route(), lambda p: oracle.route(p.W, p.R)),
     (Winner(), lambda p: oracle.route(p.W, p.R)),
@@ -181,7 +183,8 @@ def test_a_rule_is_the_papers_formula(example: Example, signs: str):
         with np.errstate(divide="ignore", invalid="ignore"):  # of what has no value at 0
             held = problem(layer.held()) if layer.kind in bends else whole
         each = held._replace(W=held.W / layer.degree)  # its part of what a product of several hands on
-        instead = {Average: averaged, Held: held, HeldGradient: each}
+        expanded = problem(layer.expanded()) if layer.kind == "normalization" else whole
+        instead = {Average: averaged, Held: held, HeldGradient: each, Taylor: expanded}
         for rule, formula in fitting:
             p = instead.get(type(rule), whole)
             for as_product in (False, True):

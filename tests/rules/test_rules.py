@@ -29,6 +29,7 @@ from explainer.rules import (
     PlainZPlus,
     Relevance,
     Route,
+    Taylor,
     Winner,
     WSquare,
     ZBox,
@@ -40,7 +41,7 @@ RULES = [
     rules.SignalTakesAll(eps=0.25),
     *(Zero(), Epsilon(), ZPlus(), AlphaBeta(), Gamma(), ZBox(-1, 1), WSquare(), Flat(), Norm()),
     *(Pass(), Route(), Winner(), Average(), Gradient(), GuidedBackprop(), Deconvnet(), BetaSmooth()),
-    *(Held(), HeldGradient(), Linearised(), PlainGamma(), PlainZPlus()),
+    *(Held(), HeldGradient(), Linearised(), Taylor(), PlainGamma(), PlainZPlus()),
 ]
 
 
