@@ -70,17 +70,28 @@ def _read(reader: Reader, powers: str, divisor: str) -> Written:
 
 
 def _without_largest(reader: Reader, name: str, axes: list[int]) -> str:
-    """x of x − max x; what is there where it is written otherwise: a Softmax takes no notice of m."""
+    """x of x − m, m of x over the same axes; what is there where it is written otherwise.
+
+    A Softmax takes no notice of an m that is one number along its axis: JAX limits the largest x at −∞ first.
+    """
     difference = reader.maker(name, "Sub")
     if difference is None:
         return name
-    tried = Reader(reader.graph)
+    tried, added = Reader(reader.graph), list[Node]()
+    m, limits = difference.inputs[1], ("Max", "Min", "Clip", "Identity", "Cast")
     try:
-        m, added = spread_of(tried, difference.inputs[1])
+        while True:
+            m, put_back = spread_of(tried, m)
+            added += put_back
+            if (limit := tried.maker(m, *limits)) is None:
+                break
+            # A limit that differs along the axis is no single number, and one of the input's two signals.
+            (m,) = (operand for operand in limit.inputs if operand and tried.number(operand) is None)
+            tried.nodes.append(limit)
         largest = tried.take(m, "ReduceMax")
         if largest.inputs[0] != difference.inputs[0] or axes_of(tried, largest, added) != axes:
             return name
-    except Unread:
+    except (Unread, ValueError):
         return name
     reader.nodes += [difference, *tried.nodes]
     return difference.inputs[0]

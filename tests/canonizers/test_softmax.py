@@ -13,6 +13,8 @@ FORMS = {
     "less the largest": f"{SHIFTED} t = ReduceSum (e, last) s = Div (e, t)",
     "of the plain powers": "e = Exp (h) t = ReduceSum (e, last) s = Div (e, t)",
     "times the reciprocal": f"{SHIFTED} t = ReduceSum (e, last) r = Reciprocal (t) s = Mul (r, e)",
+    "less the largest, which is limited first": "m = ReduceMax (h, last) i = Identity (m) l = Max (least, i)"
+    " d = Sub (h, l) e = Exp (d) t = ReduceSum (e, last) s = Div (e, t)",
     "axes put back": "m = ReduceMax <keepdims = 0> (h, last) n = Unsqueeze (m, last) d = Sub (h, n)"
     " e = Exp (d) t = ReduceSum <keepdims = 0> (e, last) u = Unsqueeze (t, last) s = Div (e, u)",
 }
@@ -22,7 +24,8 @@ every = pytest.mark.parametrize("form", FORMS)
 def net(softmax: str, end: str = "y = MatMul (s, v)"):
     text = f"g (float[N,4] x) => (float[N,3] y) {{ h = MatMul (x, w) {softmax} {end} }}"
     constants = {"w": W, "v": V} if "v)" in end else {"w": W}
-    return parse(text, **constants, **({"last": np.array([-1])} if "last" in softmax else {}))
+    constants |= {"last": np.array([-1])} if "last" in softmax else {}
+    return parse(text, **constants, **({"least": np.float32([-np.inf])} if "least" in softmax else {}))
 
 
 def x_for(samples=3):
@@ -73,6 +76,14 @@ def test_a_written_sigmoid_at_the_end_is_cut_too(start, written):
         for end, constants in ((written, ends), ("y = Sigmoid (z)", {}))
     )
     np.testing.assert_allclose(told.relevance, wanted.relevance, rtol=1e-5, atol=1e-6)
+
+
+def test_what_differs_along_the_axis_is_no_largest():
+    limits = np.arange(5, dtype=np.float32) - 2
+    body = "m = ReduceMax (h, last) l = Max (m, limits) d = Sub (h, l) e = Exp (d) t = ReduceSum (e, last)"
+    text = f"g (float[N,4] x) => (float[N,5] y) {{ h = MatMul (x, w) {body} y = Div (e, t) }}"
+    model = parse(text, w=W, last=np.array([-1]), limits=limits)
+    assert Explainer(model).plan_for(1).anchor.tensor == "d"
 
 
 def test_what_is_no_softmax_is_none():
