@@ -42,12 +42,12 @@ class Gates(Canonizer):
         for place, node in enumerate(nodes):
             held = [index for index, name in enumerate(node.inputs) if name in gates]
             factors = [name for name in node.inputs if name in graph.carrying]
-            if node.members or len(factors) != 2:
+            if node.members or len(factors) < 2:
                 continue
             if node.operator == "Div":
                 nodes[place] = replace(node, gate=1)
             elif node.operator in PRODUCTS and len(held) == 1:
-                signal = node.inputs[1 - held[0]]
+                signal = next(name for name in factors if name not in gates)
                 known_as = called(graph, node.inputs[held[0]], signal)
                 nodes[place] = replace(node, gate=held[0], known_as=known_as)
         return graph.having(nodes=tuple(nodes))

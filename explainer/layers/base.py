@@ -154,6 +154,10 @@ class Layer:
         if name:
             self.operands[letter] = name
 
+    def degree_at(self, at: Bound) -> int:
+        """The degree at this x, whose sizes may say how many it multiplies."""
+        return self.degree
+
     def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """The parameters, made from the tensors they are stored in."""
         return {letter: values[name] for letter, name in self.operands.items()}
@@ -271,7 +275,7 @@ class Bound:
     reference: Bound | None = None
 
     kind = property(lambda self: self.layer.kind)
-    degree = property(lambda self: self.layer.degree)
+    degree = property(lambda self: self.layer.degree_at(self))
     signed = property(lambda self: self.layer.signed)
     nonnegative = property(lambda self: self.layer.nonnegative)
     has_constants = property(lambda self: self.layer.has_constants)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -28,11 +28,6 @@ class Contraction(Layer):
 
     Constant operands are multiplied into one weight, with the letters that others need. So an equation has
     the activations' operands, and that of the weight last.
-
-    Raises
-    ------
-    UnsupportedError
-        More than two operands are activations.
     """
 
     facts = Facts(sign=as_all)
@@ -43,8 +38,6 @@ class Contraction(Layer):
         if len(whole.operands) != len(node.inputs):
             raise UnsupportedError(f"its equation has {len(whole.operands)} operands, not {len(node.inputs)}")
         places = [place for place, name in enumerate(node.inputs) if name in graph.carrying]
-        if len(places) > 2:
-            raise UnsupportedError(f"a product of {len(places)} activations; write it as products of two")
         constants = [place for place in range(len(node.inputs)) if place not in places]
         own = [whole.operands[place] for place in places]
         weights = [whole.operands[place] for place in constants]
@@ -77,14 +70,13 @@ class Contraction(Layer):
 
     def transpose(self, s: Value, at: Bound) -> Value:
         factors, s = self.factors(at.x, at.p), self.implied(s, at.p)
-        if not isinstance(at.x, Bundle):
-            return self.toward(self.signal, s, factors)
-        return Bundle(self.toward(place, s, factors) for place in range(len(at.x)))
+        parts = [self.toward(place, s, factors) for place in self.signals]
+        return Bundle(parts) if isinstance(at.x, Bundle) else parts[0]
 
     @property
-    def signal(self) -> int:
-        """The operand that the only activation is."""
-        return 0
+    def signals(self) -> Sequence[int]:
+        """The operands that activations are."""
+        return range(len(self.inputs))
 
     def _spelled(self, factors: list[Value]) -> Equation:
         said = self.equation.spelled([factor.ndim for factor in factors])
@@ -136,11 +128,14 @@ class EinsumScale(Contraction):
 
 
 class EinsumProduct(Contraction):
-    """Two activations, a weight that is no rule's to change: of degree 2, as a MatMul's."""
+    """Several activations, a weight that is no rule's to change: of degree 2, as a MatMul's, or more."""
 
     kind = PRODUCT
-    degree = 2
     measures = frozenset({WEIGHT})
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        self.degree = len(self.inputs)
 
 
 class GatedEinsum(Contraction):
@@ -152,9 +147,9 @@ class GatedEinsum(Contraction):
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
         gate = node.gate or 0
-        self.gate_first = gate == min(
-            place for place, name in enumerate(node.inputs) if name in graph.carrying
-        )
+        self.degree = len(self.inputs)
+        # Its place among the activations.
+        self.gate = sum(name in graph.carrying for name in node.inputs[:gate])
         self.operands[GATE] = node.inputs[gate]
 
     def activation_inputs(self, graph: Graph) -> tuple[str, ...]:
@@ -169,12 +164,12 @@ class GatedEinsum(Contraction):
         return {GATE: values[self.operands[GATE]], **super().prepare(values)}
 
     def factors(self, x: Value, p: Parameters) -> list[Value]:
-        first, *weight = super().factors(x, p)
-        return [p[GATE], first, *weight] if self.gate_first else [first, p[GATE], *weight]
+        others = super().factors(x, p)
+        return [*others[: self.gate], p[GATE], *others[self.gate :]]
 
     @property
-    def signal(self) -> int:
-        return 1 if self.gate_first else 0
+    def signals(self) -> Sequence[int]:
+        return [place for place in range(len(self.inputs) + 1) if place != self.gate]
 
 
 @register("Einsum")

@@ -6,14 +6,17 @@ sum of squares is of degree 2, as the products are that it adds up. Of a logarit
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
-from ..model.operators import NOTHING_KNOWN, Facts, never_negative
+from ..model.operators import NOTHING_KNOWN, Facts, as_first, never_negative
 from ..tensor import (
     Abs,
     Array,
+    Equal,
     Exp,
     Expand,
     Log,
@@ -25,8 +28,11 @@ from ..tensor import (
     Squeeze,
     Value,
     Where,
+    above,
+    cast_to,
     finite,
     maximum,
+    multiplied,
 )
 from .base import Bound, attribute
 from .curved import Curved
@@ -113,6 +119,28 @@ class ReduceSumSquare(Size):
 
     def slope(self, x: Value, axes: Array) -> Value:
         return x * 2
+
+
+@register("ReduceProd")
+class ReduceProd(Size):
+    """Πx: of as high a degree as it multiplies values, each of which gets an equal share."""
+
+    kind = PRODUCT
+    degree = 2  # or as many as there are: `degree_at`
+    facts = Facts(sign=as_first)
+
+    def degree_at(self, at: Bound) -> int:
+        return math.prod(at.x.shape[axis] for axis in self.axes(at.x, at.p))
+
+    def along(self, x: Value, axes: Array) -> Value:
+        return multiplied(x, axes)
+
+    def slope(self, x: Value, axes: Array) -> Value:
+        """Π of the others: with one 0 among them it is that value's alone, with two nobody's."""
+        is_zero = cast_to(x.dtype, Equal(x, 0))
+        zeros, others = ReduceSum(is_zero, axes), x + is_zero
+        whole = multiplied(others, axes)
+        return Where(zeros < 0.5, whole / others, whole * is_zero * above(2 - zeros, 0.5))
 
 
 @register("ReduceLogSum")

@@ -9,7 +9,7 @@ import numpy as np
 
 from .convolution import MaxPool
 from .curves import Abs, Sqrt
-from .movement import FLOAT32, Cast, Reshape, Transpose
+from .movement import FLOAT32, Cast, Concat, Reshape, Slice, Transpose
 from .symbol import Array, Bundle, Value, primitive, with_fast_body
 
 
@@ -190,6 +190,27 @@ def maximum(x: Value, axes: Array) -> Value:
     top, _ = MaxPool(flat, kernel_shape=[size], strides=[1], pads=[0, 0], dilations=[1])
     sizes = [-1 if axis == 0 else x.shape[axis] for axis in range(x.ndim)]
     return Reshape(top, np.array([sizes[axis] if axis in kept else 1 for axis in range(x.ndim)]))
+
+
+def _multiplied(x: Array, axes: Array) -> Array:
+    return np.asarray(x.prod(axis=tuple(int(axis) for axis in axes), keepdims=True))
+
+
+@with_fast_body(_multiplied)
+def multiplied(x: Value, axes: Array) -> Value:
+    """The product along some axes, counted from the front, as it broadcasts to x."""
+    # ReduceProd takes its axes in either way too; halves are multiplied until one value is left.
+    kept, size = [axis for axis in range(x.ndim) if axis not in axes], math.prod(x.shape[a] for a in axes)
+    left = Reshape(Transpose(x, perm=[*kept, *map(int, axes)]), np.array([-1, size]))
+    one = np.array([1])
+    while size > 1:
+        half = size // 2
+        parts = [Slice(left, one * at, one * (at + half), one, one) for at in (0, half)]
+        odd = [Slice(left, one * (2 * half), one * size, one, one)] if size % 2 else []
+        left = Concat(parts[0] * parts[1], *odd, axis=1) if odd else parts[0] * parts[1]
+        size = half + len(odd)
+    sizes = [-1 if axis == 0 else x.shape[axis] for axis in range(x.ndim)]
+    return Reshape(left, np.array([sizes[axis] if axis in kept else 1 for axis in range(x.ndim)]))
 
 
 def largest(x: Value) -> Value:

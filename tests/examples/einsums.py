@@ -38,3 +38,6 @@ einsum("bi,bj->bij", (3, 4), (3, 2))
 einsum("bi,bj->b", (3, 4), (3, 2))
 einsum("bii,bi->bi", (2, 3, 3), (2, 3))
 einsum("bi,ijk,bj->bk", (2, 3), W(3, 4, 5), (2, 4))  # bilinear
+einsum("bi,bij,bj->b", (2, 3), (2, 3, 4), (2, 4))
+einsum("bi,bj,bk->bijk", (2, 3), (2, 2), (2, 4))
+einsum("bi,bi,io,bi->bo", (2, 3), (2, 3), W(3, 4), (2, 3))  # of degree 3, with a weight

@@ -1,11 +1,11 @@
-"""Einsum: attention in its equations is attention in MatMuls, held or shared; what is refused of it."""
+"""Einsum: attention in its equations is attention in MatMuls, held or shared; products of three."""
 
 import numpy as np
 import pytest
 from building import parse, relative, rng, run
 
 import explainer
-from explainer import Explainer, UnsupportedError
+from explainer import Explainer
 from explainer.composites import DIALECTS
 
 CONSTANTS = {
@@ -85,10 +85,28 @@ def test_a_compiled_file_agrees_with_numpy(how):
     assert relative(found["relevance"], wanted) < 1e-4
 
 
-def test_a_product_of_three_activations_is_refused():
-    text = 'o = Einsum <equation="bij,bij,bij->bij"> (x, x, x)'
-    with pytest.raises(UnsupportedError, match="a product of 3 activations; write it as products of two"):
-        Explainer(net(text)).plan  # noqa: B018
+THREE = """
+    q = Einsum <equation="btd,dhk->btk"> (x, wq) k = Einsum <equation="btd,dhk->btk"> (x, wk)
+    v = Einsum <equation="btd,dhk->btk"> (x, wv)"""
+TAIL = "y = ReduceSum <keepdims=0> (o, places)"
+
+
+@pytest.mark.parametrize("gate", ["", "g = Sigmoid (v)"])
+def test_a_product_of_three_activations_shares_alike_or_holds_its_gate(gate):
+    """Shared, each of three has a third; with a gate, each of the two others half, as two products have."""
+    last = "g" if gate else "v"
+    one = f'o = Einsum <equation="btk,btk,btk->btk"> (q, k, {last})'
+    text = f"g (float[N,3,6] x) => (float[N,4] y) {{ {THREE} {gate} {one} {TAIL} }}"
+    made = Explainer(parse(text, **CONSTANTS), keep=["q", "k", "o"], dtype="float64", eps=1e-12)
+    found = made.explain(x_for(), 1)
+    np.testing.assert_allclose(found.conserved, 1, atol=1e-6)
+    share = found.relevances["o"] / (2 if gate else 3)
+    for name in ("q", "k"):
+        assert relative(found.relevances[name], share) < 1e-6
+    (step,) = (
+        step for step in made.plan.steps if step.node.operator == "Einsum" and "o" in step.node.outputs
+    )
+    assert step.layer.degree == (2 if gate else 3)
 
 
 @pytest.mark.parametrize("rule", ["zplus", "gamma:0.25", "flat", "wsquare", "alpha_beta:2,1"])

@@ -162,3 +162,15 @@ def test_a_limit_at_infinity_limits_nothing():
     for how in ({}, {"composite": "gradient"}, {"dtype": "float64"}):
         found = Explainer(model, **how).explain(x, "y").relevance
         np.testing.assert_allclose(found, np.ones_like(x) if "composite" in how else x, rtol=1e-6)
+
+
+@pytest.mark.parametrize("zeros", [1, 2])
+def test_of_a_product_along_an_axis_one_0_gets_what_the_others_make(zeros):
+    model = parse(
+        "g (float[N,4] x) => (float[N] y) { y = ReduceProd <keepdims = 0> (x, last) }", last=np.array([-1])
+    )
+    x = np.float32([[0, 2, 3, 0.5 * (zeros == 1)]])
+    found = Explainer(model, method="gradient", dtype="float64").explain(x, "y").relevance
+    np.testing.assert_allclose(found, [[3, 0, 0, 0]] if zeros == 1 else np.zeros((1, 4)))
+    shared = Explainer(model, dtype="float64", eps=1e-12).explain(x + 1, "y")
+    np.testing.assert_allclose(shared.relevance, np.full((1, 4), shared.score / 4))

@@ -250,6 +250,12 @@ def normed(p: float) -> Callable[..., Tensor]:
     return lambda x, axes, keepdim: torch.linalg.vector_norm(x, p, axes, keepdim)
 
 
+def multiplied(x: Tensor, axes: list[int], keepdim: bool) -> Tensor:
+    for axis in sorted((axis % x.ndim for axis in axes), reverse=True):
+        x = x.prod(axis, keepdim)
+    return x
+
+
 TORCH.update(
     ReduceSum=reduced(torch.sum),
     ReduceMean=reduced(torch.mean),
@@ -259,6 +265,7 @@ TORCH.update(
     ReduceL2=reduced(normed(2)),
     ReduceLogSumExp=reduced(torch.logsumexp),
     ReduceLogSum=reduced(lambda x, axes, keepdim: torch.sum(x, axes, keepdim).log()),
+    ReduceProd=reduced(multiplied),
     ReduceSumSquare=reduced(lambda x, axes, keepdim: torch.sum(x * x, axes, keepdim)),
     GlobalLpPool=lambda a, x: normed(a["p"])(x, list(range(2, x.ndim)), True),
     Max=lambda a, *x: functools.reduce(torch.maximum, x),
