@@ -29,8 +29,6 @@ class Resize(Layer):
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
-        if attribute(node, "antialias"):
-            raise UnsupportedError("antialias; only Resize without it is supported")
         names = ("roi", "scales", "sizes") if node.operator == "Resize" and node.opset > 10 else ("scales",)
         # Constants are read here: a file that is compiled has to know them when it is written.
         self.known: dict[str, Array] = {}
@@ -127,6 +125,8 @@ class Resize(Layer):
         kind = attribute(self.node, "mode") or "nearest"
         if kind == "nearest":
             taps = [(self.nearest(where, scale), np.ones(size))]
+        elif attribute(self.node, "antialias") and scale < 1:
+            taps = self.antialiased(where, had, scale, cubic=kind == "cubic")
         elif kind in ("linear", "bilinear"):
             where = np.clip(where, 0, had - 1)
             below = np.floor(where)
@@ -152,18 +152,38 @@ class Resize(Layer):
         }
         return np.asarray(rounded[mode])
 
-    def cubic(self, where: Array, had: int) -> list[tuple[Array, Array]]:
-        """Four values each, by Keys' kernel with the node's own coefficient."""
+    @property
+    def coefficient(self) -> float:
+        """That of the cubic kernel."""
         a = attribute(self.node, "cubic_coeff_a")
-        a = -0.75 if a is None else a
+        return -0.75 if a is None else float(a)
+
+    def cubic(self, where: Array, had: int) -> list[tuple[Array, Array]]:
+        """Four values each, by Keys' kernel."""
         below = np.floor(where)
-        amounts = keys(where.astype(np.float64) - below, a)
+        amounts = keys(where.astype(np.float64) - below, self.coefficient)
         taps = [(below + step, amount) for step, amount in zip(range(-1, 3), amounts, strict=True)]
+        return self.normalised(taps, had) if attribute(self.node, "exclude_outside") else taps
+
+    def antialiased(
+        self, where: Array, had: int, scale: np.float32, cubic: bool
+    ) -> list[tuple[Array, Array]]:
+        """The kernel as much wider as the tensor gets smaller: a filter before values are left out."""
+        reach = (2 if cubic else 1) / float(scale)
+        below, steps = np.floor(where), int(np.ceil(reach)) + 1
+        taps = []
+        for step in range(-steps, steps + 1):
+            at = below + step
+            t = np.abs(at - where.astype(np.float64)) * float(scale)
+            taps.append((at, kernel(t, self.coefficient) if cubic else np.maximum(0, 1 - t)))
+        return self.normalised(taps, had)
+
+    def normalised(self, taps: list[tuple[Array, Array]], had: int) -> list[tuple[Array, Array]]:
+        """Weights that sum to 1, those outside of the tensor left out where the node says so."""
         if attribute(self.node, "exclude_outside"):
             taps = [(at, np.where((at < 0) | (at >= had), 0, w)) for at, w in taps]
-            total = sum(w for _, w in taps)
-            taps = [(at, w / total) for at, w in taps]
-        return taps
+        total = sum(w for _, w in taps)
+        return [(at, w / total) for at, w in taps]
 
     def matrices(self, x: Value, p: Parameters, z: Value = None) -> dict[int, Array]:
         """Axis -> its matrix, (input, output)."""
@@ -208,15 +228,16 @@ class NearestResize(Resize):
     facts = Facts(sign=as_first)
 
 
+def kernel(t: Array, a: float) -> Array:
+    """Keys' cubic kernel at a distance t ≥ 0 (Keys 1981, eq. 15)."""
+    near = ((a + 2) * t - (a + 3)) * t * t + 1
+    far = ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
+    return np.asarray(np.where(t <= 1, near, np.where(t < 2, far, 0)))
+
+
 def keys(beyond: Array, a: float) -> list[Array]:
-    """The weights of the four values round a place, `beyond` the second of them (Keys 1981, eq. 15)."""
-    weights = []
-    for step in range(-1, 3):
-        t = np.abs(beyond - step)
-        near = ((a + 2) * t - (a + 3)) * t * t + 1
-        far = ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
-        weights.append(np.where(t <= 1, near, far))
-    return weights
+    """The weights of the four values round a place, `beyond` the second of them."""
+    return [kernel(np.abs(beyond - step), a) for step in range(-1, 3)]
 
 
 @register("Upsample")

@@ -73,6 +73,12 @@ for nearest in ("floor", "ceil", "round_prefer_ceil"):
     add("Resize", X2, None, None, I(2, 4, 9, 3), mode="nearest", nearest_mode=nearest, batch=False)
 add("Resize", X2, None, None, I(9, 5), mode="linear", axes=[2, 3], keep_aspect_ratio_policy="not_larger")
 add("Resize", X2, None, SCALES, mode="cubic", exclude_outside=1, cubic_coeff_a=-0.5)
+for rule in ("half_pixel", "align_corners", "asymmetric"):
+    for mode in ("linear", "cubic"):
+        sizes = I(2, 4, 3, 2)
+        add("Resize", X2, None, None, sizes, mode=mode, coordinate_transformation_mode=rule, antialias=1,
+            batch=False)  # fmt: skip
+add("Resize", X2, None, None, I(2, 4, 3, 9), mode="cubic", antialias=1, exclude_outside=1, batch=False)
 add("Resize", X2, SCALES, mode="nearest", opset=10)
 add("Upsample", X2, np.array([1, 1, 2, 3], dtype=np.float32), mode="nearest", opset=9)
 add("Upsample", X2, scales=[1.0, 1.0, 2.0, 3.0], opset=7)

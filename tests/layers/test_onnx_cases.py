@@ -24,7 +24,6 @@ REFUSED = {
     "matmul_4d_1d": "a product with a constant vector is refused",
     "maxpool_with_argmax": "its indices are no values",
     "test_mvn": "statistics over the batch are refused",
-    "_antialias": "a Resize with antialias is refused",
     "scatter_elements_with_duplicate_indices": "two constants that are added up in one place are refused",
     "scatternd_add": "two constants that are added up in one place are refused",
     "scatter_elements_with_reduction_m": "other reductions than add are refused",

@@ -79,7 +79,6 @@ def test_resizing_compiles_for_any_batch(tmp_path):
 @pytest.mark.parametrize(
     ("resize", "reason"),
     [
-        ('Resize <mode = "linear", antialias = 1> (r, , , z)', "antialias"),
         (
             'Resize <mode = "linear", coordinate_transformation_mode = "tf_crop_and_resize"> (r, roi, , z)',
             "roi reaches beyond",
