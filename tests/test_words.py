@@ -80,11 +80,44 @@ def test_tables_of_positions_and_kinds_have_relevance_where_it_is_asked_for():
     parts = found.relevance["e"].sum() + found.relevance["of"].sum()
     alone = Explainer(tokens("kinds"), dtype="float64").explain(feeds)
     assert relative(found.relevance["e"], alone.relevance["e"]) < 1e-12
-    taken = np.array([alone.audit[-1].bias, alone.audit[-1].R_in]).sum()
-    assert parts == pytest.approx(taken, rel=1e-5)  # what was booked as constant, but for ε
+    taken = np.array([alone.audit[-1].kept, alone.audit[-1].R_in]).sum()
+    assert parts == pytest.approx(taken, rel=1e-5)  # but for ε
+    assert relative(alone.relevances["kinds"], found.relevance["of"]) < 1e-12
     table = Explainer(tokens(), stop=["positions", "e"], dtype="float64").explain(feeds_for())
     assert table.relevance["positions"].shape == (2, 7, 6)  # by sample
     assert table.relevance["positions"].any()
+
+
+@pytest.mark.parametrize(("kind", "table"), [("counted", "places_of"), ("kinds", "kinds")])
+@pytest.mark.parametrize("composite", ["epsilon", "attnlrp"])
+def test_rows_that_words_choose_of_a_table_are_a_source_of_their_own(kind, table, composite):
+    """They are no constants: so no bias has their share, and a copy whose table is 0 conserves."""
+    feeds = feeds_for(kind)
+    made = Explainer(tokens(kind), composite=composite, dtype="float64", eps=1e-9)
+    found = made.explain(feeds)
+    assert made.plan.tables == {table: found_rows(kind)} and made.plan.keep == {}
+    assert found.relevances[table].shape == found.relevance["e"].shape
+    at_sum = found.audit[-1]
+    np.testing.assert_allclose(at_sum.kept, found.relevances[table].sum((1, 2)), rtol=1e-9)
+    assert not at_sum.bias.any() and abs(at_sum.kept).min() > 1e-3
+    walked = Explainer(tokens(kind), engine="onnxruntime").explain(feeds).relevances[table]
+    assert relative(walked, Explainer(tokens(kind)).explain(feeds).relevances[table]) < 1e-4
+
+
+def found_rows(kind: str) -> str:
+    return {"counted": "at", "kinds": "of"}[kind]
+
+
+def test_a_table_that_several_layers_add_is_kept_where_it_is_asked_for():
+    text = """g (int64[N,3] ids, int64[N,3] types) => (float[N,3,2] y) {
+        e = Gather (w, ids) of = Gather (k, types)"""
+    arrays = {"w": rng(1).random((4, 2)), "k": rng(2).random((2, 2))}
+    twice = parse(text + " s = Add (e, of) r = Relu (s) y = Add (r, of) }", **arrays)
+    feeds = {"ids": np.array([[0, 1, 2]]), "types": np.array([[0, 1, 1]])}
+    assert Explainer(twice).explain(feeds, "y[0, 0]").relevances == {}
+    assert Explainer(twice, keep="k").explain(feeds, "y[0, 0]").relevances["k"].any()
+    moved = parse(text + " t = Transpose <perm = [0,1,2]> (of) y = Add (e, t) }", **arrays)
+    assert list(Explainer(moved).explain(feeds, "y[0, 0]").relevances) == ["k"]
 
 
 def test_any_constant_may_be_a_stop_the_table_of_words_too():

@@ -17,6 +17,7 @@ from ..model.graph import Graph
 from ..model.mixing import mixing
 from ..model.parts import Parts
 from ..plan import Plan
+from ..plan.keeping import as_asked
 from ..targets import Target, choose
 from ..tensor import Array, Recorder
 from ..walk.chunks import samples_of
@@ -58,10 +59,10 @@ class Emitter:
         layout: str,
         parts: Parts | None = None,
     ) -> None:
-        self.original, self.proto, self.plan, self.parts = original, proto, plan, parts
+        self.original, self.proto, self.plan, self.parts = original, proto, as_asked(plan), parts
         self.target, self.examples, self.layout = target, examples, layout
         self.names = names_of(proto.graph)
-        self.forward = SessionForward(plan, np.dtype(np.float32))
+        self.forward = SessionForward(self.plan, np.dtype(np.float32))
 
     def behind(self, method: Method) -> Method:
         """The method as it asks behind the model's inputs, where walks end inside of it.

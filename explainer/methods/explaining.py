@@ -63,7 +63,7 @@ def explanation_of(
         else as_model_has_them(graph, {name: R})[name]
         for name, R in relevance.items()
     }
-    keep = plan.keep if plan is not None and method.keeps else {}
+    keep = {**plan.tables, **plan.keep} if plan is not None and method.keeps else {}
     amounts = {
         name: _amount(R, method.repeats(given.feeds[name]), name, given, graph)
         for name, R in (relevance.items() if len(relevance) > 1 else ())

@@ -37,6 +37,8 @@ class Stop:
         Whether it is an input of the whole file.
     taken_from : tuple of str
         Itself, and what its rows were looked up in.
+    table : str
+        The last of these where it is a constant; else "".
     """
 
     name: str
@@ -45,6 +47,7 @@ class Stop:
     begins: bool
     is_given: bool = False
     taken_from: tuple[str, ...] = ()
+    table: str = ""
 
 
 @dataclass(frozen=True)

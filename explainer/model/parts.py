@@ -171,7 +171,8 @@ def _stop(graph: Graph, name: str, session: Session | None, at: Followed) -> Sto
     samples = _samples(graph, name, sizes, at)
     declared = onnx.helper.make_tensor_value_info(name, TYPES[kind_name], sizes)
     rows = taken_from(graph, name)
-    return Stop(name, samples, declared.SerializeToString(), begins, taken_from=rows)
+    table = rows[-1] if graph.is_constant(rows[-1]) else ""
+    return Stop(name, samples, declared.SerializeToString(), begins, taken_from=rows, table=table)
 
 
 def nodes_before(graph: Graph, name: str) -> list[Node]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -53,6 +54,41 @@ def kept_in(
     return kept
 
 
+def looked_up(plan: Plan, graph: Graph, kept: Collection[str]) -> dict[str, str]:
+    """Rows that words, or what else is held, choose of a table: of positions, of kinds.
+
+    They are no constants that a bias would stand for, but a source of relevance of its own: so they are kept
+    unasked, under the table's name, where one layer adds them.
+
+    Parameters
+    ----------
+    plan : Plan
+    graph : Graph
+        As it was read.
+    kept : collection of str
+        The tensors that are kept anyhow.
+    """
+    added = Counter(name for step in plan.steps for name in step.layer.constants.values())
+    tables = {
+        name: table
+        for name, readers in added.items()
+        if readers == 1 and name not in kept and (table := _table_of(graph, name))
+    }
+    of = Counter(tables.values())
+    return {table if of[table] == 1 else name: name for name, table in tables.items()}
+
+
+def _table_of(graph: Graph, name: str) -> str:
+    """The constant that what is held chooses a tensor's values of; "" where there is none."""
+    cut = graph.source.cut
+    for stop in cut.beside if cut else ():
+        if stop.name == name:
+            return stop.table
+    last = taken_from(graph, name)[-1]
+    chosen = name in graph.computed - graph.led and graph.is_constant(last)
+    return last if chosen else ""
+
+
 def biased(graph: Graph, names: Iterable[str]) -> Iterator[str]:
     """The outputs of layers whose bias is named: it is theirs alone where no neighbour is merged in."""
     for name in names:
@@ -61,11 +97,20 @@ def biased(graph: Graph, names: Iterable[str]) -> Iterator[str]:
                 yield node.outputs[0]
 
 
-def keeping(steps: Iterable[Step], tensors: Collection[str]) -> Iterator[Step]:
-    """The steps, those with a constant that is kept told so."""
-    for step in steps:
-        here = tuple((letter, name) for letter, name in step.layer.constants.items() if name in tensors)
-        yield replace(step, kept=here) if here else step
+def keeping(plan: Plan) -> Plan:
+    """The plan whose steps are told of the constants in them that are kept."""
+    wanted = {*plan.keep.values(), *plan.tables.values()}
+
+    def told(step: Step) -> Step:
+        here = tuple((letter, name) for letter, name in step.layer.constants.items() if name in wanted)
+        return replace(step, kept=here) if here != step.kept else step
+
+    return replace(plan, steps=tuple(map(told, plan.steps)))
+
+
+def as_asked(plan: Plan) -> Plan:
+    """The plan that keeps what was asked for alone, as a file that is written does."""
+    return keeping(replace(plan, tables={})) if plan.tables else plan
 
 
 def _rows_of(name: str, tensors: Sequence[str], graph: Graph) -> list[str]:

@@ -16,7 +16,7 @@ from ..model.reading import Source
 from ..model.runtime import Runtime
 from ..targets import Anchor
 from .complaints import layer_of, out_of_reach, refusal
-from .keeping import biased, keeping, kept_in
+from .keeping import biased, keeping, kept_in, looked_up
 from .preprocessing import handing_on, in_their_units, preparing, taken_in
 from .shortcuts import behind_relu
 from .statistics import normalised
@@ -72,7 +72,8 @@ def make_plan(
     plan = Plan(view, anchor, tuple(steps), sources, composite, tuple(names), gradient=composite.gradient)
     everything = {name: name for name in plan.tensors} if keep == "all" else {}
     kept = everything | kept_in(plan, graph, names, conditioned, called)
-    return replace(plan, keep=kept, steps=tuple(keeping(plan.steps, set(kept.values()))))
+    tables = looked_up(plan, graph, kept.values())
+    return keeping(replace(plan, keep=kept, tables=tables))
 
 
 def _names(keep: Collection[str] | str) -> list[str]:

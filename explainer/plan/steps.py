@@ -97,6 +97,8 @@ class Plan:
         The tensors that it was made to keep apart, by the user's names.
     keep : dict of str -> str
         Tensors, and constants that layers add, whose relevance is returned: the user's name -> the view's.
+    tables : dict of str -> str
+        Rows that what is held chooses of a table, and that are kept unasked: the table's name -> theirs.
     shows : tuple of str
         Tensors whose values are returned too.
     gradient : bool
@@ -112,6 +114,7 @@ class Plan:
     composite: Composite
     visible: tuple[str, ...] = ()
     keep: dict[str, str] = field(default_factory=dict)
+    tables: dict[str, str] = field(default_factory=dict)
     shows: tuple[str, ...] = ()
     gradient: bool = False
     gathers: Gathers | None = None

@@ -70,7 +70,7 @@ def backward(
     """
     gates = gates or {}
     relevance = {plan.anchor.tensor: Relevance(None, R)}
-    wanted, kept = set(plan.keep.values()), dict[str, Value]()
+    wanted, kept = {*plan.keep.values(), *plan.tables.values()}, dict[str, Value]()
     for step in plan.steps:
         if enter is not None:
             enter(step)

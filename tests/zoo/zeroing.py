@@ -27,7 +27,8 @@ def zeroed(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     graph = plan.graph
-    tables = {node.output[0]: node.input[0] for node in copy.graph.node if node.op_type == "Gather"}
+    for rows in plan.tables.values():
+        _zero(copy.graph, rows)
     for step in plan.steps:
         if step.layer.kind.name in BIASED and graph.is_constant(bias := step.layer.operands.get("b", "")):
             _zero(copy.graph, bias)
@@ -35,9 +36,7 @@ def zeroed(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
         if all(member.operator in LINEAR for member in members):
             for member in members:
                 for name in _added(member):
-                    # A table of positions is one too, though the words say which of its rows are read.
-                    table = tables.get(name, name)
-                    if name and name not in graph.carrying and graph.is_constant(table):
+                    if name and name not in graph.carrying and graph.is_constant(name):
                         _zero(copy.graph, name)
     for node in copy.graph.node:
         for attribute in node.attribute if node.op_type == "Scaler" else ():
