@@ -16,9 +16,12 @@ from typing import Any
 import torch
 
 from exporter import state_dicts
+from exporter._torchvision import torchvision  # what the module imports may need it, and loads with it alone
 from exporter.architecture import Architecture
 from exporter.errors import ExportError
 from exporter.tracing import reason
+
+assert torchvision
 
 
 def build(module: str, factory: str, *, weights: str, seed: int, **given: Any) -> Architecture:

@@ -16,6 +16,8 @@ from .colours import ColorMap
 
 INK, FRAME, PAPER = (32, 32, 32), (150, 150, 150), (255, 255, 255)
 WHOLES = ("total", "score")
+# So many letters of a title or a caption: names of tensors alone may have a hundred each.
+LONGEST = 600
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,8 @@ def in_letters(text: str) -> str:
     """Return text in the letters that the font has, in one line."""
     plain = unicodedata.normalize("NFKD", printable(" ".join(text[: 4 * LINE].split()), LINE))
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    return plain.replace("−", "-").encode("ascii", "replace").decode()[:300]
+    plain = plain.replace("−", "-").encode("ascii", "replace").decode()
+    return plain if len(plain) <= LONGEST else f"{plain[: LONGEST - 3]}..."
 
 
 def fitting(title: str, font: Any, width: int) -> str:

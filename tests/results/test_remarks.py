@@ -211,6 +211,7 @@ def test_captions_are_wrapped_and_never_wider_than_the_picture():
         assert all(font.getlength(line) <= width for line in lines)
     assert " ".join(wrapped(text[:60], font, 96)) == text[:60].strip()
     assert wrapped("", font, 96) == []
+    assert wrapped("word " * 200, font, 96)[-1].endswith("...")  # what is left out is said to be
 
 
 @pytest.mark.parametrize(
