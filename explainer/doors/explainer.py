@@ -318,9 +318,10 @@ class Explainer(Made):
             these = [target for target in asked if target.anchor == anchor]
             with asked_first.advising():
                 runs = method.answer(here, input_, these, progress)
+            told = replace(input_, remarks=(*input_.remarks, *here.remarks(input_.samples)))
             for run, target in zip(runs, these, strict=True):
                 answer = explanation_of(
-                    run, target, input_, self._prepared.graph, here.plan, self.method, self.labels
+                    run, target, told, self._prepared.graph, here.plan, self.method, self.labels
                 )
                 found[target] = replace(
                     answer,

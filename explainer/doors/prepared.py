@@ -133,13 +133,20 @@ class Prepared:
         if elsewhere := [name for name, axis in turned.items() if (not apart if axis is None else axis)]:
             axis = turned[elsewhere[0]]
             where = "is the same for all samples" if axis is None else f"has its samples on axis {axis}"
-            name = elsewhere[0]
-            what = f"a state is held the same in every run by fix={{{name!r}: 0}} (--fix {name}=0)"
-            if len(axes) == 1:
+            what = self._holding(elsewhere)
+            if len(elsewhere) == len(axes):
                 what = "export the model with the samples first"
             raise InputError(
-                f"input {name!r} {where}, and relevance is handed back to samples that come first; {what}"
+                f"input {elsewhere[0]!r} {where}, and relevance is handed back to samples that come "
+                f"first; {what}"
             ).looking("scores")
+
+    def _holding(self, names: Collection[str]) -> str:
+        """What holds all of these inputs, the sizes that their files leave open too."""
+        sizes = {size: "..." for value in self.graph.inputs if value.name in names for size in value.open}
+        held = ", ".join(f"{name!r}: {value}" for name, value in (dict.fromkeys(names, "0") | sizes).items())
+        typed = " ".join([*(f"--fix {name}=0" for name in names), *(f"--fix {size}=SIZE" for size in sizes)])
+        return f"a state is held the same in every run by fix={{{held}}} ({typed})"
 
     def front(self, parts: Parts) -> Front:
         """What computes the stops of a cut model, in the walk's number type as far as there are layers."""
@@ -172,7 +179,7 @@ class Prepared:
         apart = Batches(self.graph, [anchor.tensor, anchor.output])
         if plan is None:
             forward = self._forward(anchor) if by.forward == "numpy" else OutputForward(self.graph, anchor)
-            return Walkers(lambda: Scorer(forward, apart), graph=self.graph, dtype=by.dtype)
+            return Walkers(lambda: Scorer(forward, apart), graph=self.graph, dtype=by.dtype, apart=apart)
         one = walker(by, plan, apart.walked(plan.sources))
 
         def scorer() -> Scorer:

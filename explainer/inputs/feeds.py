@@ -36,7 +36,7 @@ class Batch:
     pictured : str
         The input that they are of, where the model has others beside it; else "".
     remarks : tuple of str
-        What their preprocessing leaves to doubt, a line each.
+        What their preprocessing leaves to doubt, and how they were asked, a line each.
     """
 
     feeds: dict[str, Array]  # the samples in front

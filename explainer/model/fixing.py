@@ -150,5 +150,8 @@ def _fitting(value: Array, declared: onnx.ValueInfoProto) -> Array:
     if shape is not None and (
         len(shape) != made.ndim or any(s not in (None, n) for s, n in zip(shape, made.shape, strict=True))
     ):
-        raise InputError(f"fix: input {expected.name!r} is {wanted}; an array {made.shape} was given")
+        given = f"an array {made.shape}" if made.ndim else f"the number {shown(value.item())}"
+        sizes_too = f"fix={{{', '.join(f'{name!r}: ...' for name in expected.open)}}}"
+        more = "" if made.ndim or not expected.open else f"; say its open sizes too, {sizes_too}"
+        raise InputError(f"fix: input {expected.name!r} is {wanted}; {given} was given{more}")
     return np.ascontiguousarray(made).reshape(made.shape)

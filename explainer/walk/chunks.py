@@ -229,6 +229,18 @@ class Batches:
         """Whether no sample can be asked alone: the file takes several at once, and they meet."""
         return (self.fixed or 1) > 1 and self.mixing is not None and self.mixing.is_sure
 
+    def remarks(self, samples: int) -> tuple[str, ...]:
+        """That several samples which surely meet were each asked alone, so that answers are another than
+        the file's on all of them: what begins the inputs may be the steps of one sequence."""
+        if samples == 1 or self.fixed is not None or self.mixing is None or not self.mixing.is_sure:
+            return ()
+        told = f"each of the {samples} samples was asked alone, for {self.mixing}"
+        first = self.graph.inputs[0]
+        if first.shape and first.shape[0] is None and first.open:
+            size = f"fix={{{first.open[0]!r}: {samples}}} (--fix {first.open[0]}={samples})"
+            told += f"; one sequence is explained whole, by lrp and gradient, where its size is said: {size}"
+        return (told,)
+
     def size(self, samples: int) -> int:
         """How many of so many samples are fed at once."""
         if self.fixed is not None:

@@ -246,6 +246,10 @@ class Walkers:
         mixing = None if self._apart is None else self._apart.mixing
         return mixing is not None and mixing.is_sure
 
+    def remarks(self, samples: int) -> tuple[str, ...]:
+        """What is said of how a batch was asked."""
+        return () if self._apart is None else self._apart.remarks(samples)
+
     @property
     def dtype(self) -> np.dtype[Any]:
         """The number type of attributions."""

@@ -34,7 +34,8 @@ def test_a_number_fills_an_input_whose_sizes_are_told():
     graph = Graph.load(parse(text), fix={"state": 0.5, "M": 3})
     np.testing.assert_array_equal(run(graph.source.data, {"x": X[:, :2]})[0], np.full((3, 2, 2), 1.5))
     with pytest.raises(
-        InputError, match=r"'state' is float32, of shape \(\?, 1, 2\); an array \(\) was given"
+        InputError,
+        match=r"of shape \(\?, 1, 2\); the number 0.5 was given; say its open sizes too, fix=\{'M': ",
     ):
         Graph.load(parse(text), fix={"state": 0.5})
 
@@ -86,3 +87,12 @@ def test_what_cannot_be_fixed(fix, message):
 def test_a_fixed_input_is_not_given_again():
     with pytest.raises(InputError, match="'n'"):
         Explainer(parse(TEXT), fix=FIX).explain({"x": X, "n": np.array(3)}, "y")
+
+
+def test_all_states_that_are_to_be_held_are_named_at_once():
+    text = """g (float[N,T,2] x, float[1,M,3] h, float[1,M,3] c) => (float[T,1,N,3] y) {
+        s = Transpose <perm = [1, 0, 2]> (x)
+        y = LSTM <hidden_size = 3> (s, w, r, , , h, c) }"""
+    model = parse(text, w=np.ones((1, 12, 2), np.float32), r=np.ones((1, 12, 3), np.float32))
+    with pytest.raises(InputError, match=r"--fix h=0 --fix c=0 --fix M=SIZE\)"):
+        Explainer(model).check_target("y")

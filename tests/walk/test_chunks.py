@@ -121,3 +121,22 @@ def test_the_callers_line_is_warned_about_through_a_context():
     with pytest.warns(UserWarning, match="one by one") as caught:
         Explainer(model).explain(np.ones((2, 3), np.float32), target=0)
     assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("method", ["lrp", "integrated_gradients", "occlusion"])
+def test_samples_that_meet_and_are_asked_alone_are_said_to_be(method):
+    model = parse("g (float[steps,3] x) => (float[steps,3] y) { y = CumSum (x, zero) }", zero=np.array(0))
+    x = rng(0).standard_normal((4, 3)).astype(np.float32)
+    found = Explainer(model, method=method).explain(x, target=1)
+    assert found.remark().startswith("each of the 4 samples was asked alone, for CumSum")
+    assert "fix={'steps': 4} (--fix steps=4)" in found.remark()
+    assert "asked alone" not in Explainer(model, method=method).explain(x[:1], target=1).remark()
+
+
+def test_one_sequence_whose_size_is_said_is_walked_whole():
+    model = parse("g (float[steps,3] x) => (float[steps,3] y) { y = CumSum (x, zero) }", zero=np.array(0))
+    x = rng(0).standard_normal((4, 3)).astype(np.float32)
+    found = Explainer(model, fix={"steps": 4}).explain(x, target="y")
+    np.testing.assert_allclose(found.outputs["y"], np.cumsum(x, axis=0), rtol=1e-6)
+    np.testing.assert_allclose(found.relevance.sum(axis=1), (x * [[4], [3], [2], [1]]).sum(axis=1), rtol=1e-3)
+    assert found.remark() == ""
