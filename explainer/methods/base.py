@@ -48,9 +48,12 @@ class Method:
         Whether it asks at other points than the input.
     keeps : bool
         Whether inner tensors have a relevance too, and conditions can be put on them.
+    dialect : str
+        The dialect that names what it does anyway, its own tool's; "" where none does.
     """
 
     composite: ClassVar[str] = "gradient"
+    dialect: ClassVar[str] = ""
     single: ClassVar[bool] = False
     elsewhere: ClassVar[bool] = False
     keeps: ClassVar[bool] = False

@@ -34,6 +34,7 @@ class DeepLift(Holding):
     """
 
     composite: ClassVar[str] = "deeplift"
+    dialect: ClassVar[str] = "captum"
     elsewhere: ClassVar[bool] = True
 
     baseline: Baseline = field(default=0.0, hash=False)

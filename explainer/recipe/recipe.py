@@ -183,8 +183,7 @@ class Recipe(ByValue):
         settings: dict[str, Any] = {"rules": self.rules, "dialect": self.dialect, "eps": self.eps}
         composite = asked.composed(self.composite, preprocess, **settings)
         self._check_kind(composite)
-        # DeepLIFT is captum's own: by that dialect it is what is asked for.
-        if self.dialect is not None and composite.gradient and self.method != "deeplift":
+        if self.dialect is not None and composite.gradient and self._dialect != asked.method.dialect:
             plain = asked.composed(self.composite, preprocess, **{**settings, "dialect": None})
             self._refuse_dialect(composite, plain)
         if self.keep:
@@ -203,6 +202,10 @@ class Recipe(ByValue):
                 f"{', '.join(wrong)}"
             )
 
+    @property
+    def _dialect(self) -> str | None:
+        return self.dialect.name if isinstance(self.dialect, Dialect) else self.dialect
+
     def _refuse_dialect(self, composite: Composite, plain: Composite) -> None:
         """Refuse a dialect that changes none of a gradient's rules.
 
@@ -211,11 +214,10 @@ class Recipe(ByValue):
         InputError
         """
         if composite.rules == plain.rules or all(rule == Gradient() for _, rule in composite.rules):
-            name = self.dialect.name if isinstance(self.dialect, Dialect) else self.dialect
             raise InputError(
-                f"dialect {name!r} says which form of LRP's rules is meant, and has no effect on method "
-                f"{self.method!r} with composite {composite.name!r}, whose gradients are the same in all: "
-                "leave it out"
+                f"dialect {self._dialect!r} says which form of LRP's rules is meant, and has no effect on "
+                f"method {self.method!r} with composite {composite.name!r}, whose gradients are the same in "
+                "all: leave it out"
             )
 
     def _check_kind(self, composite: Composite) -> None:

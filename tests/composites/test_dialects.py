@@ -154,6 +154,13 @@ def test_a_dialect_that_changes_a_gradients_rules_is_none_of_these():
         Explainer(model, method="guided_backprop", dialect="attnlrp")
 
 
+def test_a_methods_own_dialect_is_taken():
+    """DeepLIFT is captum's; zennit has none."""
+    Explainer(net(), method="deeplift", dialect="captum")
+    with pytest.raises(InputError, match="has no effect on method 'deeplift'"):
+        Explainer(net(), method="deeplift", dialect="zennit")
+
+
 @pytest.mark.parametrize("composite", ["", " "])
 def test_no_name_is_no_composite(composite):
     for method in ("lrp", "gradient", "occlusion"):
