@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from ..model.graph import Graph, Node, Note
+from ..model.operators import known
 from ..tensor import Array
 from .base import Canonizer
 from .matching import Match, is_constant, lines_of, matches
@@ -98,7 +99,8 @@ class Pattern(Canonizer):
         for name in (name for node in match.nodes[:-1] for name in node.outputs if name):
             if name in visible:
                 return f"{name!r} must stay visible"
-            others = [reader for reader in graph.readers.get(name, ()) if reader not in members]
+            readers = [reader for reader in graph.readers.get(name, ()) if reader not in members]
+            others = [reader for reader in readers if not known(reader.operator).shape_alone]
             if others:
                 return f"{others[0]} reads {name!r} too"
         for label, name in match.names.items():

@@ -109,3 +109,18 @@ def _is_one(graph: Graph, sizes: str, place: int) -> bool:
             return bool(values[place] == 1)
         place -= len(values)
     return False
+
+
+def counted_axes(graph: Graph, name: str) -> list[int] | None:
+    """The axes along which a computed number counts places: a product of sizes out of a Shape."""
+    while (node := graph.producers.get(name)) is not None:
+        if node.operator == "Gather":
+            sizes = graph.producers.get(node.inputs[0])
+            whole = sizes is not None and sizes.operator == "Shape" and not sizes.attributes.get("start")
+            if not whole or not graph.is_constant(node.inputs[1]):
+                return None
+            return sorted(graph.constant(node.inputs[1]).ravel().tolist())
+        if node.operator not in ("Cast", "Identity", "ReduceProd", "Squeeze"):
+            return None
+        name = node.inputs[0]
+    return None

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..model.graph import Graph, Node
 from .matching import Match
-from .reader import Reader, Unread, axes_of, spread_of
+from .reader import Reader, Unread, axes_of, counted_axes, spread_of
 
 STATISTICS = ("ReduceMean", "ReduceSum", "ReduceSumSquare")
 
@@ -71,7 +71,7 @@ def _shifted(reader: Reader, a: str, c: str, centred: bool) -> tuple[dict[str, s
             how = _deviation(reader, inverse, inverse=True)
             base = how.pop("base")
             _mean_of(reader, how, m, x)
-            if base != x and not _is_difference(reader, base, x, m):
+            if base != x and not _is_difference(reader, how, base, x, m):
                 continue
             how["centred"] = True
             return {"x": x, "BIAS": bias, **names}, how
@@ -94,7 +94,7 @@ def _signal(reader: Reader, how: dict[str, Any], u: str, centred: bool) -> str:
     if how["centred"] or centred:
         node = reader.take(u, "Sub")
         x, m = node.inputs
-        if base not in (u, x) and not _is_difference(reader, base, x, m):
+        if base not in (u, x) and not _is_difference(reader, how, base, x, m):
             raise Unread
         if (base == x) != how["centred"]:
             raise Unread  # the deviation of one, the difference of the other
@@ -106,13 +106,15 @@ def _signal(reader: Reader, how: dict[str, Any], u: str, centred: bool) -> str:
     return u
 
 
-def _is_difference(reader: Reader, name: str, x: str, m: str) -> bool:
-    """Whether a tensor is x − m, by another node than the one that is divided, say."""
+def _is_difference(reader: Reader, how: dict[str, Any], name: str, x: str, m: str) -> bool:
+    """Whether a tensor is x − m, by another node than the one that is divided, or by a mean of its own."""
     node = reader.maker(name, "Sub")
     if node is None or node.inputs[0] != x:
         return False
     reader.nodes.append(node)
-    return node.inputs[1] == m
+    if node.inputs[1] != m:
+        _mean_of(reader, how, node.inputs[1], x)
+    return True
 
 
 def _mean_of(reader: Reader, how: dict[str, Any], name: str, x: str) -> None:
@@ -194,13 +196,17 @@ def _bounded(reader: Reader, node: Node) -> tuple[str, float]:
 
 def _squares(reader: Reader, name: str, so_far: dict[str, Any], added: Sequence[Node] = ()) -> dict[str, Any]:
     """What is under the root: f·Σu² + ε, or the larger of that and a bound."""
-    how: dict[str, Any] = {"factor": 1.0, "epsilon": 0.0}
+    how: dict[str, Any] = {"factor": 1.0, "epsilon": 0.0, "correction": 0.0}
     while True:
         if not added:
             name, added = spread_of(reader, name)
         node = reader.maker(name, "Add", "Max", "Clip", "Mul", "Div")
         if node is None or (node.operator == "Mul" and node.inputs[0] == node.inputs[1]):
             break
+        if node.operator == "Div" and (corrected := _corrected(reader, node)) is not None:
+            name, how["correction"], counted = corrected
+            how["counted"] = counted
+            continue
         if node.operator in ("Mul", "Div"):
             scaled = reader.with_number(node)
             if scaled is None or scaled[1] <= 0:
@@ -216,9 +222,28 @@ def _squares(reader: Reader, name: str, so_far: dict[str, Any], added: Sequence[
             if how["epsilon"] or so_far["least"] or how["factor"] != 1:
                 raise Unread
             how["least"] = math.sqrt(value)
+    counted = how.pop("counted", None)
     if (difference := reader.maker(name, "Sub")) is not None and how["factor"] == 1:
-        return how | _variance(reader, difference, added)
-    return how | _mean_square(reader, name, added)
+        found = _variance(reader, difference, added)
+    else:
+        found = _mean_square(reader, name, added)
+    if counted is not None and (found["summed"] or counted_axes(reader.graph, counted) != found["axes"]):
+        raise Unread
+    return how | found
+
+
+def _corrected(reader: Reader, node: Node) -> tuple[str, float, str] | None:
+    """v of v·n/(n − c), c, and n by its name, a number of values that the input's sizes tell."""
+    graph, below = reader.graph, node.inputs[1]
+    less = graph.producers.get(below)
+    scaled = reader.maker(node.inputs[0], "Mul")
+    if graph.is_constant(below) or less is None or less.operator != "Sub" or scaled is None:
+        return None
+    n, c = less.inputs[0], reader.number(less.inputs[1])
+    if c is None or n not in scaled.inputs or below in graph.carrying:
+        return None
+    reader.nodes += [node, scaled]
+    return scaled.inputs[1 - scaled.inputs.index(n)], c, n
 
 
 def _mean_square(reader: Reader, name: str, added: Sequence[Node]) -> dict[str, Any]:

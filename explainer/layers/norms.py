@@ -6,6 +6,7 @@ are true.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -183,7 +184,7 @@ class Standardised(Normalization):
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
         written: dict[str, Any] = {"centred": True, "summed": False, "outside": OPERATORS_OWN}
-        written |= {"factor": 1.0, "epsilon": 0.0, "least": 0.0, "mean_factor": None}
+        written |= {"factor": 1.0, "epsilon": 0.0, "least": 0.0, "mean_factor": None, "correction": 0.0}
         if node.members:
             written |= {"outside": 0.0, **node.attributes}
         self.written = written
@@ -208,9 +209,15 @@ class Standardised(Normalization):
         return ReduceSum(x, np.array(axes)) / count
 
     def spread(self, x: Value) -> Value:
-        factor = self.written["factor"]
+        factor = self.factor(x)
         z = ReduceSum(x, np.array(self.axes(x))) if self.written["summed"] else self.mean(x)
         return z if factor == 1 else z * factor
+
+    def factor(self, x: Value) -> float:
+        """What squares' mean, or sum, is multiplied by: by n/(n − c) too where a variance is corrected."""
+        count = math.prod(x.shape[axis] for axis in self.axes(x))
+        less = self.written["correction"]
+        return float(self.written["factor"] * (count / (count - less) if less else 1))
 
     def root(self, x: Value) -> Value:
         u = self.centre(x)

@@ -8,11 +8,22 @@ CONSTANTS = {
     **{"two": np.float32(2), "half": np.float32(0.5), "less": np.float32(-0.5), "one": np.float32(1)},
     **{"c": np.float32(1e-2), "floor": np.float32(0.3), "sixth": np.float32(1 / 6), "five": np.float32(5)},
     **{"six": np.float32(6), "zero": np.float32(0), "w": W, "b": B},
-    **{"last": np.array([-1]), "n1": np.array([0, 5, 1]), "places": np.array([1])},
+    **{
+        "last": np.array([-1]),
+        "n1": np.array([0, 5, 1]),
+        "places": np.array([1]),
+        "third": np.array([2]),
+        "fives": np.array([5]),
+    },
 }
 MEAN = "m = ReduceMean (x, last) d = Sub (x, m)"
 VAR = f"{MEAN} q = Mul (d, d) v = ReduceMean (q, last)"
 STD = f"{VAR} e = Add (v, c) s = Sqrt (e)"
+# n of the n/(n − 1) in a variance, of an axis that is open: as both of PyTorch's exporters write it.
+COUNTED = (
+    "z = Shape (x) h = Gather (z, last) p = ReduceProd <keepdims = 0> (h) n = Cast <to = 1> (p)"
+    " a = Mul (v, n) l = Sub (n, one) e = Div (a, l)"
+)
 LAYER, RMS, LENGTH = "LayerNormalization", "RMSNormalization", "LpNormalization"
 PLAIN = "MeanVarianceNormalization"
 
@@ -145,6 +156,20 @@ FORMS = {
         PLAIN,
         f"{VAR} k = Mul (v, six) e = Div (k, five) s = Sqrt (e) y = Div (d, s)",
         unbiased,
+    ),
+    "unbiased, n of the sizes": (PLAIN, f"{VAR} {COUNTED} s = Sqrt (e) y = Div (d, s)", unbiased),
+    "torch.std at open sizes": (
+        PLAIN,
+        f"{MEAN} o = ReduceMean (x, last) g = Sub (x, o) q = Mul (g, g) v = ReduceMean (q, last) {COUNTED}"
+        " s = Sqrt (e) y = Div (d, s)",
+        unbiased,
+    ),
+    "put back by its own Shape": (
+        LAYER,
+        "m = ReduceMean (x, third) d = Sub (x, m) q = Mul (d, d) v = ReduceMean <keepdims = 0> (q, third)"
+        " z = Shape <start = 0, end = 1> (v) i = Concat <axis = 0> (z, fives, places) k = Reshape (v, i)"
+        " e = Add (k, c) s = Sqrt (e) y = Div (d, s)",
+        layer,
     ),
 }
 X = rng(3).standard_normal((2, 5, 6)).astype(np.float32)

@@ -133,3 +133,8 @@ def test_a_sum_that_is_no_mean_is_refused_when_it_runs():
     name = FORMS["JAX's"][1]
     with pytest.raises(UnsupportedError, match=r"its mean is a sum of 6 values times 0\.2"):
         explainer.explain(net(name, sixth=np.float32(0.2)), X, target=(1, 2), dtype="float64")
+
+
+def test_a_number_of_other_places_is_not_taken_for_its_own():
+    body = FORMS["unbiased, n of the sizes"][1].replace("Gather (z, last)", "Gather (z, places)")
+    assert "Div" in operators(net(body))

@@ -160,6 +160,7 @@ KEPT = {
     "Col2Im": "Col2Im (r, ends, ends)",
     "LpPool": "LpPool <kernel_shape = [2, 2]> (r)",
     "ReduceMax": "ReduceMax (r, axes)",
+    "ReduceProd": "ReduceProd (r, axes)",
     "ReduceMin": "ReduceMin (r, axes)",
     "Min": "Min (r, up)",
     "CumSum": "CumSum (r, one)",
