@@ -24,7 +24,7 @@ from ..model.fixing import FixLike
 from ..model.graph import Graph, ModelLike
 from ..model.mixing import mixing
 from ..model.parts import Parts
-from ..model.raising import opsets, raised
+from ..model.raising import OPSET, raised
 from ..model.runtime import PathLike, ProviderLike, Runtime
 from ..plain.checks import check_held
 from ..plain.keywords import named
@@ -52,6 +52,7 @@ from .choices import Choice
 from .emitted import Emitted
 from .emitting import Emitter, output_names
 from .examples import Examples, check_sizes, declared_batches
+from .pools import told
 from .refusing import check_shared, recipe_of, refuse_taken_names
 from .writing import names_of
 
@@ -176,9 +177,11 @@ def _emitted(
     """
     method.require_compilable()
 
-    def made(examples: Examples, opset: int) -> tuple[Target, Emitted]:
-        proto = raised(original, opset)
-        graph = original if original.opset >= opset else Graph.load(proto, original.runtime)
+    def made(examples: Examples) -> tuple[Target, Emitted]:
+        there = raised(original)
+        proto = told(there, original, examples.feeds(2))
+        is_same = proto is there and original.opset >= OPSET
+        graph = original if is_same else Graph.load(proto, original.runtime)
         graph = graph.having(source=replace(graph.source, title=original.title))
         # A converter may insert nodes before the output: the target is looked up anew.
         goal, plan, parts = _planned(graph, asked, recipe, names, method, composite)
@@ -201,7 +204,7 @@ def _alone(
     original: Graph,
     tensors: Sequence[str],
     examples: Examples,
-    made: Callable[[Examples, int], tuple[Target, Emitted]],
+    made: Callable[[Examples], tuple[Target, Emitted]],
 ) -> tuple[Target, Emitted] | None:
     """The file for one sample at a time, where samples meet for sure and each is explained alone.
 
@@ -211,15 +214,14 @@ def _alone(
     meeting = mixing(_before(original, tensors)) if examples.is_dynamic else None
     if meeting is None or not meeting.is_sure:
         return None
-    for opset in opsets(original):
-        with suppress(ModelError, TargetError):
-            found = made(examples.fixed(1), opset)
-            what = f"{original.title}: {meeting}, and each is explained alone"
-            warnings.warn(
-                printable(f"{what}: the file that was made takes 1 sample at a time", LINE),
-                stacklevel=callers_level(),
-            )
-            return found
+    with suppress(ModelError, TargetError):
+        found = made(examples.fixed(1))
+        what = f"{original.title}: {meeting}, and each is explained alone"
+        warnings.warn(
+            printable(f"{what}: the file that was made takes 1 sample at a time", LINE),
+            stacklevel=callers_level(),
+        )
+        return found
     return None
 
 
@@ -234,21 +236,18 @@ def _before(graph: Graph, tensors: Sequence[str]) -> Graph:
 
 
 def _first_that_works(
-    original: Graph, examples: Examples, made: Callable[[Examples, int], tuple[Target, Emitted]]
+    original: Graph, examples: Examples, made: Callable[[Examples], tuple[Target, Emitted]]
 ) -> tuple[Target, Emitted]:
-    """The file for a free batch in the lowest opset; else in another, or for a fixed batch.
+    """The file for a free batch; else for a fixed one.
 
     A batch may be declared free and not be it: that was done by hand, or the model mixes samples. What fails
     in all ways fails as in the first.
     """
     batches = (1, *declared_batches(original)) if examples.is_dynamic else ()
-    ways = [
-        (there, opset) for there in (examples, *map(examples.fixed, batches)) for opset in opsets(original)
-    ]
     failure: ExplainerError | None = None
-    for there, opset in ways:
+    for there in (examples, *map(examples.fixed, batches)):
         try:
-            found = made(there, opset)
+            found = made(there)
         except (ModelError, TargetError) as error:
             failure = failure or error
             continue

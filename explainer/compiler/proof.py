@@ -15,7 +15,7 @@ from ..errors import ModelError, NumericalError
 from ..inputs.feeds import Batch
 from ..methods import Method
 from ..model.graph import Graph
-from ..model.raising import rounds_up, set_apart
+from ..model.raising import set_apart
 from ..model.runtime import Runtime
 from ..model.session import Session
 from ..targets import Target
@@ -168,14 +168,12 @@ def prove(
 def loaded(proto: onnx.ModelProto, outputs: Sequence[str], runtime: Runtime) -> Session:
     """A file that onnx's checker and onnxruntime accept.
 
-    The checker may not infer shapes where a pooling rounds up: see `explainer.model.raising.rounds_up`.
-
     Raises
     ------
     ModelError
     """
     try:
-        onnx.checker.check_model(set_apart(proto), full_check=not rounds_up(proto.graph))
+        onnx.checker.check_model(set_apart(proto), full_check=True)
     except Exception as error:  # ValidationError and InferenceError share no base but Exception
         raise ModelError(f"the compiled model is not valid: {str(error).strip()[:400]}") from error
     return Session(proto.SerializeToString(), outputs, title="the compiled model", runtime=runtime)

@@ -55,7 +55,7 @@ class Pool(Layer):
 
     def margins(self, x: Value) -> list[int]:
         """What x loses at its ends before windows slide, as negative pads: cells that no window counts."""
-        return [min(pad, 0) for pad in self.declared(x)]
+        return [min(pad, 0) for pad in self.grown(x)]
 
     def geometry(self, x: Value) -> dict[str, list[int]]:
         """Strides, dilations and explicit pads, none negative, for what `within` makes of x."""
@@ -98,8 +98,8 @@ class MaxPool(Pool):
         return self.average.bind(at.x, None, {})
 
     def margins(self, x: Value) -> list[int]:
-        # A mean ends where the padding does, a maximum where its window does. And onnxruntime takes no
-        # pads as large as the kernel, which a last window of ceil_mode may need where it is dilated.
+        # onnxruntime takes no pads as large as the kernel, which a last window of ceil_mode may need where
+        # it is dilated.
         most = [size - 1 for size in self.kernel(x)] * 2
         return [min(pad, 0) or max(pad - limit, 0) for pad, limit in zip(self.grown(x), most, strict=True)]
 
@@ -140,6 +140,10 @@ class AveragePool(Pool):
     """The mean of each window: a sum over it, divided by what `count_include_pad` counts."""
 
     kind = SUM
+
+    def margins(self, x: Value) -> list[int]:
+        # A mean ends where the padding does, another pool where its window does.
+        return [min(pad, 0) for pad in self.declared(x)]
 
     def ones(self, x: Value) -> Value:
         """The window's weights, one kernel per channel."""

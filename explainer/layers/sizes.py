@@ -39,7 +39,7 @@ from .curved import Curved
 from .kinds import PRODUCT
 from .largest import Reduced
 from .parameters import Parameters
-from .pooling import AveragePool
+from .pooling import AveragePool, Pool
 from .registry import register
 
 
@@ -201,6 +201,9 @@ class PNorm:
 @register("LpPool")
 class LpPool(PNorm, Curved, AveragePool):
     """The length of each window, by the p-norm."""
+
+    def margins(self, x: Value) -> list[int]:
+        return Pool.margins(self, x)
 
     def intercept_share(self, s: Value, at: Bound) -> Value:
         return None

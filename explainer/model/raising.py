@@ -17,9 +17,6 @@ from .tensors import take_in
 
 # ScatterElements adds up, as the transpose of overlapping max pooling must, since opset 16.
 OPSET = 16
-# Before 22 the schemas of pooling count a last window of ceil_mode that begins beyond the input (onnxruntime
-# has others for 11 and 12); nothing computes it, and what is put behind it may not fit.
-ROUNDING = 22
 IR_VERSION = 8
 # Since 11 a Resize says how it counts coordinates; the converter lets one of before count as is usual since.
 CHOOSING = 11
@@ -27,7 +24,7 @@ CHOOSING = 11
 APART = "onnxruntime.apart"
 
 
-def raised(graph: Graph, opset: int = OPSET) -> onnx.ModelProto:
+def raised(graph: Graph) -> onnx.ModelProto:
     """The model with its weights inside, in an opset that can express the walk.
 
     What it says of the shapes of its inner tensors is left out: nothing needs it, and in a file that was
@@ -54,26 +51,14 @@ def raised(graph: Graph, opset: int = OPSET) -> onnx.ModelProto:
         name = sparse.values.name
         proto.graph.initializer.append(numpy_helper.from_array(graph.constant(name), name))
     del proto.graph.sparse_initializer[:]
-    if graph.opset < opset:
-        proto = _in_opset(proto, opset, graph)
+    if graph.opset < OPSET:
+        proto = _in_opset(proto, OPSET, graph)
     # Before IR 4 every initializer was an input too: a constant could not be told from a default.
     proto.ir_version = max(proto.ir_version, IR_VERSION)
     inputs = [value for value in proto.graph.input if value.name not in graph.initializers]
     del proto.graph.input[:]
     proto.graph.input.extend(inputs)
     return proto
-
-
-def rounds_up(graph: onnx.GraphProto) -> bool:
-    """Whether there is a pooling with ceil_mode, whose shape onnx may infer wrongly."""
-    attributes = (a for inner in graphs_of(graph) for node in inner.node for a in node.attribute)
-    return any(attribute.name == "ceil_mode" and attribute.i for attribute in attributes)
-
-
-def opsets(graph: Graph) -> list[int]:
-    """The opsets to raise a model to, the next where the one before does not work."""
-    needed = max(OPSET, graph.opset)
-    return [needed, ROUNDING] if needed < ROUNDING and rounds_up(graph.source.proto.graph) else [needed]
 
 
 def _in_opset(proto: onnx.ModelProto, opset: int, graph: Graph) -> onnx.ModelProto:

@@ -84,6 +84,21 @@ def test_average_pools(count_include_pad):
     assert np.mean(compared) > 0.9
 
 
+@pytest.mark.parametrize("pad", ["SAME_UPPER", "SAME_LOWER"])
+@pytest.mark.parametrize("operator", ["MaxPool", "AveragePool", "LpPool"])
+def test_windows_that_reach_beyond_cells_that_none_begins_at(operator, pad):
+    """A stride of more than the kernel takes cells off the end: a mean ends there, another pool does not."""
+    x = (2.0 ** np.arange(8, dtype=np.float32)).reshape(1, 1, 8)
+    for size, stride, ceil_mode in itertools.product((3, 5, 8), (3, 4), (0, 1)):
+        attributes = {"kernel_shape": [2], "strides": [stride], "dilations": [2], "ceil_mode": ceil_mode}
+        model = net(operator, x[..., :size], auto_pad=pad, **attributes)
+        found = explain(model, x[..., :size], target="y")  # the audit sees a window of other cells
+        assert found.conserved == pytest.approx(1, abs=1e-5)
+        assert explain(model, x[..., :size], target="y", dtype="float64").conserved == pytest.approx(
+            1, abs=1e-5
+        )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("operator", ["MaxPool", "AveragePool"])
 @pytest.mark.parametrize("opset", [10, 12, 19, 22])
