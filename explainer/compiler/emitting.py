@@ -13,6 +13,7 @@ from ..inputs.feeds import Batch
 from ..methods import Method
 from ..methods.behind import from_inputs, holding_less
 from ..methods.question import refuse_whole_numbers
+from ..model.axes import in_front, is_of_one
 from ..model.graph import Graph
 from ..model.mixing import mixing
 from ..model.parts import Parts
@@ -101,12 +102,17 @@ class Emitter:
         InputError, UnsupportedError
             The method has no place in a file.
         """
-        samples = samples_of(self.examples.feeds(2))
         feeds = self._reached(self.examples.feeds(2))
+        samples = samples_of(in_front(self.plan.graph, feeds))
         if self.examples.is_dynamic and not method.keeps:
             met = mixing(self.plan.graph)
             if met is not None and met.is_sure:
                 raise ModelError(f"{self.original.title}: {met}, and the method asks of each sample alone")
+        if is_of_one(self.plan.graph) and not method.single:
+            raise InputError(
+                "compile: no input holds samples, and a file has more than one walk for each sample alone; "
+                "take explain, or export the model with a batch of 1"
+            )
         if method.elsewhere:
             refuse_whole_numbers({name: feeds[name] for name in self.plan.sources})
         activations = self._run(feeds)
@@ -120,7 +126,9 @@ class Emitter:
         target = fed(self.target, choices, recorder)
         with recorder.scoped("map"):
             proto = self.proto if self.parts is None else self.plan.graph.source.proto
-            trace = ModelTrace(proto, self.plan, target, symbols, self._run, feeds, self.layout, watched)
+            trace = ModelTrace(
+                proto, self.plan, target, symbols, self._run, feeds, samples, self.layout, watched
+            )
             relevance = method.emit(trace)
         if not isinstance(relevance, Mapping):
             raise method.wrong(
@@ -135,7 +143,8 @@ class Emitter:
             )
             raise method.wrong(f"returned {made} from emit; the inputs are {inputs}")
         results = {name: relevance[tensor] for name, tensor in names.items()}
-        proto = written(self.proto, recorder, results, choices, self.examples, activations, samples)
+        first = samples_of(feeds)  # of whatever the first axis holds
+        proto = written(self.proto, recorder, results, choices, self.examples, activations, first)
         return Emitted(proto, names, choices, tuple(trace.runs), trace.loops)
 
     def _reached(self, feeds: Mapping[str, Array]) -> Mapping[str, Array]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError, ModelError
 from ..inputs.preprocess import Preprocess
-from ..model.axes import axes_of
+from ..model.axes import axes_of, is_of_one
 from ..model.graph import Graph, Input
 from ..model.lookups import WHOLE, lookups
 from ..tensor import Array
@@ -37,6 +37,8 @@ class Examples:
         What the file's batch is fixed to, though it is declared to be free.
     tables : dict of input name -> int
         How many rows the table has that it is looked up in; 0 for what stands beside such, a mask say.
+    of_one : bool
+        Whether no input holds samples.
     """
 
     inputs: tuple[Input, ...]
@@ -44,6 +46,7 @@ class Examples:
     asked: bool = False
     batch: int | None = None
     tables: Mapping[str, int] = field(default_factory=dict)
+    of_one: bool = False
 
     @classmethod
     def of(cls, graph: Graph, image_size: int | tuple[int, int] | None) -> Examples:
@@ -54,7 +57,8 @@ class Examples:
         text = graph.metadata.get("preprocessor_config")
         if image_size is None and text is not None:
             image_size = sizes_of(Preprocess.from_metadata(text))
-        return cls(graph.inputs, image_size, asked, tables=_tables(graph))
+        tables, of_one = _tables(graph), is_of_one(graph)
+        return cls(graph.inputs, image_size, asked, tables=tables, of_one=of_one)
 
     def shape(self, value: Input, samples: int) -> tuple[int, ...]:
         """A whole shape of an input, the batch where it is dynamic."""
@@ -62,6 +66,12 @@ class Examples:
             raise InputError(f"input {value.name!r} declares no shape; it cannot be compiled")
         if not value.shape:
             raise InputError(f"input {value.name!r} is one number and has no samples; it cannot be compiled")
+        if self.of_one and value.shape[0] is None:
+            raise InputError(
+                f"input {value.name!r} has the dynamic shape {list(value.shape)}, and its first axis is none "
+                f"of samples: it must be fixed; give fix={{{value.open[0]!r}: ...}} "
+                f"(--fix {value.open[0]}=SIZE)"
+            )
         batch, *inner = value.shape
         unknown = [axis for axis, size in enumerate(inner) if size is None]
         if self.asked and not unknown and self.sizes not in (tuple(inner[:2]), tuple(inner[-2:])):

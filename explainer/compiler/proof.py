@@ -14,6 +14,7 @@ import onnx
 from ..errors import ModelError, NumericalError
 from ..inputs.feeds import Batch
 from ..methods import Method
+from ..model.axes import in_front
 from ..model.graph import Graph
 from ..model.raising import set_apart
 from ..model.runtime import Runtime
@@ -21,7 +22,7 @@ from ..model.session import Session
 from ..targets import Target
 from ..tensor import Array
 from ..walk.auditor import remedy
-from ..walk.chunks import Batches
+from ..walk.chunks import Batches, samples_of
 from ..walk.forward import OutputForward, SessionForward
 from ..walk.walker import Scorer, Walkers
 from .emitted import Emitted, Watch
@@ -123,7 +124,7 @@ def prove(
     for feeds in examples.trials():
         trials.append((target, feeds, feeds))
         for choice in file.choices:
-            indices = choice.others(len(next(iter(feeds.values()))))
+            indices = choice.others(samples_of(in_front(original, feeds)))
             trials.append((choice.made(target, indices), feeds, {**feeds, choice.name: indices}))
     answers = _as_it_is(file, original, [given for _, _, given in trials])
     inputs = {value.name for value in watched.proto.graph.input}
@@ -138,8 +139,9 @@ def prove(
     of_whole_numbers = any(value.dtype.kind in "iu" for value in original.inputs)
     for (tried, _, given), answer in zip(trials, answers, strict=True):
         seen = {**given, **session.run(given)}
-        own = _walked_from(watched, reference.forward.plan.graph, seen)
-        runs = [part for watch in watched.runs for part in _records(watch, seen, own)]
+        walked = reference.forward.plan.graph
+        own = in_front(walked, _walked_from(watched, walked, seen))
+        runs = [part for watch in watched.runs for part in _records(watch, seen, own, walked)]
         try:
             if of_whole_numbers:  # the file shows what its walks read as numbers, however they were computed
                 reference.forward(own)
@@ -148,13 +150,14 @@ def prove(
             failure = failure or error
             continue
         for name, tensor in file.names.items():
+            shown, found = (_by_sample(values[name], wanted[tensor]) for values in (seen, answer))
             longest[name] = max(longest[name], *lengths(wanted[tensor]))
             again = functools.partial(_walked_again, reference, runs, tried, tensor)
-            if beyond := beyond_rounding(seen[name], wanted[tensor], again, longest[name]):
+            if beyond := beyond_rounding(shown, wanted[tensor], again, longest[name]):
                 raise ModelError(f"the compiled {name!r} {beyond}; please report this model")
-            gaps = distances(answer[name], seen[name])
-            alike[name] |= bool(np.any(gaps <= UNWATCHED * lengths(seen[name])))
-            if not np.isfinite(answer[name]).all():
+            gaps = distances(found, shown)
+            alike[name] |= bool(np.any(gaps <= UNWATCHED * lengths(shown)))
+            if not np.isfinite(found).all():
                 raise ModelError(
                     f"the compiled {name!r} is not finite where NumPy's is; please report this model"
                 )
@@ -216,15 +219,20 @@ def _walked_from(file: Emitted, graph: Graph, seen: Mapping[str, Array]) -> dict
     return {value.name: seen[inner.get(value.name, value.name)] for value in graph.inputs}
 
 
+def _by_sample(values: Array, like: Array) -> Array:
+    """A file's map as walks have it: in front the samples, where the file's inputs hold none."""
+    return values[None] if values.ndim < like.ndim else values
+
+
 def _records(
-    watch: Watch, seen: Mapping[str, Array], feeds: Mapping[str, Array]
+    watch: Watch, seen: Mapping[str, Array], feeds: Mapping[str, Array], graph: Graph
 ) -> list[tuple[Watch, Record]]:
     """What one run of the model was, or those of every round."""
     points, values = (
         {key: seen[name] for key, name in here.items()} for here in (watch.points, watch.values)
     )
     if not watch.loops:
-        return [(watch, Record({**feeds, **points}, values))]
+        return [(watch, Record({**feeds, **in_front(graph, points)}, values))]
     count = len(next(iter(points.values())))
     rounds = [
         [{key: x[number] for key, x in part.items()} for part in (points, values)] for number in range(count)

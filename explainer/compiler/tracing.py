@@ -35,8 +35,10 @@ class ModelTrace:
     symbols : Symbols
     forward : callable
         Feeds -> an example of every tensor that the plan reads.
-    feeds : dict of input name -> array (N, ...)
-        The example.
+    feeds : dict of input name -> array
+        The example, as the model has it.
+    samples : int
+        How many it holds.
     layout : str
         "NCHW" or "NHWC".
     watched : bool
@@ -56,12 +58,13 @@ class ModelTrace:
         symbols: Symbols,
         forward: Forward,
         feeds: Mapping[str, Array],
+        samples: int,
         layout: str,
         watched: bool = False,
     ) -> None:
         self.proto, self.plan, self.target, self.layout = proto, plan, target, layout
         self.symbols, self.forward, self.feeds = symbols, forward, feeds
-        self.samples = len(next(iter(feeds.values())))
+        self.samples = samples
         self.recorder = symbols.recorder
         self.inputs: dict[str, Value] = {name: symbols[name] for name in plan.sources}
         self.examples: dict[str, Array] = {name: x.value for name, x in self.inputs.items()}

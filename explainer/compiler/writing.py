@@ -38,7 +38,7 @@ def written(
     outputs : dict of name -> array
         An example of each of the model's own outputs.
     samples : int
-        Of the example.
+        Of the example; where its inputs hold none, what else their first axis holds.
     """
     emitted = onnx.ModelProto()
     emitted.CopyFrom(proto)

@@ -9,9 +9,10 @@ import numpy as np
 
 from ..errors import InputError
 from ..layers import facts_of
-from ..model.axes import Axes, axes_of
+from ..model.axes import axes_of
 from ..model.graph import Graph
 from ..model.node import input_of
+from ..model.told import Axes
 from ..targets import Anchor
 from ..walk.chunks import Batches
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..errors import InputError
-from ..model.axes import Axes
+from ..model.told import Axes
 from ..tensor import Array
 
 # A number, one per channel, a sample or a batch, or "mean"; a dict has one per input, else 0.

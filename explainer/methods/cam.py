@@ -11,8 +11,9 @@ import numpy as np
 from ..composites import Composite
 from ..errors import CompositeError, InputError
 from ..layers.kinds import CONVOLUTION
-from ..model.axes import Axes, axes_of, tensor_axes
+from ..model.axes import axes_of, tensor_axes
 from ..model.graph import Graph
+from ..model.told import Axes
 from ..plain.checks import check_flag, is_one_of
 from ..plan import Plan, make_plan
 from ..targets import Anchor

@@ -11,8 +11,8 @@ import numpy as np
 from ..composites import Composite
 from ..errors import TargetError
 from ..inputs.feeds import Batch
-from ..model.axes import Axes
 from ..model.graph import Graph
+from ..model.told import Axes
 from ..plain.checks import is_one_of
 from ..plan import Plan, looking, make_plan
 from ..targets import Anchor, Target

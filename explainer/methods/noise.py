@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..composites import Composite
-from ..model.axes import Axes
 from ..model.graph import Graph
+from ..model.told import Axes
 from ..plain.checks import is_number, is_one_of
 from ..plan import Plan
 from ..targets import Anchor

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..errors import InputError
-from ..model.axes import Axes
+from ..model.told import Axes
 from ..plain.checks import is_number, is_one_of
 from ..tensor import Array, Value
 from .base import missed, per_point

@@ -16,7 +16,7 @@ from ..layers import Layer
 from ..layers.parameters import Parameters
 from ..layers.product import Gated, Product
 from ..layers.recurrent import Recurrent
-from ..model.axes import Axes
+from ..model.told import Axes
 from ..plan import Plan, Step
 from ..tensor import Array, Bundle, ReduceSum, Reshape, Value
 from ..tensor import Gather as taken

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..errors import InputError
 from ..inputs.feeds import Batch
-from ..model.axes import Axes, as_model_has_them, axes_of
+from ..model.axes import as_model_has_them, axes_of
 from ..model.graph import Graph, Input
+from ..model.told import Axes
 from ..targets import Target
 from ..tensor import Array
 from ..walk.runs import Run

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..model.axes import Axes
+from ..model.told import Axes
 from ..tensor import Array, Value
 from .base import Progress
 from .baselines import origins_of

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..layers import Bound
-from ..model.axes import Axes, axes_of, followed_samples
+from ..model.axes import axes_of, followed_samples
+from ..model.told import Axes
 from ..plan import Plan, Step
 from ..rules import Handed, Relevance
 from ..tensor import Abs, Array, ReduceSum, Value, finite, largest, smallest, total

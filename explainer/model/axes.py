@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ..tensor import Array
-from .following import MISFITS, Following, Labels
+from .following import Following, Labels
 from .graph import Graph
-from .node import Node
-from .roles import CHANNELS_FIRST, CHANNELS_LAST, LOOKUPS, NORMALISING, PRODUCTS, RECURRENT
+from .roles import CHANNELS_FIRST, CHANNELS_LAST, NORMALISING
 from .sharing import alone, is_whole, sizes_named, turned
+from .told import Axes, said
+from .unbatched import is_unbatched
 
 # How many channels a picture has, where nothing but its size tells.
 PICTURE = (1, 3, 4)
@@ -23,70 +24,6 @@ NAMES = frozenset(
 TIMES = frozenset(
     {"t", "time", "timesteps", "steps", "seq", "seq_len", "sequence", "sequence_length", "seq_length"}
 )
-
-
-@dataclass(frozen=True)
-class Axes:
-    """What the axes of an input are.
-
-    Attributes
-    ----------
-    places : tuple of int
-        Along which values lie side by side: rows and columns, time, the words of a text.
-    channel : int or None
-        Which holds several values for every place; for an input without places, its features.
-    samples : int or None
-        Which holds the samples; None where all samples share the input.
-    table : int
-        How many rows the table has that the values are looked up in: a number between two of them means
-        nothing. 0 where they are numbers like others.
-    beside : bool
-        Whether it stands beside the data: the same for all samples, or the state that a recurrent layer
-        begins with, or the lengths.
-    is_open : bool
-        Whether nothing tells which axis holds the channels.
-    """
-
-    places: tuple[int, ...] = ()
-    channel: int | None = None
-    samples: int | None = 0
-    table: int = 0
-    beside: bool = False
-    is_open: bool = False
-
-    @property
-    def layout(self) -> str:
-        """ "NHWC" where the channels are last, behind places; else "NCHW"."""
-        return (
-            "NHWC" if self.places and self.channel is not None and self.channel > max(self.places) else "NCHW"
-        )
-
-    def in_front(self) -> Axes:
-        """The same where the samples have been brought in front."""
-        if self.samples == 0:
-            return self
-        end = np.inf if self.samples is None else self.samples
-
-        def moved(axis: int) -> int:
-            return axis + 1 if axis < end else axis
-
-        channel = None if self.channel is None else moved(self.channel)
-        return replace(self, places=tuple(map(moved, self.places)), channel=channel, samples=0)
-
-    @property
-    def tokens(self) -> bool:
-        """Whether the values are indices into a table."""
-        return self.table > 0
-
-    @property
-    def count(self) -> int:
-        """How many axes are told apart."""
-        return len({*self.places, self.channel, self.samples} - {None})
-
-    @property
-    def are_places_alone(self) -> bool:
-        """Whether every value is a place of its own: a text, the samples of a sound."""
-        return bool(self.places) and self.channel is None
 
 
 def axes_of(graph: Graph, name: str, shape: Sequence[int | None], layout: str = "") -> Axes:
@@ -116,7 +53,9 @@ def axes_of(graph: Graph, name: str, shape: Sequence[int | None], layout: str = 
         return _of_stop(graph, name, rank, cut.samples[name])
     if rank == 0:
         return Axes(samples=None, beside=True)
-    sure, likely = _said(graph, name, rank)
+    sure, likely = said(graph, name, rank)
+    if is_unbatched(graph, name):
+        return _of_one(graph, name, shape, sure)
     if is_whole(graph, name) and (sure is None or sure.samples in (0, None)):
         return Axes(samples=None, beside=True, table=0 if sure is None else sure.table)
     if sure is not None:
@@ -125,9 +64,25 @@ def axes_of(graph: Graph, name: str, shape: Sequence[int | None], layout: str = 
     return replace(found, beside=found.beside or alone(graph, name))
 
 
+def _of_one(graph: Graph, name: str, shape: Sequence[int | None], sure: Axes | None) -> Axes:
+    """Of an input that holds no samples: a table's row, a series, a graph's nodes or its edges, a picture."""
+    rank, named = len(shape), sizes_named(graph, name)
+    if sure is not None:
+        return replace(sure, places=tuple(sorted({0, *sure.places})), samples=None)
+    if rank == 1:
+        return Axes((0,), None, None) if shape[0] is None else Axes((), 0, None)
+    if rank == 2:
+        alike = named[0] == named[1] if named[0] else shape[0] == shape[1] is not None
+        return Axes((0, 1), None, None) if alike else Axes((0,), 1, None)
+    channel = _by_size((None, *shape))
+    if channel is None:
+        return Axes(tuple(range(rank)), None, None, is_open=True)
+    return Axes(tuple(axis for axis in range(rank) if axis != channel - 1), channel - 1, None)
+
+
 def _of_stop(graph: Graph, name: str, rank: int, samples: int | None) -> Axes:
     """Of a tensor at which the file was cut: where its samples are, is known."""
-    sure, likely = _said(graph, name, rank) if rank else (None, None)
+    sure, likely = said(graph, name, rank) if rank else (None, None)
     told = sure or likely
     if told is not None and told.samples == samples and not told.beside:
         return told
@@ -163,7 +118,7 @@ def _likely(graph: Graph, name: str, shape: Sequence[int | None], layout: str, l
 
 def tensor_axes(graph: Graph, name: str, rank: int) -> Axes | None:
     """What the axes of an inner tensor are, from who reads it or who made it; None where neither tells."""
-    sure, _ = _said(graph, name, rank)
+    sure, _ = said(graph, name, rank)
     if sure is not None:
         return sure
     tensor, node = name, graph.producers.get(name)
@@ -188,72 +143,6 @@ def _led(graph: Graph, start: str, name: str, rank: int, channel: int) -> Axes |
         return None
     places = tuple(axis for axis, label in enumerate(labels) if label not in (0, channel))
     return Axes(places, labels.index(channel), labels.index(0))
-
-
-def _said(graph: Graph, name: str, rank: int) -> tuple[Axes | None, Axes | None]:
-    """What the first operator says that takes all of the axes, and what a matrix product makes likely."""
-    known = _SAID.setdefault(graph, {})
-    if (name, rank) not in known:
-        known[name, rank] = _read(graph, name, rank)
-    return known[name, rank]
-
-
-_SAID: WeakKeyDictionary[Graph, dict[tuple[str, int], tuple[Axes | None, Axes | None]]] = WeakKeyDictionary()
-
-
-def _read(graph: Graph, name: str, rank: int) -> tuple[Axes | None, Axes | None]:
-    likely: Axes | None = None
-    for node, carried in Following(graph, {name: tuple(range(rank))}):
-        for place, labels in carried.items():
-            try:
-                found = _looked_up(graph, node, place, labels) or _taken(node, place, labels)
-            except MISFITS:
-                continue
-            if found is not None and (found.beside or found.count == rank):
-                return found, None
-            if place == 0 and labels and node.operator in (*PRODUCTS, "Gemm") and likely is None:
-                last = labels[-1]
-                if last and labels[0] == 0 and rank > 2:
-                    likely = Axes(tuple(axis for axis in range(1, rank) if axis != last), last)
-    return None, likely
-
-
-def _taken(node: Node, place: int, labels: Labels) -> Axes | None:
-    """What a node takes an operand's axes for, in the terms of where the following began."""
-    if node.operator in RECURRENT and place in (4, 5, 6):  # lengths, and the states that it begins with
-        samples = 0 if place == 4 or node.attributes.get("layout", 0) == 1 else 1
-        return Axes(samples=labels[samples], beside=True)
-    if place != 0:
-        return None
-    # Whoever turns the samples away from the front and convolves computes across them.
-    if labels[0] and node.operator in CHANNELS_FIRST | NORMALISING | CHANNELS_LAST:
-        return None
-    if node.operator in CHANNELS_FIRST | NORMALISING:
-        return _named(labels, 0, 1, range(2, len(labels)))
-    if node.operator in CHANNELS_LAST:
-        return _named(labels, 0, len(labels) - 1, range(1, len(labels) - 1))
-    if node.operator in RECURRENT and len(labels) == 3:
-        time, samples = (1, 0) if node.attributes.get("layout", 0) == 1 else (0, 1)
-        return _named(labels, samples, 2, [time])
-    return None
-
-
-def _named(labels: Labels, samples: int, channel: int, places: Sequence[int]) -> Axes | None:
-    there = tuple(label for axis in places if (label := labels[axis]) is not None)
-    if len(there) < len(places):
-        return None
-    return Axes(there, labels[channel], labels[samples])
-
-
-def _looked_up(graph: Graph, node: Node, place: int, labels: Labels) -> Axes | None:
-    """Of an operand that is looked up in a table: its values are indices."""
-    if (node.operator, place) not in LOOKUPS:
-        return None
-    table = LOOKUPS[node.operator, place]
-    tensor = graph.initializers.get("" if table is None else node.operand(table))
-    rows = 1 if tensor is None else tensor.dims[node.attributes.get("axis", 0)]
-    places = tuple(label for label in labels if label)
-    return Axes(places, None, 0 if 0 in labels else None, table=max(rows, 1))
 
 
 def _by_size(shape: Sequence[int | None]) -> int | None:
@@ -281,6 +170,17 @@ def sample_axes(graph: Graph) -> dict[str, tuple[int, int | None]]:
             if value.shape is not None
         }
     return _KNOWN[graph]
+
+
+def is_of_one(graph: Graph) -> bool:
+    """Whether no input holds samples, so that all of them together are one."""
+    axes = sample_axes(graph).values()
+    return bool(axes) and all(axis is None for _, axis in axes)
+
+
+def in_front(graph: Graph, feeds: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Arrays as the model has them, the one sample in front that they are together."""
+    return {name: x[None] for name, x in feeds.items()} if is_of_one(graph) else feeds
 
 
 def labelled_samples(graph: Graph) -> dict[str, Labels]:

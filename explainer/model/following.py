@@ -121,19 +121,22 @@ class Following:
         return tuple(None if place in clash else label for place, label in enumerate(found))
 
     def product(self, node: Node, carried: Carried, places: tuple[int, int]) -> Labels | None:
-        """Rows of the first, columns of the second, and what is in front of both."""
-        ranks = [self.rank(node.operand(place)) for place in places]
-        if ranks[0] is None or ranks[1] is None or min(filter(None, ranks), default=0) < 2:
+        """Rows of the first, columns of the second, and what is in front of both; a vector has neither."""
+        ranks = [self.rank(node.operand(place)) or 0 for place in places]
+        if 0 in ranks:
             return None
-        rank = max(ranks[0], ranks[1])
+        rank = max(*ranks, 2)
         found: list[int | None] = [None] * rank
         for side, place in enumerate(places):
             labels = carried.get(place, ())
+            if len(labels) == 1:
+                continue  # the only axis is summed over
             gone = len(labels) - 1 - side  # the axis that is summed over
             for axis, label in enumerate(labels):
                 if axis != gone and label is not None:
                     found[rank - len(labels) + axis] = label
-        return tuple(found)
+        vectors = {rank - 2 + side for side in (0, 1) if ranks[side] == 1}
+        return tuple(label for axis, label in enumerate(found) if axis not in vectors)
 
 
 def _transpose(following: Following, node: Node, carried: Carried) -> Labels | None:

@@ -151,6 +151,18 @@ KINDS = {
         {"x": numbers(3, 6, 6)}, {"window": 3, "stride": 3},
         {"x": windows((3, 6, 6), 3, (1, 2))}, {}, {"x": None},
     ),
+    "one row and no samples": (
+        "g (float[5] x) => (float[2] y) { h = MatMul (x, v) r = Tanh (h) y = MatMul (r, w) }",
+        {"v": W((5, 4)), "w": W((4, 2))},
+        {"x": numbers(5)}, {}, {"x": windows((5,), 1, (0,))}, {}, {"x": None},
+    ),
+    "nodes of a graph": (
+        """g (float[n,3] x, float[n,n] a) => (float[n,2] y) {
+        m = MatMul (a, x) h = MatMul (m, v) r = Tanh (h) p = MatMul (a, r) y = MatMul (p, w) }""",
+        {"v": W((3, 4)), "w": W((4, 2))},
+        {"x": numbers(6, 3), "a": numbers(6, 6)}, {},
+        {"x": windows((6, 3), 1, (0,)), "a": windows((6, 6), 1, (0, 1))}, {}, {"x": None, "a": None},
+    ),
     "training mode": (
         f"""g (float[N,3,6,6] x) => (float[N,2] y) {{
         t, a, b = BatchNormalization <training_mode = 1, momentum = 1.0> (x, one, nil, mean, var) {IMAGE}""",

@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 
 from explainer import Explainer
-from explainer.model.axes import Axes
+from explainer.model.told import Axes
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 

@@ -10,7 +10,7 @@ from twins import EXACT, SHAPE, picture, twin, two_feeds, two_inputs
 import explainer
 from explainer import InputError
 from explainer.methods import GradientShap
-from explainer.model.axes import Axes
+from explainer.model.told import Axes
 
 POOL = rng(9).standard_normal((4, *SHAPE))
 

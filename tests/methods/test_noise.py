@@ -14,7 +14,7 @@ import explainer
 from explainer import InputError
 from explainer.methods import KINDS, Noise
 from explainer.methods.paths import noise_for
-from explainer.model.axes import Axes
+from explainer.model.told import Axes
 
 COUNT = 6
 

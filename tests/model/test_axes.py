@@ -8,8 +8,9 @@ from building import parse, rng
 
 from explainer import ExplainerError, explain
 from explainer.methods.asking import askable, beside_the_data
-from explainer.model.axes import Axes, axes_of, sample_axes, tensor_axes
+from explainer.model.axes import axes_of, sample_axes, tensor_axes
 from explainer.model.graph import Graph
+from explainer.model.told import Axes
 
 K = rng(1).standard_normal((4, 3, 1, 1))
 IMAGE = Axes((2, 3), 1)

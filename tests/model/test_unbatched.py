@@ -1,0 +1,145 @@
+"""Inputs that hold no samples: explained as a whole, by every method, compiled too."""
+
+import numpy as np
+import pytest
+from building import parse, rng, run
+
+import explainer
+from explainer.errors import InputError
+from explainer.model.graph import Graph
+from explainer.model.unbatched import is_unbatched
+
+W = rng(1).standard_normal((5, 3))
+EDGES = """g (float[n,5] x, int64[2,e] edges) => (float[n,3] y) {
+    from = Gather <axis = 0> (edges, zeroth) to = Gather <axis = 0> (edges, first)
+    v = Gather <axis = 0> (x, from) u = Unsqueeze (to, last) s = Shape (v) t = Expand (u, s) nil = Sub (x, x)
+    a = ScatterElements <axis = 0, reduction = "add"> (nil, t, v) y = MatMul (a, w) }"""
+PLACES = {"zeroth": np.array(0), "first": np.array(1), "last": np.array([-1])}
+
+# Model, its constants, and what holds no samples in it.
+WHOLE = {
+    "a vector": ("g (float[5] x) => (float[3] y) { y = MatMul (x, w) }", {"w": W}, {"x"}),
+    "a vector behind": ("g (float[5] x) => (float[3] y) { y = MatMul (v, x) }", {"v": W.T}, {"x"}),
+    "a row of its own": (
+        "g (float[5] x) => (float[1,3] y) { r = Unsqueeze (x, nil) y = Gemm (r, w) }",
+        {"w": W, "nil": np.array([0])}, {"x"},
+    ),
+    "a picture that is flattened": (
+        "g (float[2,4,4] x) => (float[1,3] y) { f = Reshape (x, one) y = Gemm (f, v) }",
+        {"one": np.array([1, -1]), "v": rng(2).standard_normal((32, 3))}, {"x"},
+    ),
+    "a series": (
+        "g (float[T] x) => (float y) { s = Mul (x, x) y = ReduceMean <keepdims = 0> (s) }", {}, {"x"},
+    ),
+    "steps": (
+        """g (float[T,5] x) => (float[3] y) {
+        s = MatMul (x, w) y = ReduceMax <keepdims = 0> (s, nil) }""", {"w": W, "nil": np.array([0])}, {"x"},
+    ),
+    "an Einsum": (
+        "g (float[5] x) => (float[3] y) { y = Einsum <equation = 'i,ij->j'> (x, w) }".replace("'", '"'),
+        {"w": W}, {"x"},
+    ),
+    "nodes": (
+        "g (float[n,5] x, float[n,n] a) => (float[n,3] y) { m = MatMul (a, x) y = MatMul (m, w) }",
+        {"w": W}, {"x", "a"},
+    ),
+    "nodes and edges": (EDGES, {"w": W, **PLACES}, {"x"}),
+}  # fmt: skip
+BATCHES = {
+    "a table": ("g (float[N,5] x) => (float[N,3] y) { y = MatMul (x, w) }", {"w": W}),
+    "a mean of the batch": (
+        "g (float[N,5] x) => (float[3] y) { h = MatMul (x, w) y = ReduceMean <keepdims = 0> (h, nil) }",
+        {"w": W, "nil": np.array([0])},
+    ),
+    "one sample that is flattened": (
+        "g (float[1,2,4,4] x) => (float[1,3] y) { f = Reshape (x, one) y = Gemm (f, v) }",
+        {"one": np.array([1, -1]), "v": rng(2).standard_normal((32, 3))},
+    ),
+    "the same, declared to be free": (
+        "g (float[N,2,4,4] x) => (float[1,3] y) { f = Reshape (x, one) y = Gemm (f, v) }",
+        {"one": np.array([1, -1]), "v": rng(2).standard_normal((32, 3))},
+    ),
+    "a Gram matrix": (
+        """g (float[m,5] x) => (float[m,3] y) {
+        t = Transpose (x) p = MatMul (x, t) q = MatMul (p, x) y = MatMul (q, w) }""", {"w": W},
+    ),
+    "a fixed batch that meets": (
+        "g (float[4,3] x) => (float[4,3] y) { s = Softmax <axis = 0> (x) y = Neg (s) }", {},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_what_holds_no_samples(name):
+    text, constants, whole = WHOLE[name]
+    graph = Graph.load(parse(text, **constants))
+    assert {value.name for value in graph.inputs if is_unbatched(graph, value.name)} == whole
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_what_holds_samples(name):
+    text, constants = BATCHES[name]
+    graph = Graph.load(parse(text, **constants))
+    assert not any(is_unbatched(graph, value.name) for value in graph.inputs)
+
+
+def given(model):
+    shapes = {value.name: value.shape for value in Graph.load(model).inputs}
+    return {
+        name: np.array([[0, 1, 2, 3, 1], [1, 2, 3, 0, 3]])
+        if name == "edges"
+        else rng(3).standard_normal([size or 4 for size in shape]).astype(np.float32)
+        for name, shape in shapes.items()
+    }
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_gradients_of_a_whole_input_are_differences(name):
+    """By onnxruntime's own differences, in float32; the maps are shaped as the inputs are."""
+    text, constants, _ = WHOLE[name]
+    model = parse(text, **constants)
+    feeds, index = given(model), 0 if "float y)" in text else 1
+    model, h = explainer.Explainer(model, method="gradient"), 1e-2
+    found = model.explain(feeds, target=index)
+    assert len(found.score) == 1
+    maps = found.relevance if isinstance(found.relevance, dict) else {"x": found.relevance}
+    for key, R in maps.items():
+        assert R.shape == feeds[key].shape
+        place = np.unravel_index(np.abs(R).argmax(), R.shape)
+        moved = [{**feeds, key: feeds[key].copy()} for _ in range(2)]
+        for one, step in zip(moved, (h, -h), strict=True):
+            one[key][place] += step
+        high, low = (run(parse(text, **constants), one)[0].reshape(-1)[index] for one in moved)
+        assert abs((high - low) / (2 * h) - R[place]) < 1e-2 * abs(R[place])
+
+
+@pytest.mark.parametrize("name", [name for name in WHOLE if "nodes" not in name])
+def test_a_whole_input_compiles(name):
+    text, constants, _ = WHOLE[name]
+    model = parse(text, **constants)
+    feeds, fix = given(model), {}
+    if "[T" in text:
+        with pytest.raises(InputError, match=r"none of samples: it must be fixed; give fix={'T': ...}"):
+            explainer.compile(model, target=0)
+        fix = {"T": 4}
+    compiled = explainer.compile(model, target=0, fix=fix)
+    found = dict(zip([value.name for value in compiled.graph.output], run(compiled, feeds), strict=True))
+    wanted = explainer.explain(model, feeds, target=0).relevance
+    assert found["relevance"].shape == feeds["x"].shape
+    np.testing.assert_allclose(found["relevance"], wanted, rtol=1e-4, atol=1e-6)
+    with pytest.raises(InputError, match="no input holds samples, and a file has more than one walk"):
+        explainer.compile(model, method="integrated_gradients", target=0, fix=fix)
+
+
+def test_a_whole_input_is_conserved_and_walked_alike_from_many_points():
+    text, constants, _ = WHOLE["a row of its own"]
+    model = parse(text, **constants)
+    x = given(model)["x"]
+    found = explainer.explain(model, x, target=1)
+    np.testing.assert_allclose(found.conserved, 1, atol=1e-4)
+    numpy, runtime = (
+        explainer.explain(model, x, target=1, method="integrated_gradients", n_steps=50, engine=engine)
+        for engine in ("numpy", "onnxruntime")
+    )
+    np.testing.assert_allclose(numpy.relevance, x * W[:, 1], rtol=1e-4)
+    np.testing.assert_allclose(runtime.relevance, numpy.relevance, rtol=1e-4)
