@@ -62,7 +62,7 @@ def test_what_is_held_before_a_stop_may_be_named():
 def test_methods_of_scores_change_the_words_and_a_stop_that_is_named():
     feeds = feeds_for(samples=1)
     words = Explainer(tokens(), method="occlusion", baseline=1).explain(feeds)
-    assert words.relevance["ids"].shape == (1, 7) and not words.remark()
+    assert words.relevance["ids"].shape == (1, 7) and words.remark() == "'mask' is held as given"
     rows = Explainer(tokens(), method="occlusion", stop="e", window=(1, 6)).explain(feeds)
     assert list(rows.relevance) == ["e"]
     y = run(tokens(), feeds)[0][0]

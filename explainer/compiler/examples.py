@@ -106,6 +106,11 @@ class Examples:
         rng = np.random.default_rng([samples, seed])
         feeds = {}
         for value in self.inputs:
+            if value.dtype == object:
+                raise InputError(
+                    f"input {value.name!r} holds text, and none can be made up to prove a file on; "
+                    "take explain"
+                )
             shape = self.shape(value, samples)
             if (takes := math.prod(shape) * np.dtype(np.float64).itemsize) > LARGEST:
                 raise InputError(

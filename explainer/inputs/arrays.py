@@ -73,7 +73,8 @@ def feeds_of(graph: Graph, x: Any) -> dict[str, Array]:
     known = {value.name: value for value in graph.inputs}
     axes = {name: axis for name, (_, axis) in sample_axes(graph).items()}
     feeds = {
-        name: fit(array_of(name, array), known[name], axes.get(name, 0)) for name, array in arrays.items()
+        name: fit(array_of(name, array, known[name]), known[name], axes.get(name, 0))
+        for name, array in arrays.items()
     }
     counts = {name: x.shape[axis] for name, x in feeds.items() if (axis := axes.get(name, 0)) is not None}
     samples = samples_in(graph, counts)
@@ -105,19 +106,23 @@ def samples_first(x: Array, axis: int | None, samples: int) -> Array:
     return x if len(x) == samples else np.broadcast_to(x, (samples, *x.shape[1:]))
 
 
-def array_of(name: str, given: Any) -> Array:
-    """What is given for an input, as an array of its own numbers.
+def array_of(name: str, given: Any, expected: Input) -> Array:
+    """What is given for an input, as an array of its own numbers, or its own text.
 
     Raises
     ------
     InputError
-        No array of numbers can be made of it, or not all of its numbers count.
+        No array of what the input holds can be made of it, or not all of its numbers count.
     """
     check_held(f"the array for input {name!r}", given)
     try:
         array = np.asarray(given)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InputError(f"what is given for input {name!r} is no array: {error}") from None
+    if expected.dtype == object:
+        if array.dtype.kind != "U" and not all(isinstance(value, str) for value in array.flat):
+            raise InputError(f"input {name!r} holds text, and no array of numbers can be fed to it")
+        return array.astype(object)
     if array.dtype.kind not in "fiub":
         what = array.dtype if array.dtype != object else f"a {type(given).__name__}"
         raise InputError(f"input {name!r} wants numbers, not {what}")
@@ -152,6 +157,8 @@ def fit(array: Array, expected: Input, samples: int | None = 0) -> Array:
         raise InputError(f"input {expected.name!r} wants an array with a batch axis, not a number")
     if 0 in array.shape[1:]:
         raise InputError(f"the array for input {expected.name!r}, {array.shape}, holds no numbers")
+    if expected.dtype == object:
+        return array
     check_numbers(array, expected)
     with np.errstate(over="ignore"):
         cast = np.asarray(array, dtype=expected.dtype, order="C")

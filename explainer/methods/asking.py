@@ -28,12 +28,12 @@ def askable(graph: Graph, layout: str = "") -> tuple[tuple[str, Mapping[str, Any
     layout : str, optional
         "NCHW" or "NHWC", where the preprocessing says it; else "".
     """
-    if any(value.dtype.kind not in "fiub" for value in graph.inputs):  # no numbers
-        return ()
+    if any(value.dtype.kind not in "fiub" for value in graph.inputs if value.name not in graph.held):
+        return ()  # no numbers
     # One that does not say how many axes it has is looked at when there is an array for it.
     shapes = {value.name: value.shape for value in graph.inputs if value.shape is not None}
     axes = {name: axes_of(graph, name, shape, layout) for name, shape in shapes.items()}
-    held = beside_the_data(axes, shapes, {value.name: value.dtype for value in graph.inputs})
+    held = beside_the_data(graph, axes, shapes)
     if not graph.inputs or len(held) == len(graph.inputs) or Batches(graph, graph.outputs).is_stuck:
         return ()
     is_open = [name for name, one in axes.items() if one.is_open and name not in held]
@@ -48,23 +48,26 @@ def askable(graph: Graph, layout: str = "") -> tuple[tuple[str, Mapping[str, Any
     )
 
 
-def beside_the_data(axes: Mapping[str, Axes], shapes: Shapes, kinds: Mapping[str, Any]) -> tuple[str, ...]:
+def beside_the_data(graph: Graph, axes: Mapping[str, Axes], shapes: Shapes) -> tuple[str, ...]:
     """The inputs that no sample is without: they are held as they are unless the caller says otherwise.
 
-    One number for all samples; the state that a recurrent layer begins with, and its lengths; and beside
-    the words of a text what is said of each word: its segment and its position, looked up in a smaller
-    table, and the mask.
+    One number for all samples; the state that a recurrent layer begins with, and its lengths; text; truth
+    values that only decide which numbers count; and beside the words of a text what is said of each word:
+    its segment and its position, looked up in a smaller table, and the mask.
 
     Parameters
     ----------
+    graph : Graph
     axes : dict of input name -> Axes
     shapes : dict of input name -> sequence of int
-    kinds : dict of input name -> numpy dtype
     """
+    kinds = {value.name: value.dtype for value in graph.inputs}
     # One index a sample is a fact beside others, and no text.
     several = {name for name in axes if np.prod([size or 2 for size in shapes[name][1:]]) > 1}
     tables = {name: one.table for name, one in axes.items() if one.tokens and one.places and name in several}
-    held = [name for name, one in axes.items() if one.beside]
+    held = [name for name, one in axes.items() if one.beside or name in graph.held]
+    if any(kinds[name].kind in "fiu" for name in axes if name not in held):
+        held += [name for name in axes if kinds[name].kind == "b" and only_decides(graph, name)]
     if tables:
         words = max(tables, key=tables.__getitem__)
         like_words = [name for name in axes if tuple(shapes[name]) == tuple(shapes[words])]
@@ -77,6 +80,11 @@ def beside_the_data(axes: Mapping[str, Axes], shapes: Shapes, kinds: Mapping[str
         ]
         held += smaller + masks
     return tuple(name for name in axes if name in held)
+
+
+def only_decides(graph: Graph, name: str) -> bool:
+    """Whether nothing but choices depends on an input: a mask, by which a Where takes one of two numbers."""
+    return graph.depending([name], graph.held, decided=False).isdisjoint(graph.outputs)
 
 
 def check_is_score(graph: Graph, anchor: Anchor) -> None:

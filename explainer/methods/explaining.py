@@ -88,12 +88,20 @@ def explanation_of(
         photos=given.photos * samples,
         pictured=given.pictured,
         stopped="" if graph.source.cut is None else graph.source.cut.told,
-        given=given.remarks if plan is None else (*given.remarks, *plan.ending),
+        given=(*given.remarks, *_held(run, plan, given, graph), *(() if plan is None else plan.ending)),
         amounts=amounts,
         layout=axes.layout,
         axis=turned[first][1] if first in turned and first not in beside and not graph.stops else 0,
         repeats=axes.channel is not None and bool(axes.places) and method.repeats(given.feeds[first]),
     )
+
+
+def _held(run: Run, plan: Plan | None, given: Batch, graph: Graph) -> tuple[str, ...]:
+    """What is said of inputs without a map: of text, and where inputs are changed of all that are not."""
+    names = [name for name in given.feeds if name not in run.relevance and not graph.stops]
+    names = [name for name in names if plan is None or name in graph.held]
+    listed = " and ".join(filter(None, (", ".join(map(repr, names[:-1])), *map(repr, names[-1:]))))
+    return (f"{listed} {'is' if len(names) == 1 else 'are'} held as given",) if names else ()
 
 
 def _amount(R: Array, repeats: bool, name: str, given: Batch, graph: Graph) -> Array:

@@ -87,7 +87,7 @@ class Perturbing(Holding):
             )
         shapes = {value.name: value.shape for value in graph.inputs if value.shape is not None}
         axes = {name: axes_of(graph, name, shape, layout) for name, shape in shapes.items()}
-        beside = beside_the_data(axes, shapes, {value.name: value.dtype for value in graph.inputs})
+        beside = beside_the_data(graph, axes, shapes)
         for name, one in axes.items():
             held = name in (beside if self.hold is None else self.hold)
             # Where a size is open, an array's own may tell.
@@ -102,9 +102,8 @@ class Perturbing(Holding):
     def held(self, question: Question) -> tuple[str, ...]:
         if self.hold is not None:
             return self.hold
-        feeds = {**question.held, **question.feeds}
-        shapes = {name: x.shape for name, x in feeds.items()}
-        return beside_the_data(question.axes, shapes, {name: x.dtype for name, x in feeds.items()})
+        shapes = {name: x.shape for name, x in {**question.held, **question.feeds}.items()}
+        return beside_the_data(question.walkers.graph, question.axes, shapes)
 
     def repeats(self, x: Array) -> bool:
         # All channels of a place are hidden together, unless sizes or groups tell them apart.

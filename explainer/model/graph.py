@@ -128,7 +128,7 @@ class Graph:
             source=source,
             notes=source.settled.notes if source.settled else (),
             runtime=runtime,
-            held=frozenset() if source.cut is None else source.cut.held,
+            held=_texts(inputs) | (frozenset() if source.cut is None else source.cut.held),
         )
 
     @property
@@ -317,3 +317,9 @@ class Graph:
         weights = {name: self.constant(name) for name in self.source.places}
         data, folder = self.source.with_outputs(names), self.source.folder
         return Session(data, names, folder, weights, self.title, runtime=self.runtime, once=once)
+
+
+def _texts(inputs: Sequence[Input]) -> frozenset[str]:
+    """Text beside numbers: it has no relevance, and what a table makes of it is a parameter of the call."""
+    texts = frozenset(value.name for value in inputs if value.dtype == object)
+    return texts if len(texts) < len(inputs) else frozenset()

@@ -139,12 +139,7 @@ def test_samples_need_not_come_first():
     }  # fmt: skip
     shapes = {value.name: value.shape for value in read.inputs}
     axes = {name: axes_of(read, name, shape) for name, shape in shapes.items()}
-    assert beside_the_data(axes, shapes, {value.name: value.dtype for value in read.inputs}) == (
-        "h0",
-        "odd",
-        "n",
-        "rate",
-    )
+    assert beside_the_data(read, axes, shapes) == ("h0", "odd", "n", "rate")
 
 
 BERT = """g (int64[N,T] ids, int64[N,T] mask, int64[N,T] kinds, float[N,5] facts) => (float[] y) {
@@ -157,22 +152,36 @@ def test_what_stands_beside_words_is_held():
     read = graph(BERT, **TABLES)
     shapes = {value.name: value.shape for value in read.inputs}
     axes = {name: axes_of(read, name, shape) for name, shape in shapes.items()}
-    kinds = {value.name: value.dtype for value in read.inputs}
-    assert beside_the_data(axes, {**shapes, "facts": (1, 5)}, kinds) == ("mask", "kinds")
+    assert beside_the_data(read, axes, {**shapes, "facts": (1, 5)}) == ("mask", "kinds")
     # users and things in a shop: tables of their own, none beside the other
     shop = graph(
         """g (int64[N] user, int64[N] thing) => (float[] y) {
         a = Gather (t, user) b = Gather (u, thing) y = Mul (a, b) }""",
         t=np.ones((30, 3)), u=np.ones((20, 3)),
     )  # fmt: skip
-    assert (
-        beside_the_data(
-            {name: axes_of(shop, name, (None,)) for name in ("user", "thing")},
-            {"user": (None,), "thing": (None,)},
-            dict.fromkeys(("user", "thing"), np.int64),
-        )
-        == ()
+    own = {name: axes_of(shop, name, (None,)) for name in ("user", "thing")}
+    assert beside_the_data(shop, own, dict.fromkeys(own, (None,))) == ()
+
+
+MASKED = """g (float[N,4,6] x, bool[N,4] mask) => (float[N,3] y) {{
+    u = Unsqueeze (mask, last) {} p = ReduceMax <keepdims = 0> (w, one) y = MatMul (p, v) }}"""
+
+
+def test_truth_values_that_only_decide_stand_beside_numbers():
+    constants = {"last": np.array([-1]), "one": np.array([1]), "v": np.ones((6, 3)), "least": np.array(-9.0)}
+    for body, beside in (
+        ("w = Where (u, x, least)", ("mask",)),
+        ("n = Not (u) w = Where (n, least, x)", ("mask",)),
+        ("m = Cast <to=1> (u) w = Mul (x, m)", ()),  # a number like others
+    ):
+        read = graph(MASKED.format(body), **constants)
+        shapes = {value.name: value.shape for value in read.inputs}
+        axes = {name: axes_of(read, name, shape) for name, shape in shapes.items()}
+        assert beside_the_data(read, axes, shapes) == beside
+    alone = graph(
+        "g (bool[N,5] x) => (float[] y) { y = Where (x, one, two) }", one=np.ones(1), two=np.ones(1)
     )
+    assert beside_the_data(alone, {"x": axes_of(alone, "x", (None, 5))}, {"x": (None, 5)}) == ()
 
 
 def test_inner_tensors_have_axes_too():
