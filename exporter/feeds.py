@@ -179,6 +179,17 @@ def tensors_of(result: Any) -> Iterator[torch.Tensor]:
 
 def names_of(result: Any) -> list[str]:
     """What to call the tensors in what a model returned: as its own dict does, or by their places."""
-    flat = isinstance(result, Mapping) and all(isinstance(one, torch.Tensor) for one in result.values())
-    count = sum(1 for _ in tensors_of(result))
-    return list(map(str, result)) if flat else [f"output_{i}" for i in range(count)]
+    if not isinstance(result, Mapping):
+        return [f"output_{i}" for i, _ in enumerate(tensors_of(result))]
+    return [name for key, value in result.items() for name in _within(str(key), value)]
+
+
+def _within(name: str, value: Any) -> list[str]:
+    """The name of a tensor in a dict, or those of all that the dict has under this name."""
+    if isinstance(value, torch.Tensor):
+        return [name]
+    if isinstance(value, Mapping):
+        return [inner for key, one in value.items() for inner in _within(f"{name}.{key}", one)]
+    if isinstance(value, list | tuple):
+        return [inner for place, one in enumerate(value) for inner in _within(f"{name}.{place}", one)]
+    return []

@@ -160,7 +160,7 @@ def _preprocess(processor: Any) -> tuple[dict[str, Any] | None, str]:
     """An image processor in the vocabulary of the file, and what that lacks."""
     if processor is None:
         return None, ""
-    given = processor.to_dict()
+    given = _cropped(processor.to_dict())
     steps = [key for key, on in given.items() if key.startswith("do_") and on is True]
     foreign = [key for key in steps if key not in (*STEPS, "do_convert_rgb", "do_reduce_labels")]
     foreign += [key for key in ("crop_pct", "size_divisor", "rescale_offset") if given.get(key)]
@@ -179,6 +179,26 @@ def _preprocess(processor: Any) -> tuple[dict[str, Any] | None, str]:
     return made, ""
 
 
+def _cropped(given: dict[str, Any]) -> dict[str, Any]:
+    """A processor's steps, ConvNeXt's and PoolFormer's `crop_pct` as the resizing and cropping it stands for.
+
+    The shorter side becomes size / crop_pct, and the middle is taken; ConvNeXt makes pictures of 384 and more
+    by resizing alone, to a square.
+    """
+    size, share = given.get("size"), given.get("crop_pct")
+    if not share or size is None or not _is_size(size) or not given.get("do_resize"):
+        return given
+    sides = {key: side for key, side in dict(size).items() if side is not None}
+    if sides.keys() != {"shortest_edge"}:
+        return given
+    edge = sides["shortest_edge"]
+    square = {"height": edge, "width": edge}
+    made: dict[str, Any] = {"size": {"shortest_edge": int(edge / share)}}
+    if given.get("crop_size") is None:
+        made |= {"do_center_crop": True, "crop_size": square} if edge < 384 else {"size": square}
+    return {**given, **made, "crop_pct": None}
+
+
 def _is_size(value: Any) -> bool:
     return isinstance(value, Mapping) or hasattr(value, "items")
 
@@ -195,8 +215,13 @@ def _example(
     """
     takes, config, main = inspect.signature(model.forward).parameters, model.config, model.main_input_name
     if main == "input_ids":
+        example: dict[str, Any]
         example = {name: x for name, x in _tokens(config, tokenizer).items() if name in takes}
         axes = {name: {1: "sequence"} for name in example}
+        if "pixel_values" in takes and hasattr(config, "vision_config"):  # a picture with each text
+            vision = config.vision_config
+            channels = getattr(vision, "num_channels", 3)
+            example["pixel_values"] = (len(SENTENCES), channels, *_picture(vision, preprocess))
         if config.is_encoder_decoder and "decoder_input_ids" in takes and _needs_decoder(model):
             example["decoder_input_ids"] = example["input_ids"][:, :4].clone()
             axes["decoder_input_ids"] = {1: "decoder_sequence"}

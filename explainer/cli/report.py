@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import explainer
@@ -26,7 +26,9 @@ ALWAYS = ("bias_share", "epsilon_share")
 VALUE = "value"
 
 
-def describe(explanation: explainer.Explanation, output: str, cut: str) -> dict[str, Any]:
+def describe(
+    explanation: explainer.Explanation, output: str, cut: str, inputs: Collection[str] = ()
+) -> dict[str, Any]:
     """Return the numbers of a one-sample explanation, ready for JSON.
 
     Parameters
@@ -36,6 +38,8 @@ def describe(explanation: explainer.Explanation, output: str, cut: str) -> dict[
         The model output that holds the prediction.
     cut : str
         The operator at the model's end that was cut; "" where none was.
+    inputs : collection of str
+        The model's own, which are no words where its walk ends at others.
     """
     numbers = explanation.to_dict()
     audit = numbers["audit"]
@@ -63,7 +67,7 @@ def describe(explanation: explainer.Explanation, output: str, cut: str) -> dict[
         "delta": None if numbers["delta"] is None else numbers["delta"][0],
         "conserved": numbers["conserved"][0],
         "stopped": explanation.stopped or None,
-        "tokens": tokens_of(explanation),
+        "tokens": tokens_of(explanation, inputs),
         "remark": remark(numbers["remarks"][0]),
         **{key: share([step[name][0] for step in audit], start) for key, (name, _) in SHARES.items()},
         "audit": audit,
@@ -75,10 +79,11 @@ def remark(said: str | None) -> str | None:
     return said and said.replace("the option signed ", "--option signed=true ")
 
 
-def tokens_of(explanation: explainer.Explanation) -> dict[str, list[float]]:
+def tokens_of(explanation: explainer.Explanation, inputs: Collection[str]) -> dict[str, list[float]]:
     """Return the relevance of each word, where the walk ended at an embedding by itself; else nothing."""
     ends = explanation.relevance if explanation.stopped and isinstance(explanation.relevance, dict) else {}
-    return {name: explanation.channels(name)[0].tolist() for name, R in ends.items() if R.ndim > 2}
+    words = {name for name, R in ends.items() if R.ndim > 2}.difference(inputs)
+    return {name: explanation.channels(name)[0].tolist() for name in ends if name in words}
 
 
 def share(amounts: list[float | None], start: float) -> float | None:

@@ -126,7 +126,8 @@ class Run:
             for job, explanation in zip(picture, found, strict=True):
                 ranking = channels.rankings_of(explanation, self.options["ranks"])
                 output = predicted(explanation, explained)
-                numbers = report.describe(explanation, output, cuts[job.target])
+                inputs = [value.name for value in explained.graph.inputs]
+                numbers = report.describe(explanation, output, cuts[job.target], inputs)
                 results.append((explanation, job, {**numbers, **more, "ranking": ranking}))
             if self.waits:
                 self.waiting.append(results)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..files import Files, recording
-from ..inputs.feeds import Batch, check_images, given
+from ..inputs.feeds import check_images, given
 from ..inputs.preprocess import PreprocessLike, reading
 from ..inputs.ranges import MAX_PIXELS, pixel_limit
 from ..methods import Progress
@@ -311,7 +311,7 @@ class Explainer(Made):
         method = self.method
         if self._parts is not None and self._front is not None:
             method = from_inputs(method, self.graph, self._parts.rest, input_, self._front)
-            input_ = Batch(self._front(input_.feeds), layout=input_.layout)
+            input_ = replace(input_, feeds=self._front(input_.feeds))
         made_of = Files([self._files, files])
         found: dict[Target, Explanation] = {}
         for anchor, here in walkers.items():

@@ -55,3 +55,22 @@ def test_a_compiled_file_ends_there_too():
     fails(1, "compile: stop 'positions' does not begin with the samples", *command, "positions")
     assert run(*command, "r").exit_code == 0
     assert [value.name for value in onnx.load("made.onnx").graph.output] == ["y", "relevance/r"]
+
+
+def test_beside_words_a_picture_is_drawn_and_is_no_words(folder):
+    text = """
+        <ir_version: 8, opset_import: ["": 17]>
+        g (int64[N,4] ids, float[N,3,8,8] x) => (float[N,2] y) {
+            e = Gather (table, ids) m = ReduceMean <axes = [1], keepdims = 0> (e) a = MatMul (m, dense)
+            p = ReduceMean <axes = [2, 3], keepdims = 0> (x) b = MatMul (p, other) y = Add (a, b) }"""
+    model = onnx.parser.parse_model(text)
+    draw = np.random.default_rng(0).standard_normal
+    for name, shape in {"table": (9, 5), "dense": (5, 2), "other": (3, 2)}.items():
+        tensor = onnx.numpy_helper.from_array(draw(shape).astype(np.float32), name)
+        model.graph.initializer.append(tensor)
+    onnx.save(model, "both.onnx")
+    np.save("four.npy", np.array([[3, 1, 4, 1]]))
+    asked = ("explain", "both.onnx", PHOTO[2], "--input", "ids=four.npy", "--size", "8,8", "--scale", "1")
+    numbers = json.loads(run(*asked, "-o", "map.png", "--json").output)
+    assert numbers["tokens"].keys() == {"e"}
+    assert "the map is that of 'x'" in numbers["remark"]

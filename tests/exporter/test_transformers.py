@@ -19,6 +19,7 @@ import exporter  # noqa: E402
 from explainer import Explainer  # noqa: E402
 from explainer.inputs.image import prepare  # noqa: E402
 from explainer.inputs.preprocess import Preprocess  # noqa: E402
+from exporter import hf_models  # noqa: E402
 
 SMALL = {
     "hidden_size": 16,
@@ -146,6 +147,47 @@ def test_a_classifier_of_pictures(tmp_path):
     np.testing.assert_allclose(
         ours, theirs, atol=1.01 / 127.5
     )  # a grey level: it resizes tensors, we pictures
+
+
+@pytest.mark.parametrize(
+    ("kind", "edge", "more"),
+    [
+        ("ConvNext", 72, {}),
+        ("ConvNext", 384, {}),
+        ("PoolFormer", 45, {"crop_size": {"height": 40, "width": 40}}),
+    ],
+)
+def test_a_share_that_is_cropped_is_a_size(tmp_path, kind, edge, more):
+    """By these processors' own pictures, to a grey level."""
+    theirs = getattr(T, f"{kind}ImageProcessor")(size={"shortest_edge": edge}, crop_pct=0.9, **more)
+    (tmp_path / "one").mkdir()
+    theirs.save_pretrained(tmp_path / "one")
+    given, note = hf_models._preprocess(T.AutoImageProcessor.from_pretrained(tmp_path / "one"))
+    assert not note
+    pixels = np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)
+    photo = Image.fromarray(pixels).resize((480, 400), Image.Resampling.BICUBIC)
+    ours, _ = prepare(photo, Preprocess.from_config(given))
+    wanted = theirs(photo, return_tensors="np")["pixel_values"]
+    assert ours.shape == wanted.shape
+    np.testing.assert_allclose(ours, wanted, atol=2.01 / 255 / min(given["image_std"]))
+
+
+def test_a_model_of_words_and_pictures(tmp_path):
+    torch.manual_seed(0)
+    words = {**SMALL, "vocab_size": len(WORDS), "max_position_embeddings": 32, "eos_token_id": 3}
+    pictures = {**SMALL, "image_size": 32, "patch_size": 8}
+    config = T.CLIPConfig(text_config=words, vision_config=pictures, projection_dim=8)
+    folder = saved(T.CLIPModel(config), tmp_path / "clip")
+    tokens = tokenizer_in(folder)(["the quick brown fox"], return_tensors="np")
+    T.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32).save_pretrained(folder)
+    report = exporter.export(f"hf:{folder}", tmp_path / "net.onnx")
+    assert report.inputs["pixel_values"] == ("batch", 3, 32, 32)
+    asked = {"input_ids": tokens["input_ids"], "attention_mask": tokens["attention_mask"]}
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8))
+    found = Explainer(tmp_path / "net.onnx").explain({**asked, "pixel_values": photo})
+    assert found.target_name == "logits_per_image"
+    assert found.pictured == "pixel_values" and found.photos[0].size == (32, 32)
+    assert found.drawn.shape == (1, 3, 32, 32)
 
 
 def test_a_classifier_of_sound(tmp_path):
