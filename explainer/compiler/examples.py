@@ -13,6 +13,7 @@ from ..inputs.preprocess import Preprocess
 from ..model.axes import axes_of, is_of_one
 from ..model.graph import Graph, Input
 from ..model.lookups import WHOLE, lookups
+from ..model.operators import COUNTS
 from ..tensor import Array
 
 # What samples are multiplied by, one after the other: where a model is dead for some, it is not for others.
@@ -173,7 +174,9 @@ def _tables(graph: Graph) -> dict[str, int]:
             tables[value.name] = table
     for one in found.rows:
         tables |= {name: min(one.rows, tables.get(name) or one.rows) for name in one.inputs}
-    return tables
+    # A number of steps is none that there are not.
+    lengths = {node.operand(place) for node in graph.nodes for place in COUNTS.get(node.operator, ())}
+    return tables | dict.fromkeys(lengths & {value.name for value in graph.inputs}, 0)
 
 
 def declared_batches(graph: Graph) -> list[int]:

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..tensor import Bundle, Equal, Sigmoid, Squeeze, Tanh, Transpose, Value, Where, above
-from ..tensor import Relu as relu
+from ..tensor import Bundle, Equal, Squeeze, Transpose, Value, Where
 from .base import Bound, Layer
 from .kinds import DENSE, SUM
 from .movement import cut
 from .parameters import Parameters
-
-# A gate's or candidate's function -> its value, and its derivative by that value.
-FUNCTIONS: dict[str, tuple[Callable[[Value], Value], Callable[[Value], Value]]] = {
-    "tanh": (Tanh, lambda y: 1 - y * y),
-    "sigmoid": (Sigmoid, lambda y: y * (1 - y)),
-    "relu": (relu, lambda y: above(y, 0)),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +39,7 @@ class Dense(Inner):
     """z = W x + R h + b; a gate, held constant, is on h before R, or on what R makes of it."""
 
     kind = DENSE
+    measures = frozenset({"gate", "outer"})
 
     def forward(self, x: Value, p: Parameters) -> Value:
         x, h = x
@@ -69,6 +61,7 @@ class Memory(Inner):
     """m = kept · m_before + written · candidate, the gates held constant."""
 
     kind = SUM
+    measures = frozenset({"kept", "written"})
 
     def forward(self, x: Value, p: Parameters) -> Value:
         before, candidate = x
@@ -94,6 +87,12 @@ class Cell:
         (memory before, candidate) -> memory; None where there is no memory but h.
     inner : tuple
         Gates and derivatives, for gradients.
+    at_0 : tuple of Value
+        What h is where c is 0, and what the candidate is where what it is squashed from is 0.
+    alive : Value
+        (N, 1): 1 where the sample is still as long, 0 where it has ended; None where all are.
+    state : tuple of Value
+        h and c behind this step: a sample that has ended keeps its own.
     """
 
     step: int
@@ -102,6 +101,26 @@ class Cell:
     dense: Bound
     memory: Bound | None
     inner: tuple[Any, ...]
+    at_0: tuple[Value, Value] = (0.0, 0.0)
+    alive: Value = None
+    state: tuple[Value, Value] = (None, None)
+
+    def lasting(self, alive: Value, before: tuple[Value, Value]) -> Cell:
+        """This step of samples that have ended, where `alive` is 0."""
+        if alive is None:
+            return replace(self, state=(self.h, self.c))
+        pairs = zip((self.h, self.c), before, strict=True)
+        state = tuple(None if new is None else old + (new - old) * alive for new, old in pairs)
+        return replace(self, alive=alive, state=(state[0], state[1]))
+
+    @property
+    def given(self) -> Value:
+        """What it puts out: its h, and 0 once the sample has ended."""
+        return self.h if self.alive is None else self.h * self.alive
+
+    def parted(self, value: Value) -> tuple[Value, Value]:
+        """What of something is for this step, and what passes it by."""
+        return (value, None) if self.alive is None else (value * self.alive, value * (1 - self.alive))
 
     @property
     def recalled(self) -> Bound:
@@ -113,11 +132,11 @@ class Cell:
 def held_back(cell: Cell, dh: Value, dc: Value) -> tuple[Value, Value, Value]:
     """A net's `back` with its gates held, what squashes being the line from 0 to where it is."""
     if cell.c is not None:
-        dc = dc + dh * _slope(cell.h, cell.c)
+        dc = dc + dh * _slope(cell.h - cell.at_0[0], cell.c)
     if cell.memory is None:
-        return (*cell.dense.transpose(dh * _slope(cell.h, cell.dense.z)), dc)
+        return (*cell.dense.transpose(dh * _slope(cell.h - cell.at_0[1], cell.dense.z)), dc)
     to_memory, to_candidate = cell.memory.transpose(dh if cell.c is None else dc)
-    dx, before = cell.dense.transpose(to_candidate * _slope(cell.memory.x[1], cell.dense.z))
+    dx, before = cell.dense.transpose(to_candidate * _slope(cell.memory.x[1] - cell.at_0[1], cell.dense.z))
     return (dx, to_memory + before, dc) if cell.c is None else (dx, before, to_memory)
 
 

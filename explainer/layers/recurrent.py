@@ -9,16 +9,17 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
-from ..tensor import Bundle, Concat, Transpose, Unsqueeze, Value, above, summed
+from ..tensor import Bundle, Concat, Transpose, Unsqueeze, Value, above, cast_to, summed
 from ..tensor import Relu as relu
 from .base import Bound, Layer, attribute, text_of
-from .cells import FUNCTIONS, Cell, Dense, Memory, Weights, at_place, held, held_back, parts_of
+from .cells import Cell, Dense, Memory, Weights, at_place, held, held_back, parts_of
 from .kinds import RECURRENT
 from .parameters import Parameters
 from .registry import register
+from .squashing import Squashing, squashings
 
-# The parameter that says that gates are held.
-HELD = "held"
+# The parameter that says that gates are held, and the one of how many steps each sample has.
+HELD, LENGTHS = "held", "lengths"
 
 
 class Recurrent(Layer):
@@ -37,12 +38,13 @@ class Recurrent(Layer):
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
         self.which = output
-        # One length for all is no more than the number of steps; it is compared where that is known.
-        self.lengths = None
-        if lengths := node.operand(4):
-            if not graph.is_constant(lengths) or len(set(graph.constant(lengths).ravel().tolist())) != 1:
-                raise UnsupportedError("its sequence_lens: sequences of lengths of their own")
-            self.lengths = int(graph.constant(lengths).flat[0])
+        if node.operand(4):  # whatever it is computed from: there is nothing between two places
+            self.operands[LENGTHS] = node.operand(4)
+        lengths = (
+            set(graph.constant(node.operand(4)).ravel()) if graph.is_constant(node.operand(4)) else set()
+        )
+        # One length for all, which may be the number of steps.
+        self.length = int(lengths.pop()) if len(lengths) == 1 else None
         for letter, index, what in (("w", 1, "W"), ("r", 2, "R"), ("b", 3, "B"), ("p", 7, "P")):
             self.take_operand(graph, letter, index, what)
         # Letter -> its place among the inputs that relevance is handed to; the others are parameters.
@@ -61,11 +63,14 @@ class Recurrent(Layer):
         self.batch_first = bool(attribute(node, "layout"))
         self.clip = attribute(node, "clip")
         given = attribute(node, "activations")
-        names = [text_of(name).lower() for name in given or self.functions * len(self.backwards)]
-        if unknown := [name for name in names if name not in FUNCTIONS]:
-            raise UnsupportedError(f"its activation {unknown[0]!r}: {', '.join(FUNCTIONS)} are known")
-        count = len(self.functions)
-        self.named = [names[i * count : (i + 1) * count] for i in range(len(self.backwards))]
+        names = [text_of(name) for name in given or self.functions * len(self.backwards)]
+        numbers = [attribute(node, f"activation_{letter}") or [] for letter in ("alpha", "beta")]
+        found, count = squashings(names, *numbers), len(self.functions)
+        self.squashings = [found[i * count : (i + 1) * count] for i in range(len(self.backwards))]
+
+    def activation_inputs(self, graph: Graph) -> tuple[str, ...]:
+        named = enumerate(self.node.inputs)
+        return tuple(name for place, name in named if place != 4 and name in graph.carrying)
 
     @property
     def constants(self) -> dict[str, str]:
@@ -86,8 +91,7 @@ class Recurrent(Layer):
         steps = whole.shape[time]
         if not isinstance(steps, int):
             raise UnsupportedError(f"{self.node}: its number of steps is not fixed")
-        if self.lengths not in (None, steps):
-            raise UnsupportedError(f"{self.node}: its sequence_lens, {self.lengths} of {steps} steps")
+        lengths = p.get(LENGTHS) if self.length != steps else None
         rows = [at_place(whole, time, step) for step in range(steps)]
         for direction, backwards in enumerate(self.backwards):
             weights = self.weights(p, direction)
@@ -99,8 +103,10 @@ class Recurrent(Layer):
             }
             h, memory, cells = state["h"], state.get("c"), list[Cell]()
             for step in reversed(range(steps)) if backwards else range(steps):
-                cells.append(self.cell(step, rows[step], h, memory, weights, self.named[direction]))
-                h, memory = cells[-1].h, cells[-1].c
+                cell = self.cell(step, rows[step], h, memory, weights, self.squashings[direction])
+                alive = None if lengths is None else _longer(lengths, step, h)
+                cells.append(cell.lasting(alive, (h, memory)))
+                h, memory = cells[-1].state
             yield cells
 
     def weights(self, p: Parameters, direction: int) -> Weights:
@@ -114,7 +120,9 @@ class Recurrent(Layer):
         halves = b[: self.gates], b[self.gates :]
         return Weights(parts_of(w, 1, size, self.gates), parts_of(r, 1, size, self.gates), *halves, peepholes)
 
-    def cell(self, step: int, x: Value, h: Value, c: Value, weights: Weights, names: Sequence[str]) -> Cell:
+    def cell(
+        self, step: int, x: Value, h: Value, c: Value, weights: Weights, by: Sequence[Squashing]
+    ) -> Cell:
         """One step."""
         raise NotImplementedError
 
@@ -126,8 +134,8 @@ class Recurrent(Layer):
         runs = list(self.runs(x, p))
         if self.which == 0:
             steps = zip(*map(_in_time, runs), strict=True)
-            return self.stacked([self.stacked([cell.h for cell in cells]) for cells in steps])
-        return self.stacked([cells[-1].h if self.which == 1 else cells[-1].c for cells in runs])
+            return self.stacked([self.stacked([cell.given for cell in cells]) for cells in steps])
+        return self.stacked([cells[-1].state[self.which - 1] for cells in runs])
 
     def stacked(self, values: Sequence[Value]) -> Value:
         """Steps, or directions, side by side: on axis 0, behind the samples where these are in front."""
@@ -163,13 +171,18 @@ class Recurrent(Layer):
             dh = dc = cells[0].h * 0
             got = dict[int, Value]()
             for cell, part in zip(reversed(cells), reversed(arriving), strict=True):
+                if part is not None and self.which == 0:
+                    part, _ = cell.parted(part)
                 if part is not None and self.which == 2:
                     dc = dc + part
                 elif part is not None:
                     dh = dh + part
+                (dh, past_h), (dc, past_c) = cell.parted(dh), cell.parted(dc)
                 got[cell.step], dh, dc = (
                     held_back(cell, dh, dc) if HELD in at.p else self.back(cell, dh, dc, weights)
                 )
+                if past_h is not None:
+                    dh, dc = dh + past_h, dc + past_c
             at_steps.append([got[step] for step in sorted(got)])
             for letter, value in (("h", dh), ("c", dc)):
                 if letter in states:
@@ -192,15 +205,15 @@ class Recurrent(Layer):
     def held(self, at: Bound) -> Bound:
         return replace(at, p=Parameters({**at.p, HELD: np.True_}, at.p.change))
 
-    def squashed(self, name: str, z: Value) -> tuple[Value, Value]:
+    def squashed(self, function: Squashing, z: Value) -> tuple[Value, Value]:
         """f(z) and its derivative, z clipped before."""
-        function, slope = FUNCTIONS[name]
         if self.clip is None:
             y = function(z)
-            return y, slope(y)
+            return y, function.slope(z, y)
         bound = float(self.clip)
-        y = function(bound - relu(2 * bound - relu(z + bound)))
-        return y, slope(y) * above(z, -bound) * above(-z, -bound)
+        clipped = bound - relu(2 * bound - relu(z + bound))
+        y = function(clipped)
+        return y, function.slope(clipped, y) * above(z, -bound) * above(-z, -bound)
 
 
 @register("RNN")
@@ -209,11 +222,13 @@ class RNN(Recurrent):
 
     gates, functions = 1, ("tanh",)
 
-    def cell(self, step: int, x: Value, h: Value, c: Value, weights: Weights, names: Sequence[str]) -> Cell:
+    def cell(
+        self, step: int, x: Value, h: Value, c: Value, weights: Weights, by: Sequence[Squashing]
+    ) -> Cell:
         b = weights.wb[0] + weights.rb[0]
         dense = held(Dense(), Bundle((x, h)), w=weights.w[0], r=weights.r[0], b=b)
-        y, slope = self.squashed(names[0], dense(dense.x))
-        return Cell(step, y, None, dense, None, (slope,))
+        y, slope = self.squashed(by[0], dense(dense.x))
+        return Cell(step, y, None, dense, None, (slope,), (0.0, by[0].at_0))
 
     def back(self, cell: Cell, dh: Value, dc: Value, weights: Weights) -> tuple[Value, Value, Value]:
         return (*cell.dense.transpose(dh * cell.inner[0]), dc)
@@ -225,18 +240,20 @@ class GRU(Recurrent):
 
     gates, functions = 3, ("sigmoid", "tanh")
 
-    def cell(self, step: int, x: Value, h: Value, c: Value, weights: Weights, names: Sequence[str]) -> Cell:
+    def cell(
+        self, step: int, x: Value, h: Value, c: Value, weights: Weights, by: Sequence[Squashing]
+    ) -> Cell:
         z, r = (
-            self.squashed(names[0], x @ weights.w[i] + h @ weights.r[i] + weights.wb[i] + weights.rb[i])
+            self.squashed(by[0], x @ weights.w[i] + h @ weights.r[i] + weights.wb[i] + weights.rb[i])
             for i in (0, 1)
         )
         after = bool(attribute(self.node, "linear_before_reset"))
         b = weights.wb[2] + (r[0] * weights.rb[2] if after else weights.rb[2])
         gate = {"outer" if after else "gate": r[0]}
         dense = held(Dense(), Bundle((x, h)), w=weights.w[2], r=weights.r[2], b=b, **gate)
-        n, slope = self.squashed(names[1], dense(dense.x))
+        n, slope = self.squashed(by[1], dense(dense.x))
         memory = held(Memory(), Bundle((h, n)), kept=z[0], written=1 - z[0])
-        return Cell(step, memory(memory.x), None, dense, memory, (z, r, slope))
+        return Cell(step, memory(memory.x), None, dense, memory, (z, r, slope), (0.0, by[1].at_0))
 
     def back(self, cell: Cell, dh: Value, dc: Value, weights: Weights) -> tuple[Value, Value, Value]:
         h, n = cell.recalled.x
@@ -262,25 +279,26 @@ class LSTM(Recurrent):
     gates, functions = 4, ("sigmoid", "tanh", "tanh")
     states = {"h": 5, "c": 6}  # noqa: RUF012
 
-    def cell(self, step: int, x: Value, h: Value, c: Value, weights: Weights, names: Sequence[str]) -> Cell:
+    def cell(
+        self, step: int, x: Value, h: Value, c: Value, weights: Weights, by: Sequence[Squashing]
+    ) -> Cell:
         def opened(i: int, peeped: Value) -> tuple[Value, Value]:
             z = x @ weights.w[i] + h @ weights.r[i] + weights.wb[i] + weights.rb[i]
-            return self.squashed(names[0], z if "p" not in self.operands else z + peeped)
+            return self.squashed(by[0], z if "p" not in self.operands else z + peeped)
 
         i = opened(0, weights.peepholes[0] * c)
         coupled = bool(attribute(self.node, "input_forget"))
         f = (1 - i[0], i[1] * 0) if coupled else opened(2, weights.peepholes[2] * c)
         b = weights.wb[3] + weights.rb[3]
         dense = held(Dense(), Bundle((x, h)), w=weights.w[3], r=weights.r[3], b=b)
-        g, slope = self.squashed(names[1], dense(dense.x))
+        g, slope = self.squashed(by[1], dense(dense.x))
         memory = held(Memory(), Bundle((c, g)), kept=f[0], written=i[0])
         after = memory(memory.x)
         o = opened(1, weights.peepholes[1] * after)
-        function, by_value = FUNCTIONS[names[2]]
-        shown = function(after)
-        return Cell(
-            step, o[0] * shown, after, dense, memory, (i, o, f, slope, shown, by_value(shown), coupled)
-        )
+        shown = by[2](after)
+        inner = i, o, f, slope, shown, by[2].slope(after, shown), coupled
+        at_0 = o[0] * by[2].at_0, by[1].at_0
+        return Cell(step, o[0] * shown, after, dense, memory, inner, at_0)
 
     def back(self, cell: Cell, dh: Value, dc: Value, weights: Weights) -> tuple[Value, Value, Value]:
         c, g = cell.recalled.x
@@ -296,6 +314,11 @@ class LSTM(Recurrent):
             dx = dx + d @ Transpose(weights.w[place], perm=[1, 0])
             before = before + d @ Transpose(weights.r[place], perm=[1, 0])
         return dx, before, to_c + to_i * peepholes[0] + to_f * peepholes[2]
+
+
+def _longer(lengths: Value, step: int, like: Value) -> Value:
+    """(N, 1): 1 for samples that have this step, 0 for those that have ended."""
+    return Unsqueeze(above(cast_to(like.dtype, lengths), step + 0.5), np.array([1]))
 
 
 def _in_time(cells: Sequence[Cell]) -> list[Cell]:

@@ -148,6 +148,9 @@ PLACES: dict[str, tuple[int, ...]] = {
 }
 # Operands that only choose among the others, which are relevant where they are chosen.
 CHOOSERS: dict[str, tuple[int, ...]] = {"Where": (0,)}
+# Operands that tell how many steps each sample has: they choose too.
+COUNTS: dict[str, tuple[int, ...]] = {"ReverseSequence": (1,), **dict.fromkeys(("GRU", "LSTM", "RNN"), (4,))}
+CHOOSERS |= COUNTS
 
 
 # The layers of operators: kept here for reading, where it counts that there is one, and filled in layers/.

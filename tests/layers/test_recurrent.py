@@ -16,14 +16,20 @@ CASES = [
     ("GRU", 'linear_before_reset=1, direction="bidirectional"', "y"), ("GRU", 'direction="reverse"', "h"),
     ("LSTM", "", "h"), ("LSTM", "", "y"), ("LSTM", 'direction="reverse"', "h"), ("LSTM", "clip=0.7", "y"),
     ("LSTM", 'direction="bidirectional"', "y"), ("LSTM", "", "c"), ("LSTM", "", "sum"),
-    ("LSTM", "peepholes", "y"), ("LSTM", "input_forget=1, clip=0.9", "y"),
+    ("LSTM", "peepholes", "y"), ("LSTM", "input_forget=1, clip=0.9", "y"), ("GRU", "clip=0.6", "y"),
+    ("GRU", 'activations=["HardSigmoid", "Softsign"], activation_alpha=[0.3], activation_beta=[0.4]', "y"),
+    ("LSTM", 'activations=["HardSigmoid", "ScaledTanh", "LeakyRelu"], activation_alpha=[0.25, 1.7, 0.2], '
+             'activation_beta=[0.45, 0.66]', "y"),
+    ("LSTM", "lengths", "y"), ("LSTM", "lengths", "c"), ("GRU", 'direction="bidirectional", lengths', "y"),
+    ("GRU", 'direction="bidirectional", lengths', "h"), ("RNN", 'direction="reverse", lengths', "h"),
 ]  # fmt: skip
 
 
 def model(operator: str, how: str, output: str, biased: bool = True, states: str = "") -> onnx.ModelProto:
     """x (N, T, F) -> the operator -> two outputs of a dense layer."""
     directions, gates = 2 if "bidirectional" in how else 1, GATES[operator]
-    peepholes = how == "peepholes"
+    peepholes, lengths = how == "peepholes", "lengths" in how
+    how = how.replace("lengths", "").strip(", ") if lengths else how
     how = ", ".join(filter(None, (f"hidden_size={HIDDEN}", "" if peepholes else how)))
     random = rng(3, 1)
     arrays = {
@@ -38,7 +44,8 @@ def model(operator: str, how: str, output: str, biased: bool = True, states: str
     }
     names = [name for name in states.split(", ") if name]
     turned = " ".join(f"t_{name} = Transpose <perm = [1, 0, 2]> ({name})" for name in names)
-    inputs = ", ".join(["t, w, r, b", *[""][: len(names)], *(f"t_{name}" for name in names)])
+    places = ["lengths"] if lengths else [""][: len(names)]
+    inputs = ", ".join(["t, w, r, b", *places, *(f"t_{name}" for name in names)])
     inputs += ", , , , p" if peepholes else ""
     outputs = "y, h, c" if operator == "LSTM" else "y, h"
     read = {"sum": "hc = Add (h, c) m = Transpose <perm = [1, 0, 2]> (hc)"}.get(
@@ -48,6 +55,7 @@ def model(operator: str, how: str, output: str, biased: bool = True, states: str
         else f"m = Transpose <perm = [1, 0, 2]> ({output})",
     )
     given = "".join(f", float[N,{directions},{HIDDEN}] {name}" for name in names)
+    given += ", int32[N] lengths" * lengths
     text = f"""
         <ir_version: 8, opset_import: ["": 17]>
         g (float[N,{STEPS},{FEATURES}] x{given}) => (float[N,2] out) {{
@@ -72,35 +80,44 @@ X = rng(7, 7).integers(-8000, 8000, (2, STEPS, FEATURES)).astype(np.float32) / 4
 STEP = 2.0**-12
 
 
+def feeds(how: str, x: np.ndarray = X) -> dict[str, np.ndarray]:
+    """x, and where samples have lengths of their own these, which are held."""
+    return {"x": x, **({"lengths": np.array([3, STEPS], np.int32)[: len(x)]} if "lengths" in how else {})}
+
+
+def of_x(relevance):
+    return relevance["x"] if isinstance(relevance, dict) else relevance
+
+
 @pytest.mark.parametrize(("operator", "how", "output"), CASES)
 def test_the_forward_pass_is_onnxruntimes_and_the_gradient_that_of_differences(operator, how, output):
     net = model(operator, how, output)
     ex = explainer.Explainer(net, method="gradient", dtype="float64")
-    found = ex.explain(X.astype(np.float64), target=1)
-    np.testing.assert_allclose(found.outputs["out"], run(net, {"x": X})[0], rtol=1e-4, atol=1e-5)
+    found = ex.explain(feeds(how), target=1)
+    np.testing.assert_allclose(found.outputs["out"], run(net, feeds(how))[0], rtol=1e-4, atol=1e-5)
     for place in [(0, 0, 1), (1, 2, 0), (0, 4, 2)]:
         moved = np.zeros(X.shape)
         moved[place] = STEP
-        above, below = (ex.explain(X + sign * moved, target=1).score for sign in (1, -1))
+        above, below = (ex.explain(feeds(how, X + sign * moved), target=1).score for sign in (1, -1))
         slope = (above - below)[place[0]] / (2 * STEP)
-        np.testing.assert_allclose(slope, found.relevance[place], rtol=1e-5, atol=1e-8)
+        np.testing.assert_allclose(slope, of_x(found.relevance)[place], rtol=1e-5, atol=1e-8)
 
 
 @pytest.mark.parametrize(("operator", "how", "output"), CASES)
 def test_what_goes_out_comes_in_but_for_constants(operator, how, output):
     found = explainer.Explainer(model(operator, how, output), dtype="float64", eps=1e-9).explain(
-        X[:1], target=1
+        feeds(how, X[:1]), target=1
     )
     for step in found.audit:
         assert np.all(np.abs(step.residual) < 1e-10 * (np.abs(step.R_out) + np.abs(step.R_in) + 1))
     unbiased = explainer.Explainer(model(operator, how, output, biased=False), dtype="float64", eps=1e-9)
-    np.testing.assert_allclose(unbiased.explain(X, target=1).conserved, 1, atol=1e-6)
+    np.testing.assert_allclose(unbiased.explain(feeds(how), target=1).conserved, 1, atol=1e-6)
 
 
 @pytest.mark.parametrize(("operator", "how", "output"), CASES)
 def test_it_compiles(operator, how, output, tmp_path):
     explainer.compile(model(operator, how, output), tmp_path / "compiled.onnx")
-    check_layer(operator, (model(operator, how, output), {"x": X}), compiled=False)
+    check_layer(operator, (model(operator, how, output), feeds(how)), compiled=False)
 
 
 def test_the_rule_is_that_of_arras_2017_written_out():
@@ -153,10 +170,9 @@ def test_states_that_are_inputs_get_relevance_and_gradients():
         np.testing.assert_allclose((above - below)[1] / (2 * STEP), gradient[name][1, 0, 2], rtol=1e-5)
 
 
-@pytest.mark.parametrize("how", ['activations=["Affine"]'])
-def test_what_is_not_computed_here_is_refused_by_name(how):
-    with pytest.raises(explainer.UnsupportedError, match="affine"):
-        explainer.Explainer(model("RNN", how, "h")).plan  # noqa: B018
+def test_what_is_not_computed_here_is_refused_by_name():
+    with pytest.raises(explainer.UnsupportedError, match="Gelu"):
+        explainer.Explainer(model("RNN", 'activations=["Gelu"]', "h")).plan  # noqa: B018
 
 
 def test_constant_states_take_their_share():
@@ -172,12 +188,54 @@ def test_constant_states_take_their_share():
     np.testing.assert_allclose(found.start - step.bias, found.conserved * found.start, rtol=1e-6)
 
 
-def test_lengths_of_their_own_are_refused_by_name():
-    net = model("LSTM", "", "h")
-    next(node for node in net.graph.node if node.op_type == "LSTM").input.append("lengths")
-    net.graph.initializer.append(onnx.numpy_helper.from_array(np.array([5, 3], np.int32), "lengths"))
-    with pytest.raises(explainer.UnsupportedError, match="sequence_lens"):
-        explainer.Explainer(net).plan  # noqa: B018
+FUNCTIONS = {
+    **dict.fromkeys(("Relu", "Tanh", "Sigmoid", "Softsign", "Softplus"), ""),
+    "Affine": "activation_alpha=[0.7], activation_beta=[0.2]",
+    "LeakyRelu": "activation_alpha=[0.3]",
+    "Elu": "activation_alpha=[0.6]",
+    "ThresholdedRelu": "activation_alpha=[0.1]",
+    "ScaledTanh": "activation_alpha=[1.2], activation_beta=[0.8]",
+    "HardSigmoid": "activation_alpha=[0.4], activation_beta=[0.3]",
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("given", [True, False])
+def test_every_function_of_onnxruntimes_is_that_one_with_its_numbers_and_without(name, given):
+    how = ", ".join(filter(None, (f'activations=["{name}"]', FUNCTIONS[name] * given)))
+    net = model("RNN", how, "h")
+    found = explainer.Explainer(net, method="gradient", dtype="float64").explain(X, target=1)
+    np.testing.assert_allclose(found.outputs["out"], run(net, {"x": X})[0], rtol=1e-4, atol=1e-5)
+    (bound,) = (step.layer for step in explainer.Explainer(net).plan.steps if step.node.operator == "RNN")
+    ((function,),) = bound.squashings
+    z = np.array([-2.3, -0.4, 0.05, 0.6, 3.1])
+    slope = (function(z + 1e-6) - function(z - 1e-6)) / 2e-6
+    np.testing.assert_allclose(function.slope(z, function(z)), slope, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(function(np.zeros(1)), function.at_0)
+
+
+def test_what_lies_behind_a_samples_length_gets_nothing():
+    for how in ("lengths", 'direction="reverse", lengths', 'direction="bidirectional", lengths'):
+        found = explainer.Explainer(model("GRU", how, "h"), dtype="float64").explain(feeds(how), target=1)
+        found = of_x(found.relevance)
+        assert not found[0, 3:].any()
+        assert found[0, :3].any()
+        assert found[1].all()
+
+
+@pytest.mark.parametrize(("operator", "how"), [("LSTM", ""), ("GRU", "linear_before_reset=1"), ("GRU", "")])
+def test_gamma_is_asked_for_and_boosts_the_candidates_map_alone(operator, how):
+    net = model(operator, how, "h", biased=False)
+    by = {
+        gamma: explainer.Explainer(
+            net, rules={"recurrent": f"signal_takes_all:1e-9,gamma={gamma}"}, dtype="float64", eps=1e-9
+        ).explain(X, target=1)
+        for gamma in (0, 1e-7, 0.5)
+    }
+    np.testing.assert_allclose(by[1e-7].relevance, by[0].relevance, rtol=1e-4, atol=1e-6)
+    assert not np.allclose(by[0.5].relevance, by[0].relevance, rtol=1e-2)
+    np.testing.assert_allclose(by[0.5].conserved, 1, atol=1e-6)
+    explainer.compile(net, rules={"recurrent": "signal_takes_all:gamma=0.5"})
 
 
 CTC = f"""
@@ -213,7 +271,7 @@ def test_of_a_line_of_text_one_letter_at_one_time_is_explained():
 
 @pytest.mark.parametrize(("operator", "how", "output"), CASES)
 def test_x_times_the_gradient_with_gates_held_is_arras_rule_without_its_epsilon(operator, how, output):
-    net, how = model(operator, how, output), {"target": 1, "dtype": "float64"}
-    wanted = explainer.explain(net, X, composite="cp_lrp", **how).relevance
-    found = explainer.explain(net, X, method="input_x_gradient", composite="libragrad", **how).relevance
+    net, x, how = model(operator, how, output), feeds(how), {"target": 1, "dtype": "float64"}
+    wanted = of_x(explainer.explain(net, x, composite="cp_lrp", **how).relevance)
+    found = of_x(explainer.explain(net, x, method="input_x_gradient", composite="libragrad", **how).relevance)
     np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12 * abs(wanted).max())
