@@ -34,7 +34,10 @@ MOVING = frozenset(
 
 
 def see_through(graph: Graph) -> Graph:
-    """Take out nodes that only hand a value on: Identity, Dropout, Cast to floats or wider whole numbers."""
+    """Take out nodes that only hand a value on: Identity, Dropout, Cast to floats or wider whole numbers.
+
+    And what divides the probabilities of a Softmax by their sum, which is 1.
+    """
     aliases: dict[str, str] = dict(graph.aliases)
     # Of the tensors that are known to hold whole numbers, which.
     whole = {value.name: value.dtype for value in graph.inputs if value.dtype.kind in "iu"}
@@ -78,4 +81,16 @@ def _hands_on(node: Node, graph: Graph, whole: Mapping[str, np.dtype[Any]]) -> b
     if node.operator == "Dropout":
         mask_is_read = len(node.outputs) > 1 and bool(graph.readers.get(node.outputs[1]))
         return not (mask_is_read or drops(node, graph))
-    return node.operator == "Identity"
+    return node.operator == "Identity" or _adds_up(node, graph)
+
+
+def _adds_up(node: Node, graph: Graph) -> bool:
+    """Whether a node makes those add up to 1 that do."""
+    before = graph.producers.get(node.inputs[0])
+    return (
+        node.operator == "LpNormalization"
+        and before is not None
+        and before.operator == "Softmax"
+        and node.attributes.get("p") == 1
+        and node.attributes.get("axis") == before.attributes.get("axis") == -1
+    )

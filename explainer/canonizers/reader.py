@@ -42,7 +42,7 @@ class Reader:
 
     def with_number(self, node: Node) -> tuple[str, float] | None:
         """The operand of a node that carries, and the constant that is the other one."""
-        for place in (0, 1) if node.operator in ("Add", "Mul", "Max") else (0,):
+        for place in (0, 1) if node.operator in ("Add", "Mul", "Max", "Min") else (0,):
             value = self.number(node.operand(1 - place))
             if value is not None and node.inputs[place] in self.graph.carrying:
                 return node.inputs[place], value

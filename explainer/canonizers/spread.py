@@ -140,6 +140,11 @@ def _deviation(reader: Reader, name: str, *, inverse: bool) -> dict[str, Any]:
     """What is read of d, or of 1/d: see `Standardised`; and the tensor whose squares are added up."""
     how: dict[str, Any] = {"outside": 0.0, "least": 0.0, "epsilon": 0.0, "factor": 1.0}
     how |= {"centred": False, "summed": False, "mean_factor": None}
+    limit = reader.maker(name, "Min") if inverse else None
+    limited = None if limit is None else reader.with_number(limit)
+    if limit is not None and limited is not None and limited[1] > 0:  # TensorFlow's: min(1/r, 1/least)
+        reader.nodes.append(limit)
+        name, how["least"] = limited[0], 1 / limited[1]
     power = _power(reader, name) if inverse else None
     if power is not None and math.isclose(power[1], -0.5):
         reader.take(name, "Pow")

@@ -275,7 +275,7 @@ class Gemm(Affine):
 
 @register("MatMul")
 class MatMul(Layer):
-    """A product with a constant matrix, on either side; of a group also + b."""
+    """A product with a constant matrix or vector, on either side; of a group also + b."""
 
     kind = DENSE
     of_several = MatrixProduct
@@ -288,16 +288,10 @@ class MatMul(Layer):
         self.on_right = self.inputs[0] == node.inputs[0]
         self.take_operand(graph, "w", 1 if self.on_right else 0, "matrix")
         self.take_operand(graph, "b", 2, "bias")
-        w = self.operands["w"]
-        axes = graph.axes(w)
-        if axes is None and graph.is_constant(w):
-            axes = graph.constant(w).ndim
-        if axes is not None and axes < 2:
-            raise UnsupportedError("a product with a vector; make it a one-row or one-column matrix")
 
     def only_scales(self, graph: Graph) -> bool:
         w = _held(graph, self.operands["w"])
-        return w is not None and is_monomial(w)
+        return w is not None and w.ndim > 1 and is_monomial(w)
 
     def forward(self, x: Value, p: Parameters) -> Value:
         w = p["w"]
@@ -309,5 +303,9 @@ class MatMul(Layer):
 
     def transpose(self, s: Value, at: Bound) -> Value:
         w = at.p["w"]
+        if w.ndim == 1:  # a row or a column, whose axis z does not have
+            place = -1 if self.on_right else -2
+            s = tensor.Unsqueeze(s, np.array([place % (s.ndim + 1) if s.ndim else 0]))
+            w = Reshape(w, np.array([-1, 1] if self.on_right else [1, -1]))
         wt = Transpose(w, perm=[*range(w.ndim - 2), w.ndim - 1, w.ndim - 2])
         return tensor.sum_to(s @ wt if self.on_right else wt @ s, at.x.shape)

@@ -9,6 +9,7 @@ from typing import Any
 import onnx
 import onnx.shape_inference
 
+from . import learned
 from .scopes import has_graphs
 from .signature import complaints, opsets_of, signature_of
 
@@ -32,7 +33,8 @@ def may_be_inlined(proto: onnx.ModelProto, has_layer: Callable[[str], bool]) -> 
     """Whether there is anything that may be a call, told without a look at any body."""
     opset = opsets_of(proto.opset_import).get("", 0)
     return bool(proto.functions) or any(
-        node.domain in ("", "ai.onnx") and not has_layer(node.op_type) and has_body(node.op_type, opset)
+        (is_learned(node) and not has_layer(operator_of(node)))
+        or (node.domain in ("", "ai.onnx") and not has_layer(node.op_type) and has_body(node.op_type, opset))
         for node in proto.graph.node
     )
 
@@ -62,6 +64,8 @@ class Bodies:
             return None
         if node.domain in ("", "ai.onnx"):
             return self._of_onnx(node)
+        if is_learned(node):
+            return self._of_learned(node)
         found = self.own.get(key_of(node))
         if found is None or not f"{node.domain}.".startswith(tuple(f"{domain}." for domain in RUNTIMES)):
             return found
@@ -87,6 +91,18 @@ class Bodies:
         self.kept[node.op_type] = f"this operator has no layer, and in its body {missing} have none"
         return None
 
+    def _of_learned(self, node: onnx.NodeProto) -> onnx.FunctionProto | None:
+        """What an operator of ai.onnx.ml is in operators of ONNX's own."""
+        try:
+            found = learned.body_of(node, self.opset, self._types.get)
+        except learned.Unwritten as reason:
+            self.kept[operator_of(node)] = str(reason)
+            return None
+        absent = [one.op_type for one in found.node if not _fits(one, self.opset or learned.OPSET)]
+        if absent:
+            self.kept[operator_of(node)] = f"opset {self.opset} has no {absent[0]} for its body"
+        return None if absent else found
+
     @functools.cached_property
     def _types(self) -> Mapping[str, onnx.TypeProto]:
         """The types of tensors, as far as ONNX's inference can tell: the bodies of some depend on them."""
@@ -99,6 +115,11 @@ class Bodies:
             for tensor in graph.initializer
         }
         return held | {v.name: v.type for v in (*graph.input, *graph.value_info, *graph.output)}
+
+
+def is_learned(node: onnx.NodeProto) -> bool:
+    """Whether a node is one of ai.onnx.ml that has a body here."""
+    return node.domain == learned.DOMAIN and node.op_type in learned.BODIES
 
 
 def _done_to_inputs(function: onnx.FunctionProto) -> set[str]:

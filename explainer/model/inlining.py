@@ -14,6 +14,7 @@ import onnx
 
 from ..errors import ModelError
 from .bodies import Bodies, Key, key, key_of, name_of_call, operator_of
+from .learned import OPSET
 from .notes import Note
 from .renaming import Names, moved
 from .scopes import called, scopes_of
@@ -112,7 +113,7 @@ def inline(proto: onnx.ModelProto, has_layer: Callable[[str], bool], title: str,
         proto.graph.node.extend(nodes)
         there = opsets_of(proto.opset_import)
         for domain in imported - there.keys():
-            proto.opset_import.add(domain=domain, version=opsets[domain])
+            proto.opset_import.add(domain=domain, version=opsets.get(domain, OPSET))
     return changed
 
 

@@ -1,4 +1,4 @@
-"""What is settled of a file before anything is asked of it: fixed inputs, functions' bodies, known branches.
+"""What is settled of a file before anything is asked: fixed inputs, functions' bodies, known branches, pairs.
 
 The file that onnxruntime runs is changed with the graph that is read: so every tensor that a plan names can
 be had of it.
@@ -26,6 +26,7 @@ from .reading import Settled, Source, read_model, stamp_of
 from .renaming import set_apart
 from .runtime import Runtime
 from .skeleton import check_opens
+from .two_classes import may_be_two, part_classes
 
 # A call in a branch, and a branch in what it calls, take a round each: deeper than that is no model.
 MOST_ROUNDS = 64
@@ -59,7 +60,10 @@ def settle(
             raise InputError("fix: this model was read with other inputs fixed; read its file again")
         return source
     is_plain = not (
-        fixed or may_be_inlined(source.proto, layered) or any(map(is_if, source.proto.graph.node))
+        fixed
+        or may_be_inlined(source.proto, layered)
+        or may_be_two(source.proto)
+        or any(map(is_if, source.proto.graph.node))
     )
     if is_plain:  # a file that holds its weights is not copied for nothing
         return replace(source, settled=Settled(runtime, fixed))
@@ -75,6 +79,7 @@ def settle(
             raise ModelError(
                 f"{source.title}: its functions and branches nest more than {MOST_ROUNDS // 2} deep"
             )
+    changed = part_classes(proto, done.notes) or changed
     settled = Settled(runtime, fixed, tuple(done.notes), done.kept)
     if not changed:
         return replace(source, settled=settled)

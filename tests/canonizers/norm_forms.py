@@ -7,7 +7,7 @@ W, B = (rng(7, seed).standard_normal(6).astype(np.float32) + 1 for seed in range
 CONSTANTS = {
     **{"two": np.float32(2), "half": np.float32(0.5), "less": np.float32(-0.5), "one": np.float32(1)},
     **{"c": np.float32(1e-2), "floor": np.float32(0.3), "sixth": np.float32(1 / 6), "five": np.float32(5)},
-    **{"six": np.float32(6), "zero": np.float32(0), "w": W, "b": B},
+    **{"most": np.float32(4), "six": np.float32(6), "zero": np.float32(0), "w": W, "b": B},
     **{
         "last": np.array([-1]),
         "n1": np.array([0, 5, 1]),
@@ -135,6 +135,12 @@ FORMS = {
         "q = Mul (x, x) v = ReduceSum (q, last) k = Max (v, floor) s = Sqrt (k) r = Reciprocal (s)"
         " y = Mul (x, r)",
         lambda x: x / larger(length(x) ** 2) ** 0.5,
+    ),
+    "Keras's UnitNormalization": (
+        LENGTH,
+        "q = Mul (x, x) v = ReduceSum (q, last) s = Sqrt (v) r = Reciprocal (s) k = Min (r, most)"
+        " y = Mul (x, k)",
+        lambda x: x / larger(length(x), 1 / float(CONSTANTS["most"])),
     ),
     "L2, ReduceSumSquare": (
         LENGTH,

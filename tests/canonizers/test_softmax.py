@@ -17,6 +17,16 @@ FORMS = {
     " d = Sub (h, l) e = Exp (d) t = ReduceSum (e, last) s = Div (e, t)",
     "axes put back": "m = ReduceMax <keepdims = 0> (h, last) n = Unsqueeze (m, last) d = Sub (h, n)"
     " e = Exp (d) t = ReduceSum <keepdims = 0> (e, last) u = Unsqueeze (t, last) s = Div (e, u)",
+    "JAX's, by equinox": "m = ReduceMax <keepdims = 0> (h, one) k = Max (lowest, m) z = Shape (h)"
+    " a = Reshape (k, column) n = Expand (a, z) i = Identity (n) d = Sub (h, i) e = Exp (d)"
+    " t = ReduceSum <keepdims = 0> (e, one) b = Reshape (t, column) u = Expand (b, z) s = Div (e, u)",
+}
+NUMBERS = {
+    "last": np.array([-1]),
+    "one": np.array([1]),
+    "column": np.array([-1, 1]),
+    "lowest": np.float32(-np.inf),
+    "least": np.float32([-np.inf]),
 }
 every = pytest.mark.parametrize("form", FORMS)
 
@@ -24,8 +34,7 @@ every = pytest.mark.parametrize("form", FORMS)
 def net(softmax: str, end: str = "y = MatMul (s, v)"):
     text = f"g (float[N,4] x) => (float[N,3] y) {{ h = MatMul (x, w) {softmax} {end} }}"
     constants = {"w": W, "v": V} if "v)" in end else {"w": W}
-    constants |= {"last": np.array([-1])} if "last" in softmax else {}
-    return parse(text, **constants, **({"least": np.float32([-np.inf])} if "least" in softmax else {}))
+    return parse(text, **constants, **{name: one for name, one in NUMBERS.items() if name in softmax})
 
 
 def x_for(samples=3):

@@ -21,7 +21,6 @@ from explainer.tensor import Bundle
 # Which cases of registered operators do not run, and why.
 REFUSED = {
     "training": "a BatchNormalization in training mode is refused",
-    "matmul_4d_1d": "a product with a constant vector is refused",
     "maxpool_with_argmax": "its indices are no values",
     "test_mvn": "statistics over the batch are refused",
     "scatter_elements_with_duplicate_indices": "two constants that are added up in one place are refused",

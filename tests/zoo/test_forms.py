@@ -1,15 +1,17 @@
 """What other frameworks' converters write: planned, conserved, compiled, its gradient a quotient's."""
 
 import compiled
+import forms
 import numpy as np
 import pytest
+import tabular
 from building import relative, rng, run
-from forms import FORMS
 from zeroing import zeroed
 
 import explainer
 from explainer import Explainer, ExplainerError, UnsupportedError
 
+FORMS = [*forms.FORMS, *tabular.FORMS]
 EXPLAINED = [form for form in FORMS if not form.refused]
 every_form = pytest.mark.parametrize("form", EXPLAINED, ids=str)
 
@@ -71,19 +73,23 @@ def test_it_is_compiled(form, asked):
 @every_form
 def test_its_gradient_is_a_difference_quotient(form, asked):
     (model, target, answer), feeds = asked, form.feeds
-    (name,) = feeds
-    if feeds[name].dtype.kind == "i":
+    if any(x.dtype.kind == "i" for x in feeds.values()):
         pytest.skip("words have no difference quotient; tests/test_words.py compares their rows")
     made = Explainer(model, method="gradient", dtype="float64")
     top = Explainer(model).explain(feeds, target).target
     places = (model.graph.output[-1].name, [int(one) for one in top])
     # An input is float32 as the file has it: on this grid a step of 2⁻²⁰ is none that is rounded.
-    x = np.round(feeds[name] * 1024).astype(np.float64) / 1024
-    v, step = rng(8).choice([-1.0, 1.0], x.shape), 2.0**-20
-    found = made.explain({name: x}, places).relevance
-    up, down = (made.explain({name: x + side * step * v}, places).score for side in (1, -1))
+    x = {name: np.round(one * 1024).astype(np.float64) / 1024 for name, one in feeds.items()}
+    random, step = rng(8), 2.0**-20
+    v = {name: random.choice([-1.0, 1.0], one.shape) for name, one in x.items()}
+    found = made.explain(x, places).relevance
+    found = found if isinstance(found, dict) else dict.fromkeys(x, found)
+    up, down = (
+        made.explain({name: one + side * step * v[name] for name, one in x.items()}, places).score
+        for side in (1, -1)
+    )
     slope = (up - down) / (2 * step)
-    ours = (found * v).sum(tuple(range(1, v.ndim)))
+    ours = sum((found[name] * v[name]).sum(tuple(range(1, v[name].ndim))) for name in x)
     answer["quotient"] = relative(ours, slope)
     assert answer["quotient"] < 1e-6
 

@@ -39,8 +39,8 @@ def zeroed(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
                     if name and name not in graph.carrying and graph.is_constant(name):
                         _zero(copy.graph, name)
     for node in copy.graph.node:
-        for attribute in node.attribute if node.op_type == "Scaler" else ():
-            if attribute.name == "offset":
+        for attribute in node.attribute if node.domain == "ai.onnx.ml" else ():
+            if attribute.name in ("offset", "intercepts"):
                 attribute.floats[:] = [0.0] * len(attribute.floats)
     return copy
 
