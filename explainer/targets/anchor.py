@@ -70,9 +70,9 @@ def anchor_at_output(graph: Graph, output: str) -> Anchor:
         view = get(written).applied(view, frozenset(graph.outputs))
     moves: list[Move] = []
     name = view.resolve(output)
-    last = view.producers.get(name)
-    if last is not None and last.operator == "ai.onnx.ml.ZipMap":  # the same numbers, by names
-        return anchor_at_output(graph, last.inputs[0])
+    node = view.producers.get(name)
+    if node is not None and node.operator == "ai.onnx.ml.ZipMap":  # the same numbers, by names
+        output, name = node.inputs[0], view.resolve(node.inputs[0])
     while (node := view.producers.get(name)) is not None and facts_of(node.operator).rearranges:
         moves.append(_move(node))
         name = node.inputs[0]

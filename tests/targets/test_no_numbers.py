@@ -46,13 +46,20 @@ def net(kind: str, first: bool = True) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "map"])
 @pytest.mark.parametrize("asked", [{}, {"target": 1}, {"target": ("y", 1)}, {"target": {"y": 1}}])
 def test_a_target_without_numbers_is_refused_with_one_that_has_some(kind, asked):
     with pytest.raises(TargetError, match=f"'y' {KINDS[kind][2]}.* take 't'"):
         explain(net(kind), X, method="occlusion", window=2, **asked)
     with pytest.raises((TargetError, UnsupportedError), match="'y'"):
         explain(net(kind), X, **asked)
+
+
+@pytest.mark.parametrize("how", [{}, {"method": "occlusion", "window": 2}])
+@pytest.mark.parametrize("asked", [{}, {"target": 1}, {"target": ("y", 1)}, {"target": {"y": 1}}])
+def test_a_map_is_asked_as_the_tensor_whose_values_it_names(how, asked):
+    wanted = explain(net("map"), X, target=("t", 1) if asked else "t[top]", **how)
+    np.testing.assert_array_equal(explain(net("map"), X, **asked, **how).relevance, wanted.relevance)
 
 
 @pytest.mark.parametrize("kind", KINDS)
