@@ -8,7 +8,7 @@ from building import parse, rng
 
 EYE = np.eye(4)
 KERNEL = rng(0).standard_normal((4, 3, 3, 3)) / 5
-UNKNOWN = "com.microsoft.Gelu"  # onnxruntime runs it
+UNKNOWN = "com.microsoft.SampleOp"  # onnxruntime runs it
 IMAGE = "g (float[N,3,8,8] x) => "
 POOL = "p = GlobalAveragePool (r) f = Flatten (p)"
 LOGITS = f"c = Conv <pads=[1,1,1,1]> (x, k) r = Relu (c) {POOL} logits = MatMul (f, w)"
@@ -17,10 +17,10 @@ LABEL = np.array([[1, 0, 0, 0]] * 4)
 # name -> (graph, constants); what comes in is chosen by the inputs' shapes and types.
 ZOO = {
     "nothing before it": (
-        IMAGE + "(float[N,3,1,1] y) { s = com.microsoft.Gelu (x) y = GlobalAveragePool (s) }",
+        IMAGE + "(float[N,3,1,1] y) { s = com.microsoft.SampleOp (x) y = GlobalAveragePool (s) }",
         {},
     ),
-    "a layer before it": (IMAGE + f"(float[N,4] y) {{ {LOGITS} y = com.microsoft.Gelu (logits) }}", {}),
+    "a layer before it": (IMAGE + f"(float[N,4] y) {{ {LOGITS} y = com.microsoft.SampleOp (logits) }}", {}),
     "in the middle": (
         IMAGE
         + f"(float[N,4] y) {{ c = Conv (x, k) s = {UNKNOWN} (c) r = Relu (s) {POOL} y = MatMul (f, w) }}",
@@ -71,11 +71,11 @@ ZOO = {
         {"corners": np.ones((1, 4, 4)), "ones": np.ones((1, 1, 4)), "two": np.array([2])},
     ),
     "odd names": (
-        IMAGE + "(float[N,4] y) { " + LOGITS.replace("logits", "ODD") + " y = com.microsoft.Gelu (ODD) }",
+        IMAGE + "(float[N,4] y) { " + LOGITS.replace("logits", "ODD") + " y = com.microsoft.SampleOp (ODD) }",
         {},
     ),
     "numbers as names": (
-        IMAGE + "(float[N,4] y) { " + LOGITS.replace("logits", "ODD") + " y = com.microsoft.Gelu (ODD) }",
+        IMAGE + "(float[N,4] y) { " + LOGITS.replace("logits", "ODD") + " y = com.microsoft.SampleOp (ODD) }",
         {},
     ),
     "a branch": (
@@ -85,24 +85,27 @@ ZOO = {
     ),
     "words": (
         "g (int64[N,5] ids) => (float[N,4] y) { t = Gather (table, ids) u = Transpose <perm=[0,2,1]> (t)"
-        " m = MatMul (t, u) s = com.microsoft.Gelu (m) v = MatMul (s, t)"
+        " m = MatMul (t, u) s = com.microsoft.SampleOp (m) v = MatMul (s, t)"
         " y = ReduceMean <axes=[1], keepdims=0> (v) }",
         {"table": rng(1).standard_normal((9, 4))},
     ),
-    "a table": ("g (float[N,4] x) => (float[N,4] y) { s = com.microsoft.Gelu (x) y = MatMul (s, w) }", {}),
+    "a table": (
+        "g (float[N,4] x) => (float[N,4] y) { s = com.microsoft.SampleOp (x) y = MatMul (s, w) }",
+        {},
+    ),
     "a series": (
-        "g (float[N,6,4] x) => (float[N,4] y) { s = com.microsoft.Gelu (x)"
+        "g (float[N,6,4] x) => (float[N,4] y) { s = com.microsoft.SampleOp (x)"
         " m = ReduceMean <axes=[1], keepdims=0> (s)"
         " y = MatMul (m, w) }",
         {},
     ),
     "two inputs": (
         "g (float[N,3,8,8] rgb, float[N,1,8,8] depth) => (float[N,3,1,1] y) { s = Add (rgb, depth)"
-        " t = com.microsoft.Gelu (s) y = GlobalAveragePool (t) }",
+        " t = com.microsoft.SampleOp (s) y = GlobalAveragePool (t) }",
         {},
     ),
     "bytes": (
-        "g (uint8[N,3,8,8] x) => (float[N,3,1,1] y) { f = Cast <to=1> (x) s = com.microsoft.Gelu (f)"
+        "g (uint8[N,3,8,8] x) => (float[N,3,1,1] y) { f = Cast <to=1> (x) s = com.microsoft.SampleOp (f)"
         " y = GlobalAveragePool (s) }",
         {},
     ),

@@ -9,9 +9,12 @@ from typing import Any
 import onnx
 import onnx.shape_inference
 
+from ..errors import UnsupportedError
 from . import learned
+from .fused import body_of, is_fused
 from .scopes import has_graphs
 from .signature import complaints, opsets_of, signature_of
+from .tensors import FLOATS
 
 # What may be done in a body of ONNX's own to what it reads, beside operators that have a layer: types, and
 # truth values and masks. What is done to sizes and constants does not count.
@@ -25,6 +28,8 @@ BESIDE = frozenset(
 NAMED = frozenset({"NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"})
 # Domains whose operators onnxruntime may have itself: then it runs those, whatever a file's function says.
 RUNTIMES = ("ai.onnx", "com.microsoft", "com.ms")
+# What says how long texts are, in an output of its own.
+EMBEDDING = "EmbedLayerNormalization"
 # A function's domain, name and overload.
 Key = tuple[str, str, str]
 
@@ -33,7 +38,8 @@ def may_be_inlined(proto: onnx.ModelProto, has_layer: Callable[[str], bool]) -> 
     """Whether there is anything that may be a call, told without a look at any body."""
     opset = opsets_of(proto.opset_import).get("", 0)
     return bool(proto.functions) or any(
-        (is_learned(node) and not has_layer(operator_of(node)))
+        is_fused(node)
+        or (is_learned(node) and not has_layer(operator_of(node)))
         or (node.domain in ("", "ai.onnx") and not has_layer(node.op_type) and has_body(node.op_type, opset))
         for node in proto.graph.node
     )
@@ -62,6 +68,8 @@ class Bodies:
         """The function that a node calls; None where it calls none, has a layer, or stays a call."""
         if self.has_layer(operator_of(node)):
             return None
+        if is_fused(node):
+            return self._of_fused(node)
         if node.domain in ("", "ai.onnx"):
             return self._of_onnx(node)
         if is_learned(node):
@@ -102,6 +110,35 @@ class Bodies:
         if absent:
             self.kept[operator_of(node)] = f"opset {self.opset} has no {absent[0]} for its body"
         return None if absent else found
+
+    def _of_fused(self, node: onnx.NodeProto) -> onnx.FunctionProto | None:
+        """What one of onnxruntime's own operators is."""
+        kinds = [self._kind(name) for name in node.input if name]
+        kind = next((kind for kind in kinds if kind in FLOATS), onnx.TensorProto.FLOAT)
+        try:
+            return body_of(node, self.opset, self._dims, kind)
+        except UnsupportedError as error:
+            self.kept[operator_of(node)] = str(error)
+            return None
+
+    def _kind(self, name: str) -> int:
+        """The type of a tensor's numbers; 0 where nothing tells."""
+        return self._types[name].tensor_type.elem_type if name in self._types else 0
+
+    def _dims(self, name: str) -> list[int | str] | None:
+        """How large a tensor is, "" where a size is open; None where nothing tells how many axes it has."""
+        if name in self._types and self._types[name].tensor_type.HasField("shape"):
+            dims = self._types[name].tensor_type.shape.dim
+            return [dim.dim_value if dim.HasField("dim_value") else dim.dim_param for dim in dims]
+        made = self._makers.get(name)
+        if made is not None and made.op_type == EMBEDDING and name == made.output[1]:
+            return [""]
+        perm = [a for a in made.attribute if a.name == "perm"] if made is not None else []
+        return [""] * len(perm[0].ints) if perm else None
+
+    @functools.cached_property
+    def _makers(self) -> Mapping[str, onnx.NodeProto]:
+        return {name: node for node in self.proto.graph.node for name in node.output}
 
     @functools.cached_property
     def _types(self) -> Mapping[str, onnx.TypeProto]:

@@ -91,6 +91,29 @@ def set_apart(proto: onnx.ModelProto) -> None:
             node.name = called
 
 
+def is_clashing(name: str) -> bool:
+    """Whether onnxruntime's optimiser has given a constant its name, in a file that it wrote.
+
+    It gives it again, and takes that for a tensor that is made twice: of a file with other outputs than
+    before it no longer knows that the name is taken.
+    """
+    return name.startswith(("gemm_input_shape", "gemm_output_shape"))
+
+
+def call_otherwise(proto: onnx.ModelProto) -> bool:
+    """Give such constants of the graph another name, in place; whether there are any."""
+    names = Names(proto)
+    held = [tensor for tensor in proto.graph.initializer if is_clashing(tensor.name)]
+    new = {tensor.name: names.unused(f"kept/{tensor.name}") for tensor in held}
+    for tensor in held:
+        tensor.name = new[tensor.name]
+    for scope in scopes_of(proto) if new else ():
+        if not scope.outermost.is_function:
+            for node in scope.body.node:
+                node.input[:] = [new.get(name, name) for name in node.input]
+    return bool(new)
+
+
 def _rename(
     graph: onnx.GraphProto, named: Mapping[str, str], fresh: Callable[[str], str], given: Attributes | None
 ) -> None:

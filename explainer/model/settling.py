@@ -23,7 +23,7 @@ from .gate import FileGate
 from .inlining import Inlined, drop_unused, inline
 from .operators import has_layer
 from .reading import Settled, Source, read_model, stamp_of
-from .renaming import set_apart
+from .renaming import call_otherwise, is_clashing, set_apart
 from .runtime import Runtime
 from .skeleton import check_opens
 from .two_classes import may_be_two, part_classes
@@ -64,12 +64,13 @@ def settle(
         or may_be_inlined(source.proto, layered)
         or may_be_two(source.proto)
         or any(map(is_if, source.proto.graph.node))
+        or any(is_clashing(tensor.name) for tensor in source.proto.graph.initializer)
     )
     if is_plain:  # a file that holds its weights is not copied for nothing
         return replace(source, settled=Settled(runtime, fixed))
     proto = onnx.ModelProto()
     proto.CopyFrom(source.proto)
-    changed = fix(proto, fixed, source.title)
+    changed = fix(proto, fixed, source.title) | call_otherwise(proto)
     done = Inlined()
     there = replace(source, proto=proto)
     rounds = 0

@@ -14,7 +14,7 @@ import explainer
 
 __all__ = ["folder"]  # an automatic fixture: importing it is using it
 
-ODD = TINY.replace("c = Relu (a)", "c1 = com.microsoft.Gelu (a)\n c = com.microsoft.SampleOp (c1)")
+ODD = TINY.replace("c = Relu (a)", "c1 = com.microsoft.Inverse (a)\n c = com.microsoft.SampleOp (c1)")
 KEYS = {
     "model",
     "explainable",
@@ -55,7 +55,7 @@ def test_one_bad_file_does_not_stop_the_others():
     assert lines[5] == "none.onnx: no such model file"
     assert (
         "odd.onnx: 2 nodes on the way" in lines[6]
-        and "com.microsoft.Gelu x1" in lines[7]
+        and "com.microsoft.Inverse x1" in lines[7]
         and "com.microsoft.SampleOp x1" in lines[8]
     )
     assert "bare.onnx: can be explained, 5 steps" in lines
@@ -70,7 +70,7 @@ def test_the_whole_table_of_one_that_cannot_be_explained():
     assert header == "odd.onnx: cannot be explained; coverage 66.7 %, 4 of 6 nodes that relevance passes"
     assert [row.split()[:2] for row in rows] == [
         *(["logits", "Gemm"], ["e", "Flatten"], ["d", "GlobalAveragePool"]),
-        *(["c", "com.microsoft.SampleOp"], ["c1", "com.microsoft.Gelu"], ["a", "Conv"]),
+        *(["c", "com.microsoft.SampleOp"], ["c1", "com.microsoft.Inverse"], ["a", "Conv"]),
     ]
     assert [row.split(None, 2)[2].split(None, 1) for row in rows[3:5]] == [
         ["missing", "this operator has no layer"]
@@ -97,7 +97,7 @@ def test_json_has_the_same_keys_whatever_is_wrong():
     assert explainer.Preprocess.from_config(good["preprocessing"]).size == 8
     assert not odd["explainable"] and odd["kind"] == "UnsupportedError" and odd["preprocessing"] is None
     reason = "this operator has no layer"
-    assert odd["missing"][0] == {"what": "com.microsoft.Gelu", "count": 1, "first": "c1", "reason": reason}
+    assert odd["missing"][0] == {"what": "com.microsoft.Inverse", "count": 1, "first": "c1", "reason": reason}
     commands = [way["command"] for way in odd["ways"][:2]]
     assert commands == [f"onnx-lrp check odd.onnx {way} --json" for way in ("--stop c", "--target a")]
     assert [row["note"] for row in odd["steps"] if row["rule"] == "missing"] == [reason] * 2
@@ -247,7 +247,7 @@ def test_a_question_that_explain_refuses_check_refuses(kind):
 
 def test_scores_in_float64_need_a_layer_at_every_node():
     how = ("--method", "occlusion", "--dtype", "float64", *FLAGS)
-    fails(1, "com.microsoft.Gelu x1", "check", "odd.onnx", *how)
+    fails(1, "com.microsoft.Inverse x1", "check", "odd.onnx", *how)
     assert run("check", "odd.onnx", *how[:2], *FLAGS).exit_code == 0
     assert run("check", "full.onnx", *how).exit_code == 0
 

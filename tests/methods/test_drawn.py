@@ -21,7 +21,7 @@ POOLED = "c = Conv (x, k) r = Relu (c) p = GlobalAveragePool (r) f = Flatten (p)
 DRAWN = {
     "noise": ("e = RandomNormalLike (f) y = Add (f, e)", "RandomNormalLike 'e' draws numbers"),
     "noise behind another": (
-        "e = RandomUniformLike (f) s = com.microsoft.Gelu (e) y = Mul (f, s)",
+        "e = RandomUniformLike (f) s = com.microsoft.SampleOp (e) y = Mul (f, s)",
         "RandomUniformLike 'e'",
     ),
     "a dropout": ("y = Dropout (f, half, true)", "Dropout 'y' is in training mode"),

@@ -163,7 +163,7 @@ def test_methods_by_name():
 
 def test_a_model_that_cannot_be_walked_is_asked_under_noise_too():
     model = parse(
-        "g (float[N,1,6,6] x) => (float[N,2] y) { s = com.microsoft.Gelu (x) f = Flatten (s)"
+        "g (float[N,1,6,6] x) => (float[N,2] y) { s = com.microsoft.SampleOp (x) f = Flatten (s)"
         " y = Gemm (f, w) }",
         w=rng(1).standard_normal((36, 2)),
     )

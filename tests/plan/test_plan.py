@@ -122,29 +122,29 @@ def test_the_table_names_node_operator_layer_and_rule():
 
 
 def test_all_complaints_come_at_once_with_counts_and_first_names():
-    sines = " ".join(f"s{i} = com.microsoft.Gelu (s{i - 1})" for i in range(1, 6))
+    sines = " ".join(f"s{i} = com.microsoft.SampleOp (s{i - 1})" for i in range(1, 6))
     text = f"""g (float[N,2,6,6] x) => (float[N,2,6,6] y) {{
-        off = com.microsoft.SampleOp (x) unread = Tan (off)
-        s0 = com.microsoft.QuickGelu (x) {sines} m = Mod <fmod = 1> (s5, s0) y = Relu (m)
+        off = com.microsoft.Trilu (x) unread = Tan (off)
+        s0 = com.microsoft.Inverse (x) {sines} m = Mod <fmod = 1> (s5, s0) y = Relu (m)
     }}"""
     with pytest.raises(UnsupportedError) as caught:
         Explainer(net(text)).plan  # noqa: B018
     lines = str(caught.value).splitlines()
     assert "7 nodes on the way from 'y' to the input cannot be explained" in lines[0]
     assert (
-        lines[1] == "  SiLU x1 (com.microsoft.QuickGelu: this operator has no layer): 's0'"
+        lines[1] == "  com.microsoft.Inverse x1 (this operator has no layer): 's0'"
     )  # in the order in which the model has them
-    assert lines[2] == "  com.microsoft.Gelu x5 (this operator has no layer): the first is 's1'"
+    assert lines[2] == "  com.microsoft.SampleOp x5 (this operator has no layer): the first is 's1'"
     assert lines[3] == "  Mod x1 (this operator has no layer): 'm'"
     assert not any(
         "target=" in line for line in lines
     )  # nothing lies between the input and the first of them
-    assert not any("com.microsoft.SampleOp" in line or "Tan" in line for line in lines)
+    assert not any("com.microsoft.Trilu" in line or "Tan" in line for line in lines)
 
 
 def test_complaints_come_before_any_number(monkeypatch):
     monkeypatch.setattr("explainer.model.session.Session.run", lambda *_: pytest.fail("the model was run"))
-    text = "g (float[N,2,6,6] x) => (float[N,2,6,6] y) { y = com.microsoft.Gelu (x) }"
+    text = "g (float[N,2,6,6] x) => (float[N,2,6,6] y) { y = com.microsoft.SampleOp (x) }"
     with pytest.raises(UnsupportedError):
         Explainer(net(text)).explain(x_for())
 
@@ -184,7 +184,7 @@ def test_a_kept_tensor_sums_over_all_its_readers():
     ],
 )
 def test_an_unknown_or_off_path_name_is_an_error_with_near_names(keep, message):
-    text = NET.replace("}", "off = com.microsoft.Gelu (f) }")
+    text = NET.replace("}", "off = com.microsoft.SampleOp (f) }")
     with pytest.raises(TargetError, match=message):
         Explainer(net(text), keep=keep).plan  # noqa: B018
 

@@ -11,7 +11,7 @@ K, W = rng(0).standard_normal((4, 3, 3, 3)) / 5, np.eye(4)
 X = rng(1).standard_normal((2, 3, 8, 8))
 LAYERS = "c = Conv <pads=[1,1,1,1]> (x, k) r = Relu (c) p = GlobalAveragePool (r) f = Flatten (p)"
 # Nothing of it has a layer; all but the end has.
-GELU = "com.microsoft.Gelu"
+GELU = "com.microsoft.SampleOp"
 NOTHING = (
     f"s = {GELU} (x) t = com.microsoft.SampleOp (s) c = Conv <pads=[1,1,1,1]> (t, k) r = {GELU} (c)"
     " p = GlobalAveragePool (r)"
@@ -121,7 +121,7 @@ def test_a_walk_may_end_where_it_meets_what_has_no_layer():
     assert caught.value.behind == ("s", "t")
     way = caught.value.ways[0]
     assert (way.why, way.settings) == (
-        "what lies behind com.microsoft.Gelu 's' and com.microsoft.Gelu 't'",
+        "what lies behind com.microsoft.SampleOp 's' and com.microsoft.SampleOp 't'",
         {"stop": ("s", "t")},
     )
     found = eval(way.call, {"explainer": explainer, "model": net, "image": x})
