@@ -13,11 +13,7 @@ from .counting import reckoned
 from .following import Following
 from .graph import Graph
 from .node import Node
-from .roles import (
-    BY_THE_LARGEST,
-    ELEMENTWISE,
-    PRODUCTS,
-)
+from .roles import BY_THE_LARGEST, BY_VALUES, ELEMENTWISE, PRODUCTS
 
 SAMPLE = 0
 
@@ -49,7 +45,8 @@ def mixing(graph: Graph, reads: Iterable[str] = ()) -> Mixing | None:
     """Where the samples of a batch meet; None where each is computed as if it were alone.
 
     Every operator that is known says along which axes it computes. Behind one that is not, or behind a
-    Reshape that puts the samples nobody can tell where, it is not sure that they are apart.
+    Reshape that puts the samples nobody can tell where, it is not sure that they are apart. Rows that are
+    counted off through all samples are one list, whatever becomes of it.
 
     Parameters
     ----------
@@ -58,7 +55,8 @@ def mixing(graph: Graph, reads: Iterable[str] = ()) -> Mixing | None:
         Tensors that are told apart by their first axis: whoever makes one with the samples elsewhere is
         named too.
     """
-    following = Following(graph, labelled_samples(graph))
+    begun = labelled_samples(graph)
+    following = Following(graph, begun)
     unsure: Mixing | None = None
     for node, carried in following:
         for place, labels in carried.items():
@@ -75,6 +73,10 @@ def mixing(graph: Graph, reads: Iterable[str] = ()) -> Mixing | None:
         goes_on = [labels is not None and SAMPLE in labels for labels in outputs]
         if unsure is None and (not goes_on or not goes_on[0]) and node.operator not in BY_THE_LARGEST:
             unsure = Mixing(node, False)
+    reached = graph.depending(begun)
+    for node in graph.nodes:
+        if node.operator in BY_VALUES and not reached.isdisjoint(node.inputs):
+            return Mixing(node, True, "makes as many rows as the values of all samples together decide")
     if (counting := reckoned(graph, following.at)) is not None:
         return Mixing(counting, True, "reckons with the number of samples")
     for name in reads:

@@ -49,6 +49,8 @@ REDUCING = _named("""
     ArgMax ArgMin ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd
     ReduceSum ReduceSumSquare
 """)
+# How many rows come out is decided by the values, those of all samples together.
+BY_VALUES = _named("NonMaxSuppression NonZero Unique")
 EMBEDDING = "com.microsoft.EmbedLayerNormalization"
 # Operand whose values are indices -> the operand that they are looked up in.
 LOOKUPS = {("Gather", 1): 0, ("OneHot", 0): None, (EMBEDDING, 0): 2, (EMBEDDING, 1): 4}
