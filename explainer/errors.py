@@ -30,6 +30,8 @@ class Way:
         It as Python.
     is_compiled : bool
         Whether a file was asked for, and can be compiled that way.
+    options : str
+        What a command line needs besides, where nothing says how the model takes pictures.
     """
 
     why: str
@@ -37,6 +39,7 @@ class Way:
     bare: bool
     call: str = ""
     is_compiled: bool = False
+    options: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,12 @@ class ExplainerError(Exception):
         self.in_options = lines
         return self
 
+    def also(self, other: "ExplainerError") -> Self:
+        """The same, and another one behind it: what is in the way next."""
+        self.in_options = (*(self.in_options or self.args), *(other.in_options or other.args))
+        self.args = (*self.args, *other.args)
+        return self
+
     def looking(self, elsewhere: str) -> Self:
         """The same, with where to look for what the model does answer."""
         self.elsewhere = elsewhere
@@ -157,7 +166,15 @@ class InputError(ExplainerError):
 
 
 class PreprocessError(ExplainerError):
-    """The preprocessing is missing, contradictory or out of range."""
+    """The preprocessing is missing, contradictory or out of range.
+
+    Attributes
+    ----------
+    likely : (str, str)
+        Where it is missing, what most probably is it: as Python, and as options of the command line.
+    """
+
+    likely: tuple[str, str] = ("", "")
 
 
 class TargetError(ExplainerError):

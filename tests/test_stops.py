@@ -182,3 +182,14 @@ def test_one_output_of_a_node_that_makes_another_output_of_the_model():
     found, kept = (Explainer(net, **how).explain(x, 1) for how in ({"stop": "a"}, {"keep": "a"}))
     np.testing.assert_allclose(found.relevance["a"], kept.relevances["a"], rtol=1e-5)
     np.testing.assert_array_equal(found.outputs["n"], kept.outputs["n"])
+
+
+def test_a_stop_of_axes_that_nobody_knows_before_it_runs():
+    """onnxruntime says of it what it says of a number alone: no sizes."""
+    text = """g (float[N,4] x, int64[k] shape) => (float[N,4] y) {
+        q = Relu (x) r = Reshape (q, shape) s = Neg (r) y = Reshape (s, back) }"""
+    model = parse(text, back=np.array([-1, 4]))
+    feeds = {"x": np.array([[1, 2, -3, 4]], np.float32), "shape": np.array([-1, 2, 2])}
+    for stop in ("r", "s"):
+        found = explainer.explain(model, feeds, target=1, stop=stop, method="gradient").relevance[stop]
+        np.testing.assert_array_equal(found, [[[[0, -1 if stop == "r" else 1], [0, 0]]]])

@@ -106,7 +106,9 @@ class Called:
                 options += [part for text in _texts(value) for part in (param.opts[0], text)]
         last = ["--", *arguments] if any(text.startswith("-") for text in arguments) else []
         first = [] if last else arguments
-        return shlex.join(["onnx-lrp", command.name or "", *first, *options, *last])
+        # Options that the file's own values are not in, before what only may stand at the end.
+        more = shlex.split(way.options)
+        return shlex.join(["onnx-lrp", command.name or "", *first, *options, *more, *last])
 
 
 def _texts(value: Any) -> list[str]:

@@ -111,7 +111,11 @@ def explain(
         inputs.check_names(explained)
         if not (images or inputs.pictures):
             refuse_pictures(explained.composite, explained.method.walks)
-        inputs.of(explained, pictures[0][0].picture if images else None, 0, len(pictures))
+        try:
+            inputs.of(explained, pictures[0][0].picture if images else None, 0, len(pictures))
+        except (explainer.InputError, explainer.PreprocessError) as error:
+            explained.check_first(asks, error)
+            raise
         cuts = [explained.start_of(target).cut.partition(" ")[0] for target in targets]
         check_outputs(files)  # now the model has said where its weights lie
         if several:

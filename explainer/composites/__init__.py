@@ -169,6 +169,10 @@ def _preset(
 ) -> Composite:
     key = named(name)
     if key is None:
+        own = {folded(one): one for one in DIALECTS}.get(folded(name) if isinstance(name, str) else "")
+        if own is not None:
+            what = f"no composite {name!r}: it is a dialect, what a tool means by a rule's name; give "
+            raise CompositeError(f"{what}dialect={own!r}").optioned(f"{what}--dialect {own}")
         more = f", or a file ({' or '.join(ENDINGS)})"
         raise CompositeError(no_such("composite", name, COMPOSITES, more, lists="onnx-lrp composites"))
     make = (COMPOSITES | OF_METHODS)[key]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
+from ..errors import InputError, PreprocessError
 from ..files import Files, recording
 from ..inputs.feeds import check_images, given
 from ..inputs.preprocess import PreprocessLike, reading
@@ -302,7 +302,11 @@ class Explainer(Made):
             raise InputError(f"progress: a function that is called with (done, total), not {progress!r}")
         asks = [Ask.of(one, start, against, through) for one, through in paired(targets, conditions)]
         asked = [goal_of(self.graph, self._parts, ask, self.labels) for ask in asks]
-        check_images(self.graph, x, self._preprocess)
+        try:
+            check_images(self.graph, x, self._preprocess)
+        except (InputError, PreprocessError) as error:
+            self.check_first(asks, error)
+            raise
         asked_first = self._asked(asks[0] if asks else Ask())
         with asked_first.advising():
             walkers = self._prepared.walkers(asked)

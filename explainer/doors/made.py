@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from ..composites import Composite
-from ..errors import InputError
+from ..errors import ExplainerError, InputError, UnsupportedError
 from ..inputs.arrays import check_kind
 from ..inputs.feeds import given, layout_of
 from ..inputs.fitting import check_pictured, check_preprocess, pictured
@@ -24,7 +24,7 @@ from ..plain.tables import html_table, text_table
 from ..plan import Plan
 from ..recipe import Recipe, Settings
 from ..recipe.advice import Asked
-from ..targets import Ask, Target, check_choice, declared_outputs, shape_by_sample
+from ..targets import Ask, Target, TargetLike, check_choice, declared_outputs, shape_by_sample
 from ..tensor import Array
 from ..text import LINE, printable
 from .prepared import Prepared
@@ -93,6 +93,39 @@ class Made:
                 check_kind(expected)
         self.labels.check(anchor.output, declared_outputs(self.graph))
         check_choice(goal, shape_by_sample(self.graph, anchor.output))
+
+    def check_first(self, asks: Sequence[Ask], error: ExplainerError) -> None:
+        """Refuse questions that a model does not answer before pictures that do not fit: neither would help.
+
+        Parameters
+        ----------
+        asks : sequence of Ask
+        error : ExplainerError
+            What is wrong with the pictures; it is said behind.
+
+        Raises
+        ------
+        UnsupportedError
+        """
+        try:
+            for ask in asks:
+                self.check_target(ask)
+        except UnsupportedError as first:
+            python, options = getattr(error, "likely", ("", ""))
+            if not python:
+                raise first.also(error) from None
+            why = "of pictures, prepared as they most probably are"
+            first.ways = tuple(
+                replace(way, why=f"{way.why}; {why}", call=_with(way.call, python), options=options)
+                for way in first.ways
+            )
+            raise first from None
+        except ExplainerError:  # of less concern than the pictures
+            return
+
+    def check_target(self, target: TargetLike) -> Plan | None:
+        """See `Explainer`."""
+        raise NotImplementedError
 
     def check_image(self, name: str) -> None:
         """Refuse pictures for an input, where none would do whatever is in it.
@@ -193,3 +226,9 @@ class Made:
         """
         made = given(self.graph, image, self._preprocess, self.max_pixels)
         return next(iter(made.feeds.values())), made.photos, made.layout or "NCHW"
+
+
+def _with(call: str, argument: str) -> str:
+    """A call with another argument of what it makes: an explainer, or an explanation at once."""
+    made, there, asked = call.partition(").explain(")
+    return f"{made}, {argument}{there}{asked}" if there else f"{call.removesuffix(')')}, {argument})"

@@ -140,15 +140,14 @@ def _missing(graph: Graph, likely: Suggested) -> PreprocessError:
     )
     where = "where, after resize and crop, a pixel of 0 to 255 becomes (pixel * scale - mean) / std."
     file = "a Hugging Face preprocessor_config.json"
-    return PreprocessError(
-        f"{what} preprocess, the path of {file} or the single values; {likely.why}",
-        f"  preprocess={in_python(likely.how)}",
-        where,
+    python, options = f"preprocess={in_python(likely.how)}", in_options(likely.how)
+    error = PreprocessError(
+        f"{what} preprocess, the path of {file} or the single values; {likely.why}", f"  {python}", where
     ).optioned(
-        f"{what} --preprocess FILE.json ({file}) or the single values; {likely.why}",
-        f"  {in_options(likely.how)}",
-        where,
+        f"{what} --preprocess FILE.json ({file}) or the single values; {likely.why}", f"  {options}", where
     )
+    error.likely = python, options
+    return error
 
 
 def _check_whole(how: Preprocess, expected: Input, likely: Suggested | None) -> None:

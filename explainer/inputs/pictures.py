@@ -173,7 +173,7 @@ def _decoded(image: Image.Image, max_pixels: int) -> Image.Image:
     _check_size(image, max_pixels)
     image.load()
     turn = _turn(image)
-    picture = to_rgb(image if turn is None else image.transpose(turn))
+    picture = to_rgb(image if turn is None else image.transpose(turn), image.format)
     picture.info = {}  # its EXIF, say, which would turn it again
     return picture
 
@@ -207,8 +207,10 @@ def _has_several(image: Image.Image) -> bool:
     return False
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image, kind: str | None = None) -> Image.Image:
     """Return a picture in mode "RGB", another one; see `open_image` for how each kind is read.
+
+    `kind` is the format of its file.
 
     Raises
     ------
@@ -216,6 +218,12 @@ def to_rgb(image: Image.Image) -> Image.Image:
         If 32-bit pixels lie where no convention puts them.
     """
     if image.mode.startswith(("I", "F")):
+        # 16 bits are called so in a PNG by older Pillows; elsewhere these may be 8 bits, or a dark picture.
+        if image.mode == "I" and kind != "PNG" and 0 < (high := int(np.max(np.asarray(image)))) <= 255:
+            raise InputError(
+                f"the picture has whole pixels of 32 bits, up to {high}: of 8 bits that is a picture, of 16 "
+                'it is nearly black, and nothing says which; give 8 bits (image.convert("L")), or mode "I;16"'
+            )
         return Image.fromarray(to_bytes(np.asarray(image))).convert("RGB")
     if image.mode in TRANSPARENT_MODES or "transparency" in image.info:
         shown = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")

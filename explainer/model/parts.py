@@ -169,7 +169,9 @@ def _stop(graph: Graph, name: str, session: Session | None, at: Followed) -> Sto
     if kind_name not in TYPES:
         raise TargetError(f"stop: {name!r} holds no numbers, but {kind_name}")
     samples = _samples(graph, name, sizes, at)
-    declared = onnx.helper.make_tensor_value_info(name, TYPES[kind_name], sizes)
+    # onnxruntime says [] of a number alone, and of what it knows no axes of.
+    known = sizes or graph.axes(name) == 0 or at.get(name) == ()
+    declared = onnx.helper.make_tensor_value_info(name, TYPES[kind_name], sizes if known else None)
     rows = taken_from(graph, name)
     table = rows[-1] if graph.is_constant(rows[-1]) else ""
     return Stop(name, samples, declared.SerializeToString(), begins, taken_from=rows, table=table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import stat
 from collections.abc import Iterator
@@ -221,10 +222,17 @@ def external_of(tensor: TensorProto, folder: Path | None) -> External:
     file = _inside(location, folder)
     there = _size(file)
     if there is None:
+        if os.path.exists(file):
+            raise ValueError(f"its external data is {location!r}, and that is no file of bytes")
         raise ValueError(f"its external data {location!r} is missing; put it beside the model file")
     for key in ("offset", "length"):
         if key in said and not NUMBER.fullmatch(said[key]):
-            raise ValueError(f"the {key} of its external data is {said[key]!r}, no whole number of bytes")
+            what = (
+                "beyond any file"
+                if said[key].isascii() and said[key].isdigit()
+                else "no whole number of bytes"
+            )
+            raise ValueError(f"the {key} of its external data is {said[key][:40]!r}, {what}")
     offset, size = int(said.get("offset", 0)), _bytes(tensor)
     if int(said.get("length", size)) != size:
         raise ValueError(f"its external data has {said['length']} bytes; its shape and type take {size}")
@@ -247,7 +255,9 @@ def _size(file: Path) -> int | None:
 def _inside(location: str, folder: Path) -> Path:
     """A file in the folder, by any system's way to write a path."""
     outside = ValueError(f"it points to {location!r}, outside the model's folder; refused")
-    if not location or "\0" in location or location.startswith(MEMORY[:6]):
+    if not location:
+        raise ValueError("its external data names no file; export the model anew")
+    if "\0" in location or location.startswith(MEMORY[:6]):
         raise outside
     for path in (PurePosixPath(location), PureWindowsPath(location)):
         if path.drive or path.root or ".." in path.parts:

@@ -91,10 +91,11 @@ _SAID: WeakKeyDictionary[Graph, dict[tuple[str, int], tuple[Axes | None, Axes | 
 
 def _read(graph: Graph, name: str, rank: int) -> tuple[Axes | None, Axes | None]:
     likely: Axes | None = None
+    sizes = next((value.shape for value in graph.inputs if value.name == name), None)
     for node, carried in Following(graph, {name: tuple(range(rank))}):
         for place, labels in carried.items():
             try:
-                found = _looked_up(graph, node, place, labels) or _taken(node, place, labels)
+                found = _looked_up(graph, node, place, labels) or _taken(node, place, labels, sizes)
             except MISFITS:
                 continue
             if found is not None and (found.beside or found.count == rank):
@@ -106,15 +107,17 @@ def _read(graph: Graph, name: str, rank: int) -> tuple[Axes | None, Axes | None]
     return None, likely
 
 
-def _taken(node: Node, place: int, labels: Labels) -> Axes | None:
+def _taken(node: Node, place: int, labels: Labels, sizes: Sequence[int | None] | None) -> Axes | None:
     """What a node takes an operand's axes for, in the terms of where the following began."""
     if node.operator in RECURRENT and place in (4, 5, 6):  # lengths, and the states that it begins with
         samples = 0 if place == 4 or node.attributes.get("layout", 0) == 1 else 1
         return Axes(samples=labels[samples], beside=True)
     if place != 0:
         return None
-    # Whoever turns the samples away from the front and convolves computes across them.
-    if labels[0] and node.operator in CHANNELS_FIRST | NORMALISING | CHANNELS_LAST:
+    # Whoever turns the samples away from the front and convolves computes across them; but HWNC and CHWN have
+    # theirs where the size is open, or 1.
+    turned = labels[0] and not (sizes and sizes[0] not in (None, 1) and sizes[labels[0]] in (None, 1))
+    if turned and node.operator in CHANNELS_FIRST | NORMALISING | CHANNELS_LAST:
         return None
     if node.operator in CHANNELS_FIRST | NORMALISING:
         return _named(labels, 0, 1, range(2, len(labels)))

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from weakref import WeakKeyDictionary
 
 from .across import CHOOSING, across
+from .counting import SHAPED
 from .following import Carried, Following, Labels, equation
 from .graph import Graph, Input
 from .node import Node
@@ -24,7 +25,8 @@ def is_unbatched(graph: Graph, name: str) -> bool:
     """Whether an input's first axis is none of samples, though no operator says what it is.
 
     It is not where its size is another's: that of a matrix it is multiplied by, of its own second axis, of
-    what chooses among its rows. Nor is it, or that of any input, where no output has it any more.
+    what chooses among its rows, of a list of sizes the number of axes. Nor is it, or that of any input, where
+    no output has it any more.
     """
     if graph not in _KNOWN:
         _KNOWN[graph] = _unbatched(graph)
@@ -78,6 +80,8 @@ def _is_tied(graph: Graph, value: Input) -> bool:
             for place, labels in carried.items():
                 if label not in labels:
                     continue
+                if place and node.operator in SHAPED:  # a list of sizes, one for each axis
+                    return True
                 axis = labels.index(label)
                 if axis in across(following, node, place, len(labels)) and (
                     _sized(following, node, place, carried, label) or _chosen(graph, node, place, reached)

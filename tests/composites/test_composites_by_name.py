@@ -89,6 +89,8 @@ def test_innvestigates_names_are_understood(name):
         ("EpsilonPlusFlatt", "epsilon_plus_flat"),
         ("magic", "there are: epsilon, zero.*or a file"),
         ("lrp", "no composite 'lrp'"),
+        ("zennit", "no composite 'zennit': it is a dialect, .* give dialect='zennit'"),
+        ("iNNvestigate", "it is a dialect, .* give dialect='innvestigate'"),
         ("", "no composite ''"),
         (("epsilon",), "name or"),
         (("epsilon", 3), "name or"),

@@ -90,6 +90,25 @@ def test_32_bits_are_read_where_a_convention_exists(tmp_path):
         assert str(path) in str(caught.value)
 
 
+def test_whole_pixels_of_32_bits_that_may_be_8_are_refused(tmp_path):
+    dark = Image.fromarray(RAMP.astype(np.int32))
+    assert dark.mode == "I"
+    for turned in (dark, dark.transpose(Image.Transpose.ROTATE_90)):
+        with pytest.raises(
+            InputError, match="whole pixels of 32 bits, up to 255: of 8 bits that is a picture"
+        ):
+            upright(turned)
+    with pytest.raises(InputError, match="nothing says which"):
+        open_image(saved(tmp_path, dark, "picture.tif"))
+    np.testing.assert_array_equal(np.asarray(upright(dark.convert("L")))[..., 0], RAMP)
+    # What is black either way, and what a PNG of 16 bits holds, is told.
+    assert not np.asarray(upright(Image.fromarray(np.zeros((3, 3), np.int32)))).any()
+    deep = Image.fromarray(RAMP.astype(np.uint16))
+    np.testing.assert_array_equal(
+        np.asarray(open_image(saved(tmp_path, deep)))[..., 0], np.rint(RAMP / 257).astype(np.uint8)
+    )
+
+
 def test_of_several_pictures_the_first_is_shown_and_that_is_said(tmp_path):
     frames = [Image.new("RGB", (3, 2), colour) for colour in ("red", "blue")]
     for name in ("moving.gif", "moving.webp", "moving.png", "pages.tif"):

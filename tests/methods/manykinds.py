@@ -151,6 +151,16 @@ KINDS = {
         {"x": numbers(3, 6, 6)}, {"window": 3, "stride": 3},
         {"x": windows((3, 6, 6), 3, (1, 2))}, {}, {"x": None},
     ),
+    "rows, columns, samples, channels": (
+        f"g (float[6,6,N,3] x) => (float[N,2] y) {{ t = Transpose <perm = [2,3,0,1]> (x) {IMAGE}", WEIGHTS,
+        {"x": numbers(6, 6, 2, 3)}, {"window": 3, "stride": 3},
+        {"x": windows((6, 6, 3), 3, (0, 1))}, {}, {"x": 2},
+    ),
+    "channels, rows, columns, samples": (
+        f"g (float[3,6,6,N] x) => (float[N,2] y) {{ t = Transpose <perm = [3,0,1,2]> (x) {IMAGE}", WEIGHTS,
+        {"x": numbers(3, 6, 6, 2)}, {"window": 3, "stride": 3},
+        {"x": windows((3, 6, 6), 3, (1, 2))}, {}, {"x": 3},
+    ),
     "one row and no samples": (
         "g (float[5] x) => (float[2] y) { h = MatMul (x, v) r = Tanh (h) y = MatMul (r, w) }",
         {"v": W((5, 4)), "w": W((4, 2))},

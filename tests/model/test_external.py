@@ -184,15 +184,16 @@ OUTSIDE = "outside the model's folder; refused"
         ({"location": "w.bin\0"}, OUTSIDE),
         ({"location": "w" * 5000}, "outside|missing"),
         ({"location": "*/_ORT_MEM_ADDR_/*"}, OUTSIDE),
-        ({"location": ""}, OUTSIDE),
-        ({"location": None}, OUTSIDE),
-        ({"location": "."}, "missing"),
+        ({"location": ""}, "names no file"),
+        ({"location": None}, "names no file"),
+        ({"location": "."}, "external data is '.', and that is no file of bytes"),
         ({"location": "none.bin"}, "external data 'none.bin' is missing"),
         ({"offset": "-4"}, "offset of its external data is '-4'"),
         ({"offset": "0x4"}, "no whole number"),
         ({"offset": "٤"}, "no whole number"),
         ({"offset": "9" * 18}, "ends beyond 'w.bin'"),
-        ({"offset": "9" * 5000}, "no whole number"),
+        ({"offset": "9" * 19}, "offset of its external data is '9{19}', beyond any file"),
+        ({"offset": "9" * 5000}, "beyond any file"),
         ({"length": "3"}, "has 3 bytes; its shape and type take"),
         ({"length": "-1"}, "no whole number"),
         ({"offset": "8"}, "ends beyond 'w.bin'"),
@@ -222,7 +223,7 @@ def test_a_pipe_is_no_data(home):
     model = constant(lambda tensor: elsewhere(tensor, home))
     (home / "w.bin").unlink()
     os.mkfifo(home / "w.bin")
-    with pytest.raises(ModelError, match="missing"):
+    with pytest.raises(ModelError, match="no file of bytes"):
         Graph.load(saved(model, home))
 
 

@@ -155,7 +155,7 @@ def test_a_truncated_external_file_is_an_error(tmp_path, x):
         explain(path, x)
 
 
-@pytest.mark.parametrize("location", ["../outside.bin", "a/../../outside.bin", "/outside.bin", ""])
+@pytest.mark.parametrize("location", ["../outside.bin", "a/../../outside.bin", "/outside.bin"])
 def test_external_data_outside_the_folder_is_refused(tmp_path, location):
     folder = tmp_path / "inside"
     folder.mkdir()
