@@ -17,7 +17,7 @@ from . import presets, saliency
 from .base import COMPOSITES, Composite, preset
 from .dialects import DIALECTS, ROLES, Dialect, dialect
 from .files import ENDINGS, checked, is_file, read_composite
-from .matches import Match, Quadratic, Rectifying, first_of, last_of, of_kind
+from .matches import Chain, Match, Rectifying, first_of, last_of, of_kind
 from .selectors import Selector
 
 RulesLike: TypeAlias = "Mapping[str | Match, str | Rule] | Iterable[str | tuple[str | Match, str | Rule]]"
@@ -29,10 +29,10 @@ __all__ = [
     "COMPOSITES",
     "DIALECTS",
     "ROLES",
+    "Chain",
     "Composite",
     "CompositeLike",
     "Dialect",
-    "Quadratic",
     "Rectifying",
     "RulesLike",
     "Selector",

@@ -62,11 +62,11 @@ class Rectifying:
 
 
 @dataclass(frozen=True)
-class Quadratic:
-    """Products of two factors, x² among them, whose slope is linear."""
+class Chain:
+    """Maps of several values along a curve that say how they are chained: what DeepLIFT hands back there."""
 
     def __call__(self, layer: Layer) -> bool:
-        return layer.kind == "product" and layer.degree == 2
+        return layer.multipliers is not None and layer.kind in ("curved", "normalization", "quotient")
 
 
 def of_kind(*kinds: str | Kind) -> OfKind:

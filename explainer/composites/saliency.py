@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from ..canonizers import DEFAULT_CANONIZERS
-from ..rules import BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Halved, HeldGradient, Rescale, Rule
+from ..rules import (
+    BetaSmooth,
+    Chained,
+    Deconvnet,
+    Gradient,
+    GuidedBackprop,
+    Halved,
+    HeldGradient,
+    Rescale,
+    Rule,
+)
 from .base import Composite, preset
 from .dialects import Dialect
-from .matches import Match, Quadratic, Rectifying, of_kind
+from .matches import Chain, Match, Rectifying, of_kind
 
 
 def _gradients(activation: Rule, at: Match) -> Composite:
@@ -51,7 +61,8 @@ def deeplift(dialect: Dialect) -> Composite:
     """DeepLIFT's multipliers by the rescale rule. Shrikumar et al. 2017."""
     rules = (
         (of_kind("activation", "winner"), Rescale()),
-        (Quadratic(), Halved()),
+        (of_kind("product"), Halved()),
+        (Chain(), Chained()),
         # Their gradient is Δz/Δx; of a role that is not here it need not be.
         (of_kind("linear", "movement"), Gradient()),
     )

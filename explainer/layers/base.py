@@ -224,6 +224,10 @@ class Layer:
         """With what only scales its signal held constant at this x; every other layer is its own."""
         return at
 
+    # m with Σ m·(x − x') = Σ s·(z − z'), x' and z' at `at.reference`: DeepLIFT's rescale rule for maps that
+    # are neither linear nor of one value. Called with s and at; None where it is not known.
+    multipliers: ClassVar[Callable[[Any, Value, Bound], Value] | None] = None
+
     def expanded(self, at: Bound) -> Bound:
         """Of what is divided by the values around: expanded where these are 0; every other layer, held."""
         return self.held(at)
@@ -323,6 +327,11 @@ class Bound:
     def held(self) -> Bound:
         """With what only scales its signal held constant at this x; every other layer is its own."""
         return self.layer.held(self)
+
+    def multipliers(self, s: Value) -> Value:
+        """m with Σ m·(x − x') = Σ s·(z − z'), x' and z' those of the reference."""
+        assert self.layer.multipliers is not None
+        return self.layer.multipliers(s, self)
 
     def expanded(self) -> Bound:
         """Of what is divided by the values around: expanded where these are 0; every other layer, held."""

@@ -10,6 +10,7 @@ from ..model.operators import Facts, never_negative
 from ..tensor import Array, Exp, ReduceSum, Reshape, Shape, Value, added, finite, summed, summed_products
 from .base import Bound, Layer, attribute
 from .kinds import CURVED
+from .multipliers import log_softmax_multipliers, softmax_multipliers
 from .parameters import Parameters
 from .registry import register
 
@@ -67,6 +68,21 @@ class SoftmaxLayer(Curved):
         (z, axis), (lines, _) = self.lines(at(at.x)), self.lines(finite(at.x))
         return self.shaped(z - self.tangent(z, lines, np.array([axis])), at.x)
 
+    chained = staticmethod(softmax_multipliers)
+
+    def multipliers(self, s: Value, at: Bound) -> Value:
+        other = at.reference
+        assert other is not None
+        (x, axis), (x0, _), (z, _), (z0, _), (lines, _) = map(
+            self.lines, (finite(at.x), finite(other.x), self.odds(at), self.odds(other), s)
+        )
+        found = type(self).chained(x, x0, z, z0, np.array([axis]), lambda v: v * lines)
+        return self.shaped(found, at.x)
+
+    def odds(self, at: Bound) -> Value:
+        """Its Softmax."""
+        return at(at.x)
+
     def jacobian(self, z: Value, s: Value, axis: Array) -> Value:
         """Jᵀs, line by line: J = diag(z) − z zᵀ."""
         return z * (s - ReduceSum(s * z, axis))
@@ -83,6 +99,10 @@ class LogSoftmax(SoftmaxLayer):
     facts = Facts(cut="log-probability")
     takes_minus_infinity = False
     function = staticmethod(tensor.LogSoftmax)
+    chained = staticmethod(log_softmax_multipliers)
+
+    def odds(self, at: Bound) -> Value:
+        return Exp(at(at.x))
 
     def jacobian(self, z: Value, s: Value, axis: Array) -> Value:
         """Jᵀs, line by line: J = 1 − 1 e^zᵀ."""

@@ -21,6 +21,7 @@ from .activations import Activation
 from .base import Bound, Layer
 from .curved import Curved
 from .kinds import PRODUCT
+from .multipliers import rescaled
 from .parameters import Parameters
 from .registry import register
 
@@ -40,6 +41,16 @@ class Function(Activation):
 
 class Curve(Curved, Function):
     """f(0) is not 0, so no z is all x's own: R_in = x·f′(x)·R / f(x), and the rest is the intercept's."""
+
+    def multipliers(self, s: Value, at: Bound) -> Value:
+        return by_value(s, at, self.derivative(at.x, at.p))
+
+
+def by_value(s: Value, at: Bound, slope: Value) -> Value:
+    """s·Δz/Δx, of values that are each made of one."""
+    other = at.reference
+    assert other is not None
+    return sum_to(s * rescaled(at(at.x), other(other.x), at.x, other.x, slope), at.x.shape)
 
 
 @register("Abs")
@@ -277,6 +288,9 @@ class WholePower(Raised):
 
 class CurvedPower(Raised, Curved):
     """A negative exponent, or one for each place: for n = −1/2 say −R/2 is x's, and 3R/2 the intercept's."""
+
+    def multipliers(self, s: Value, at: Bound) -> Value:
+        return by_value(s, at, self.derivative(at.x, at.p))
 
 
 @register("Pow")

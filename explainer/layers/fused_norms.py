@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..tensor import Bundle, Value, sum_to
@@ -65,6 +67,12 @@ class SkipNormalization(SimplifiedLayerNormalization):
     def transpose(self, s: Value, at: Bound) -> Value:
         c = super().transpose(s, at.at(self.whole(at.x, at.p), at.z))
         return handed(c, at.x)
+
+    def multipliers(self, s: Value, at: Bound) -> Value:
+        other = at.reference
+        assert other is not None
+        here, there = (one.at(self.whole(one.x, one.p)) for one in (at, other))
+        return handed(super().multipliers(s, replace(here, reference=there)), at.x)
 
     def intercept(self, at: Bound) -> Value:
         # What a constant summand has of it is no input's: of it only the share is known.

@@ -10,6 +10,7 @@ from .. import tensor
 from ..tensor import Abs, Exp, Log, ReduceSum, Reshape, Shape, Sqrt, Value, Where, above, by_sign
 from .base import Bound, attribute
 from .divided import DEVIATION, Divided
+from .multipliers import rescaled
 from .parameters import Parameters
 from .registry import register
 
@@ -33,6 +34,18 @@ class ByLength(Divided):
             return None
         d = self.divisor(at.x, at.p)
         return at.x * self.followed(at.x) / (d * d)
+
+    def multipliers(self, s: Value, at: Bound) -> Value:
+        """Of x·(1/d) as of every quotient."""
+        assert at.reference is not None
+        x, x0 = at.x, at.reference.x
+        d, d0 = self.deviation(x), self.deviation(x0)
+        below = s * (x + x0) * 0.5 / (d * d0)
+        return s * (1 / d + 1 / d0) * 0.5 - self.pulled_by_change(below, x, x0)
+
+    def pulled_by_change(self, s: Value, x: Value, x0: Value) -> Value:
+        """m with Σ m·(x − x0) = Σ s·(d − d0), s as large as x."""
+        raise NotImplementedError
 
     def forward(self, x: Value, p: Parameters) -> Value:
         return x / self.divisor(x, p)
@@ -63,6 +76,16 @@ class LpNormalization(ByLength):
 
     def followed(self, x: Value) -> Value:
         return self.length(x)  # of degree 1 (Euler)
+
+    def pulled_by_change(self, s: Value, x: Value, x0: Value) -> Value:
+        length, length0 = self.length(x), self.length(x0)
+        d, d0 = self.deviation(x), self.deviation(x0)
+        s = ReduceSum(s, np.array([attribute(self.node, "axis")]))
+        s = s * rescaled(d, d0, length, length0, above(length, 0))
+        if attribute(self.node, "p") == 1:
+            return s * rescaled(Abs(x), Abs(x0), x, x0, by_sign(x, above(x, 0), x * 0 - 1))
+        both = length + length0
+        return (x + x0) * (s / Where(both > 0, both, both * 0 + 1))
 
 
 @register("LRN")
@@ -142,3 +165,9 @@ class LocalResponseNormalization(ByLength):
 
     def followed(self, x: Value) -> Value:
         return self.around(x * x) * self.slope(x)
+
+    def pulled_by_change(self, s: Value, x: Value, x0: Value) -> Value:
+        beta = attribute(self.node, "beta")
+        slope = self.raised(x, beta - 1) * beta
+        by_base = rescaled(self.deviation(x), self.deviation(x0), self.base(x), self.base(x0), slope)
+        return (x + x0) * self.around(s * by_base, turned=True) * self.share

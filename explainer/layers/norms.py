@@ -17,6 +17,7 @@ from ..model.graph import Graph, Node
 from ..tensor import Max, ReduceSum, Reshape, Sqrt, Value, Where, above, sum_to
 from .base import Bound, attribute
 from .divided import DEVIATION, Divided
+from .multipliers import rescaled
 from .parameters import Parameters
 from .registry import register
 
@@ -96,6 +97,22 @@ class Normalization(Divided):
         if follows is None:
             return u * pull / root
         return u * (follows * pull / Where(follows > 0, root, root * 0 + 1))
+
+    def multipliers(self, s: Value, at: Bound) -> Value:
+        """Of u·(1/d) as of every quotient, d by its root, which is that of a sum of squares."""
+        other = at.reference
+        assert other is not None
+        s = s * self.as_features(at.p["w"], at.x) if "w" in at.p else s
+        (u, root, d), (u0, root0, d0) = (
+            (self.centre(one.x), self.root(one.x), self.divisor(one.x, one.p)) for one in (at, other)
+        )
+        pull = self.spread(s * (u + u0) * 0.5) / (d * d0)
+        follows = self.follows(root)
+        if follows is not None:
+            pull = pull * rescaled(d, d0, root, root0, follows)
+        both = root + root0
+        by_root = pull / Where(both > 0, both, both * 0 + 1)
+        return self.centre(s * (1 / d + 1 / d0) * 0.5 - (u + u0) * by_root)
 
     def bias(self, at: Bound) -> Value:
         return self.as_features(at.p["b"], at.x) if "b" in at.p else None
@@ -236,3 +253,7 @@ class Standardised(Normalization):
             return super().transpose(s, at)
         scaled = sum_to(s * at.p["w"], at.x.shape)
         return super().transpose(scaled, replace(at, p=at.p.without("w")))
+
+    def multipliers(self, s: Value, at: Bound) -> Value:
+        scaled = sum_to(s * at.p["w"], at.x.shape) if "w" in at.p else s
+        return super().multipliers(scaled, replace(at, p=at.p.without("w")))

@@ -35,6 +35,13 @@ class Ratio(Divided):
     def intercept(self, at: Bound) -> Value:
         return None if DEVIATION in at.p else at(at.x)
 
+    def multipliers(self, s: Value, at: Bound) -> Value:
+        """Of a·(1/b): half of each factor's change by the other's old value and half by its new one."""
+        assert at.reference is not None
+        (a, b), (a0, b0) = at.x, at.reference.x
+        above, below = s * (1 / b + 1 / b0) * 0.5, -s * (a + a0) * 0.5 / (b * b0)
+        return Bundle((sum_to(above, a.shape), sum_to(below, b.shape)))
+
 
 class HeldRatio(Layer):
     """z = x/d: x carries the signal, and what divides it is a parameter of this call."""
@@ -71,3 +78,7 @@ class Inverse(Curved):
 
     def intercept(self, at: Bound) -> Value:
         return 2 * at(at.x)
+
+    def multipliers(self, s: Value, at: Bound) -> Value:
+        assert at.reference is not None
+        return sum_to(-s * at.p["w"] / (at.x * at.reference.x), at.x.shape)

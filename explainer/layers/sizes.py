@@ -26,6 +26,7 @@ from ..tensor import (
     Sign,
     Sqrt,
     Squeeze,
+    Unsqueeze,
     Value,
     Where,
     above,
@@ -38,6 +39,7 @@ from .base import Bound, attribute
 from .curved import Curved
 from .kinds import PRODUCT
 from .largest import Reduced
+from .multipliers import log_sum_multipliers, rescaled
 from .parameters import Parameters
 from .pooling import AveragePool, Pool
 from .registry import register
@@ -74,6 +76,18 @@ class Size(Curved, Reduced):
         rest = self.intercept(at)
         return None if rest is None else s * rest
 
+    def multipliers(self, s: Value, at: Bound) -> Value:
+        assert at.reference is not None
+        axes = self.axes(at.x, at.p)
+        if axes.size == 0:
+            return s
+        s = Unsqueeze(s, axes) if attribute(self.node, "keepdims") == 0 else s
+        return s * self.slope_between(at.x, at.reference.x, axes)
+
+    def slope_between(self, x: Value, x0: Value, axes: Array) -> Value:
+        """m with Σ m·(x − x0) = Δz, as large as x."""
+        raise NotImplementedError
+
 
 def at_least(z: Value) -> Value:
     """z, which is never negative, and 1 in the place of 0: to be divided by."""
@@ -92,6 +106,9 @@ class ReduceL1(Size):
     def slope(self, x: Value, axes: Array) -> Value:
         return Sign(x)
 
+    def slope_between(self, x: Value, x0: Value, axes: Array) -> Value:
+        return rescaled(Abs(x), Abs(x0), x, x0, Sign(x))
+
 
 @register("ReduceL2")
 class ReduceL2(Size):
@@ -104,6 +121,9 @@ class ReduceL2(Size):
 
     def slope(self, x: Value, axes: Array) -> Value:
         return x / at_least(self.along(x, axes))
+
+    def slope_between(self, x: Value, x0: Value, axes: Array) -> Value:
+        return (x + x0) / at_least(self.along(x, axes) + self.along(x0, axes))
 
 
 @register("ReduceSumSquare")
@@ -155,6 +175,10 @@ class ReduceLogSum(Size):
     def slope(self, x: Value, axes: Array) -> Value:
         return Expand(1 / ReduceSum(x, axes), Shape(x))
 
+    def slope_between(self, x: Value, x0: Value, axes: Array) -> Value:
+        whole, whole0 = ReduceSum(x, axes), ReduceSum(x0, axes)
+        return Expand(rescaled(Log(whole), Log(whole0), whole, whole0, 1 / whole), Shape(x))
+
 
 @register("ReduceLogSumExp")
 class ReduceLogSumExp(Size):
@@ -169,6 +193,10 @@ class ReduceLogSumExp(Size):
 
     def slope(self, x: Value, axes: Array) -> Value:
         return Exp(x - self.along(x, axes))
+
+    def slope_between(self, x: Value, x0: Value, axes: Array) -> Value:
+        p, p0 = self.slope(x, axes), self.slope(x0, axes)
+        return log_sum_multipliers(finite(x), finite(x0), p, p0, axes)
 
 
 class PNorm:
@@ -188,6 +216,15 @@ class PNorm:
     def root(self, total: Value) -> Value:
         """Its p-th root."""
         return Sqrt(total) if self.p == 2 else Pow(total, total.dtype.type(1 / self.p))
+
+    def amount_between(self, x: Value, x0: Value) -> Value:
+        """Δ|x|^p/Δx."""
+        return rescaled(self.amount(x), self.amount(x0), x, x0, self.push(x) * self.p)
+
+    def root_between(self, total: Value, total0: Value) -> Value:
+        """Of the p-th root, Δz/Δtotal."""
+        z, z0 = self.root(total), self.root(total0)
+        return rescaled(z, z0, total, total0, self.pull(z) / self.p)
 
     def pull(self, z: Value) -> Value:
         """z^(1−p), and 0 where z is."""
@@ -214,6 +251,13 @@ class LpPool(PNorm, Curved, AveragePool):
     def forward(self, x: Value, p: Parameters) -> Value:
         return self.root(AveragePool.forward(self, self.amount(x), p))
 
+    def multipliers(self, s: Value, at: Bound) -> Value:
+        assert at.reference is not None
+        x, x0 = at.x, at.reference.x
+        total, total0 = (AveragePool.forward(self, self.amount(one), at.p) for one in (x, x0))
+        pooled = AveragePool.transpose(self, s * self.root_between(total, total0), at)
+        return self.amount_between(x, x0) * pooled
+
     def transpose(self, s: Value, at: Bound) -> Value:
         z = self.forward(at.x, at.p)
         return self.push(at.x) * AveragePool.transpose(self, s * self.pull(z), at)
@@ -233,3 +277,7 @@ class GlobalLpPool(PNorm, Size):
 
     def slope(self, x: Value, axes: Array) -> Value:
         return self.push(x) * self.pull(self.along(x, axes))
+
+    def slope_between(self, x: Value, x0: Value, axes: Array) -> Value:
+        total, total0 = (ReduceSum(self.amount(one), axes) for one in (x, x0))
+        return self.amount_between(x, x0) * self.root_between(total, total0)

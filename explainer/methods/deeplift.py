@@ -22,7 +22,7 @@ class DeepLift(Holding):
     """(x − x')·m, m the product of the layers' Δout/Δin. Shrikumar et al. 2017, rescale rule.
 
     The sums are complete: they add up to f(x) − f(x'), f a value, a margin or a probability. A last
-    Softmax or Sigmoid is rescaled as every other nonlinearity is (`explainer.targets.multipliers`).
+    Softmax or Sigmoid is rescaled as every other nonlinearity is (`explainer.layers.multipliers`).
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from .handed import Division, Handed, Kept, Moved, Sloped
 from .linear import AlphaBeta, Epsilon, Gamma, Norm, PlainGamma, PlainZPlus, Zero, ZPlus
 from .passing import Average, BetaSmooth, Deconvnet, Gradient, GuidedBackprop, Pass, Route, Winner
 from .recurrent import SignalTakesAll
-from .reference import Halved, Rescale
+from .reference import Chained, Halved, Rescale
 from .relevance import Denominator, Exact, Relevance, Stabilizer
 from .text import RULES, parse, register
 
@@ -16,6 +16,7 @@ __all__ = [
     "AlphaBeta",
     "Average",
     "BetaSmooth",
+    "Chained",
     "Deconvnet",
     "Denominator",
     "Division",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from ..errors import CompositeError, shown
-from ..tensor import Abs, Bundle, Max, Value, Where
+from ..tensor import Abs, Bundle, Max, Value, Where, gauss_legendre
 from .base import Rule, is_finite
 from .handed import Handed
 from .relevance import Relevance
@@ -62,7 +62,8 @@ class Halved(Rule):
     """R_in = ½(J(x) + J(x'))ᵀR: what each factor of a product adds, in the mean over which changes first.
 
     ab − a'b' = (a − a')·(b + b')/2 + (b − b')·(a + a')/2, so that the sums stay complete: the factors'
-    Shapley values (Lundberg & Lee 2017).
+    Shapley values (Lundberg & Lee 2017). Of n factors they are the mean of Jᵀ along the line from x' to x
+    (Owen 1972), which ⌈n/2⌉ points of Gauss and Legendre's give without an error.
     """
 
     kinds: ClassVar[frozenset[str] | None] = frozenset({"product"})
@@ -72,4 +73,28 @@ class Halved(Rule):
         other = layer.reference
         if other is None:
             raise CompositeError("halved compares with a reference: it belongs to method 'deeplift'")
-        return Handed(None, (layer.transpose(R.whole) + other.transpose(R.whole)) * 0.5)
+        if layer.degree == 2:
+            return Handed(None, (layer.transpose(R.whole) + other.transpose(R.whole)) * 0.5)
+        change, factor = x - other.x, None
+        for place, weight in gauss_legendre((layer.degree + 1) // 2):
+            part = layer.at(other.x + change * place).transpose(R.whole) * weight
+            factor = part if factor is None else factor + part
+        return Handed(None, factor)
+
+
+@dataclass(frozen=True)
+class Chained(Rule):
+    """R_in = m with Σ m·Δx = ΣR·Δz: the rescale rule on what a layer is made of, function by function.
+
+    DeepLIFT's chain rule (Shrikumar et al. 2017, sec. 3.2) for a Softmax, a quotient, a normalisation: e^x,
+    log, 1/d and roots by Δout/Δin, their products by halves as in `Halved`.
+    """
+
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"curved", "normalization", "quotient"})
+    reads: ClassVar[frozenset[str] | None] = frozenset({"x", "z"})
+    conserving: ClassVar[bool] = False
+
+    def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
+        if layer.reference is None:
+            raise CompositeError("chained compares with a reference: it belongs to method 'deeplift'")
+        return Handed(None, layer.multipliers(R.whole))

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import TargetError
+from ..layers.multipliers import sigmoid_multipliers, softmax_multipliers
 from ..tensor import Array, ReduceSum, Relu, Reshape, Shape, Sigmoid, Softmax, Value, Where, total
 from .anchor import Anchor
 from .choosing import Chosen, per_sample
-from .multipliers import sigmoid_multipliers, softmax_multipliers
 from .resolve import Target
 
 

@@ -213,6 +213,12 @@ def multiplied(x: Value, axes: Array) -> Value:
     return Reshape(left, np.array([sizes[axis] if axis in kept else 1 for axis in range(x.ndim)]))
 
 
+def gauss_legendre(n: int) -> list[tuple[float, float]]:
+    """n places on [0, 1] and their weights, exact for polynomials of degree 2n − 1."""
+    places, weights = np.polynomial.legendre.leggauss(n)
+    return [(float(at + 1) / 2, float(w) / 2) for at, w in zip(places, weights, strict=True)]
+
+
 def largest(x: Value) -> Value:
     """The largest value of each sample, as it broadcasts to x."""
     return maximum(x, np.arange(1, x.ndim))

@@ -5,7 +5,7 @@ import pytest
 from building import parse, relative, rng
 
 import explainer
-from explainer import Explainer, UnsupportedError
+from explainer import Explainer
 
 WEIGHTS = {"k": rng(1).standard_normal((6, 2, 3, 3)), "l": rng(2).standard_normal((6, 3))}
 X = rng(3).standard_normal((2, 2, 5, 5)).astype(np.float32)
@@ -86,10 +86,9 @@ def test_grad_cam_looks_through_it(name):
 
 
 @each
-def test_deeplift_refuses_it_by_name(name):
-    """By a gradient, as other tools have it, its sums would not be the difference any more."""
-    with pytest.raises(UnsupportedError, match="no rule for the role 'normalization'"):
-        Explainer(net(name), method="deeplift").explain(X, target=1)
+def test_deeplift_is_complete(name):
+    found = Explainer(net(name), method="deeplift", dtype="float64", baseline=0.2).explain(X, target=1)
+    assert (abs(found.delta) / abs(found.relevance).sum((1, 2, 3))).max() < 1e-9
 
 
 def test_zero_stays_zero_and_its_slope_is_finite():

@@ -5,7 +5,7 @@ import pytest
 from building import parse, relative, rng
 
 import explainer
-from explainer import Explainer, UnsupportedError
+from explainer import Explainer
 
 WEIGHTS = {name: rng(seed).standard_normal((4, 4)) for seed, name in enumerate(("k", "l", "h"), start=1)}
 X = rng(5).standard_normal((3, 4)).astype(np.float32)
@@ -107,6 +107,6 @@ def test_libragrad_holds_the_divisor():
     assert relative(found.relevance * X, held.relevance) < 1e-9
 
 
-def test_deeplift_refuses_it_by_name():
-    with pytest.raises(UnsupportedError, match="no rule for the role 'quotient'"):
-        Explainer(net("spread"), method="deeplift").explain(X, target=1)
+def test_deeplift_is_complete():
+    found = Explainer(net("spread"), method="deeplift", dtype="float64", baseline=0.2).explain(X, target=1)
+    assert np.abs(found.delta).max() < 1e-12 * np.abs(found.relevance).sum()
