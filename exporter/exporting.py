@@ -137,7 +137,10 @@ def export(
     labels = built.labels if labels is None else labels
     _check_module(walked)
     if example is None:
-        raise ExportError("example is missing: an input of the model, or its shape, (1, 3, 224, 224)")
+        raise ExportError(
+            "example is missing: an input of the model, or its shape, (1, 3, 224, 224); of several a dict "
+            "(--input NAME=1x3x224x224, --input ids:int64=2x16)"
+        )
     feeds = Feeds.of(walked, example, {**built.axes, **(axes or {})}, batch)
     if isinstance(example, Mapping):
         walked = Named(walked, list(feeds.tensors))

@@ -81,7 +81,7 @@ def _no_folder(path: Path) -> str:
         return f"{path} holds no config.json, which transformers' save_pretrained writes"
     there = [one.name for one in path.parent.iterdir() if one.is_dir()] if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name, there, n=3)
-    hint = f"; did you mean {', '.join(str(path.parent / one) for one in near)}?" if near else ""
+    hint = f" (did you mean {', '.join(str(path.parent / one) for one in near)}?)" if near else ""
     return (
         f"there is no folder {path}{hint}. hf takes a model on this disk, as save_pretrained writes it: "
         "nothing is downloaded"
