@@ -176,9 +176,11 @@ class Made:
         try:
             return examples.feeds(1, seed)
         except InputError as error:
-            what = str(error).partition(";")[0]
+            what, _, advice = str(error).partition(";")
+            sizes = advice[advice.index("fix=") :] if "fix=" in advice else ""
             raise InputError(
                 f"{what}: no example can be drawn; give an input yourself (--image or --input)"
+                + (f", or the sizes, {sizes}" if sizes else "")
             ) from error
 
     def __repr__(self) -> str:
