@@ -56,6 +56,9 @@ def timm(name: str) -> Any:
 
 def bert() -> Any:
     """BERT's base model with two classes."""
+    from exporter._torchvision import torchvision  # transformers loads with it alone
+
+    assert torchvision
     import transformers
     from torch import nn
 
