@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from .base import Bound, Layer, attribute
 from .kinds import SUM, WINNER
 from .parameters import Parameters
 from .registry import register
-from .windows import Windows, any_empty, unreached
+from .windows import Windows, any_empty, cut, unreached
 
 
 class Pool(Layer):
@@ -145,9 +146,11 @@ class AveragePool(Pool):
         # A mean ends where the padding does, another pool where its window does.
         return [min(pad, 0) for pad in self.declared(x)]
 
-    def ones(self, x: Value) -> Value:
-        """The window's weights, one kernel per channel."""
-        return np.ones((x.shape[1], 1, *self.kernel(x)), dtype=x.dtype)
+    def sums(self, x: Value) -> tuple[Value, dict[str, Any]]:
+        """The window's weights, one kernel per channel, and how it slides over what `within` makes of x."""
+        sizes = self.within(x).shape[2:]
+        kernel, where = cut(sizes, self.kernel(x), **self.geometry(x))
+        return np.ones((x.shape[1], 1, *kernel), dtype=x.dtype), {**where, "group": x.shape[1]}
 
     def count(self, x: Value) -> Value:
         """How many values each window averages, (1, 1, *output)."""
@@ -168,15 +171,14 @@ class AveragePool(Pool):
         return p.implied(1 / self.count(x))
 
     def forward(self, x: Value, p: Parameters) -> Value:
-        sums = tensor.Conv(self.within(x), self.ones(x), group=x.shape[1], **self.geometry(x))
-        return sums * self.weight(x, p)
+        ones, where = self.sums(x)
+        return tensor.Conv(self.within(x), ones, **where) * self.weight(x, p)
 
     def transpose(self, s: Value, at: Bound) -> Value:
-        where, inner = self.geometry(at.x), self.within(at.x)
-        extra = unreached(inner.shape[2:], s.shape[2:], self.kernel(at.x), **where)
-        s = s * self.weight(at.x, at.p)
-        ones = self.ones(at.x)
-        c = tensor.ConvTranspose(s, ones, group=at.x.shape[1], output_padding=extra, **where)
+        (ones, where), sizes = self.sums(at.x), self.within(at.x).shape[2:]
+        slides = {name: where[name] for name in ("strides", "pads", "dilations")}
+        extra = unreached(sizes, s.shape[2:], ones.shape[2:], **slides)
+        c = tensor.ConvTranspose(s * self.weight(at.x, at.p), ones, output_padding=extra, **where)
         return self.back(c, at.x)
 
 

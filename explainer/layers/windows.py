@@ -108,6 +108,28 @@ def unreached(
     ]
 
 
+def cut(
+    sizes: Sequence[int],
+    kernel: Sequence[int],
+    *,
+    strides: Sequence[int],
+    pads: Sequence[int],
+    dilations: Sequence[int],
+) -> tuple[list[int], dict[str, list[int]]]:
+    """The kernel and how it slides, an axis's only window without its end beyond all values.
+
+    A mean over everything may be written as a window of 1280 places on 7: its weights would fill the memory.
+    """
+    rank, kernel, strides, pads = len(kernel), list(kernel), list(strides), list(pads)
+    for axis, (size, dilation) in enumerate(zip(sizes, dilations, strict=True)):
+        span = (kernel[axis] - 1) * dilation + 1
+        inside = (size + pads[axis] - 1) // dilation + 1
+        alone = size + pads[axis] + pads[rank + axis] < span + strides[axis]
+        if alone and 0 < inside < kernel[axis]:
+            kernel[axis], strides[axis], pads[rank + axis] = inside, max(strides[axis], dilation), 0
+    return kernel, {"strides": strides, "pads": pads, "dilations": list(dilations)}
+
+
 def any_empty(
     sizes: Sequence[int],
     kernel: Sequence[int],

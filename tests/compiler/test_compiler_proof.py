@@ -10,6 +10,7 @@ from residual import picture, residual_net
 
 import explainer
 from explainer import Explainer, InputError, ModelError, UnsupportedError
+from explainer.compiler import proof
 from explainer.compiler.writing import names_of
 from explainer.methods import DeepLift, Sampling, Single
 from explainer.walk.walker import NumpyWalker
@@ -219,3 +220,23 @@ def test_a_map_that_is_lost_in_a_saturated_sigmoid():
     for seed in range(4):
         weights = {"k": 10 * rng(seed).standard_normal((3, 4)), "w": rng(2).standard_normal((4, 2))}
         explainer.compile(parse(text, **weights), method="guided_backprop", target=0)
+
+
+def test_outputs_may_differ_by_what_fusing_changes_in_the_original():
+    # 1000.3 − 1000.25: folded into one bias nothing is lost, but what is read alone is not folded.
+    model = parse(
+        """g (float[N,3,4,4] x) => (float[N,2,4,4] y) {
+            c = Conv (x, w, b) n = BatchNormalization (c, s, z, m, v) y = Relu (n)
+        }""",
+        **{"w": rng(0).standard_normal((2, 3, 1, 1)), "b": np.array([1000.3, 1000.2]), "s": np.ones(2)},
+        **{"z": np.zeros(2), "m": np.array([1000.25, 1000.15]), "v": np.ones(2)},
+    )
+    assert explainer.compile(model, target="y[0,1,1]", keep=["c"])
+
+
+def test_outputs_that_fusing_does_not_account_for_are_refused():
+    wanted = np.array([1, 2], dtype=np.float32)
+    for moved, fused in ((2e-5, 1e-5), (1e-6, 0)):
+        proof._agree("y", wanted + moved, wanted, 4, lambda fused=fused: {"y": wanted + fused})
+    with pytest.raises(ModelError, match=r"'y' differs from the original's by 0\.001"):
+        proof._agree("y", wanted + 2e-3, wanted, 4, lambda: {"y": wanted + 1e-5})

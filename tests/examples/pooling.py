@@ -16,6 +16,12 @@ for ceil_mode in (0, 1):
         add("AveragePool", X2, kernel_shape=[2, 2], strides=[2, 3], **more)
         add("AveragePool", X2, kernel_shape=[3, 3], strides=[3, 2], pads=[1, 0, 1, 1], **more)
         add("AveragePool", X1, kernel_shape=[3], strides=[2], pads=[1, 1], **more)
+for inside in (0, 1):
+    # A window that is larger than all it stands on.
+    more = {"ceil_mode": 1, "count_include_pad": inside}
+    add("AveragePool", X2, kernel_shape=[9, 3], strides=[9, 2], **more)
+    add("AveragePool", X2, kernel_shape=[90, 90], strides=[90, 90], pads=[1, 2, 0, 1], **more)
+    add("AveragePool", X2, kernel_shape=[9, 9], strides=[9, 30], dilations=[1, 3], pads=[0, 1, 0, 1], **more)
 add("AveragePool", X2, kernel_shape=[3, 2], opset=7)
 add("AveragePool", X2, kernel_shape=[2, 2], strides=[2, 2], auto_pad="SAME_UPPER", count_include_pad=1)
 add("AveragePool", X2, kernel_shape=[2, 2], dilations=[2, 3], pads=[1, 1, 1, 1])

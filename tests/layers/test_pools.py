@@ -178,3 +178,12 @@ def test_an_axis_that_is_named_twice_is_summed_over_once(operator, axes, dtype):
         return explain(model, rng(1).standard_normal((2, 2, 3, 3)).astype(np.float32), target=1, dtype=dtype)
 
     assert relative(explained(axes).relevance, explained("[2]").relevance) < 1e-6
+
+
+def test_a_window_beyond_all_values_takes_no_room():
+    # transformers' EfficientNet takes its mean by a window of as many places as it has channels.
+    text = """g (float[N,64,7,7] x) => (float[N,64,1,1] y) {
+        y = AveragePool <kernel_shape = [160, 160], strides = [160, 160], ceil_mode = 1> (x)
+    }"""
+    compiled = explainer.compile(parse(text), target="y[0,0,0]")
+    assert compiled.ByteSize() < 1e6
