@@ -10,7 +10,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from making import double
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from zeroing import zeroed
@@ -30,8 +29,10 @@ def planned(file: onnx.ModelProto) -> dict[str, Any]:
     return {}
 
 
-def measured(file: onnx.ModelProto, model: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
-    """All that is asked of one file, as plain data.
+def measured(
+    file: onnx.ModelProto, model: nn.Module, twin: nn.Module, inputs: Mapping[str, Tensor]
+) -> dict[str, Any]:
+    """All that is asked of one file, as plain data; `twin` is the module in float64.
 
     Returns
     -------
@@ -53,7 +54,7 @@ def measured(file: onnx.ModelProto, model: nn.Module, inputs: Mapping[str, Tenso
         "top": bool(ours.argmax() == int(whole.target[0]) and is_top(answer, ours.argmax())),
     }
     found |= compared_with_compiled(file, feeds, whole)
-    return found | gradient_off(file, model, inputs, int(whole.target[0]))
+    return found | gradient_off(file, twin, inputs, int(whole.target[0]))
 
 
 def is_top(answer: np.ndarray, place: int) -> bool:
@@ -80,20 +81,25 @@ def compared_with_compiled(file: onnx.ModelProto, feeds: Mapping[str, Any], whol
 
 
 def gradient_off(
-    file: onnx.ModelProto, model: nn.Module, inputs: Mapping[str, Tensor], target: int
+    file: onnx.ModelProto, twin: nn.Module, inputs: Mapping[str, Tensor], target: int
 ) -> dict[str, float]:
     """How far the gradient is from autograd's and from a difference quotient, relative."""
     feeds = {name: x.numpy() for name, x in inputs.items()}
     found = Explainer(file, method="gradient", dtype="float64").explain(feeds, target).relevance
     ours = list(found.values()) if isinstance(found, dict) else [found]
-    twin = double(model)
     args = [x.double().requires_grad_() if x.is_floating_point() else x for x in inputs.values()]
     with torch.enable_grad(), AsInTheFile(args) as rows:
         score = twin(*args).flatten()[target]
-        at = [x for x in args if x.is_floating_point()] or rows.found
-        theirs = torch.autograd.grad(score, at)
-    off = max(relative(a, b.numpy()) for a, b in zip(ours, theirs, strict=True))
+        at = [x if row is None else row for x, row in zip(args, rows.found, strict=True)]
+        theirs = torch.autograd.grad(score, [x for x in at if x.requires_grad])
+    pairs = zip(_by_shape(ours), _by_shape([g.numpy() for g in theirs]), strict=True)
+    off = max(relative(a, b) for a, b in pairs)
     return {"gradient": off, **({} if off < 1e-6 else {"quotient": quotient_off(twin, args, ours, target)})}
+
+
+def _by_shape(gradients: list[np.ndarray]) -> list[np.ndarray]:
+    """In an order that both have: a file may read its inputs in another one than the module takes them."""
+    return sorted(gradients, key=lambda gradient: gradient.shape)
 
 
 @torch.no_grad()
@@ -114,7 +120,9 @@ def quotient_off(twin: nn.Module, args: list[Tensor], ours: list[Any], target: i
 
 
 class AsInTheFile(TorchFunctionMode):
-    """float64 with the slope of a HardSigmoid as a file has it; it keeps the rows that were looked up.
+    """float64 throughout, as our gradient is, with a file's constants; it keeps the rows that were looked up.
+
+    A file has the slope of a HardSigmoid in float32. A module may ask for float32 whatever it is given.
 
     Parameters
     ----------
@@ -124,19 +132,30 @@ class AsInTheFile(TorchFunctionMode):
 
     def __init__(self, args: list[Tensor]) -> None:
         super().__init__()
-        self.args = [x for x in args if not x.is_floating_point()]
-        self.found: list[Tensor] = []
+        self.args = args
+        self.found: list[Tensor | None] = [None] * len(args)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if args and isinstance(args[0], Tensor) and args[0].requires_grad:
+            func = Tensor.double if func is Tensor.float else func
+            args, kwargs = tuple(map(_double, args)), {name: _double(x) for name, x in kwargs.items()}
         if func is torch.nn.functional.hardsigmoid:
             return (args[0] * float(np.float32(1 / 6)) + 0.5).clamp(0, 1)
+        if func is torch.nn.functional.grid_sample:
+            args = (args[0], args[1].to(args[0].dtype), *args[2:])
         answer = func(*args, **kwargs)
-        if func is torch.nn.functional.embedding and any(
-            x.shape == args[0].shape and torch.equal(x, args[0]) for x in self.args
-        ):
-            self.found.append(answer)
+        if func is torch.nn.functional.batch_norm and answer.requires_grad:
+            # torch 2.13's is wrong behind a gradient of one sample whose strides are not in order.
+            answer.register_hook(Tensor.contiguous)
+        for index, x in enumerate(self.args if func is torch.nn.functional.embedding else ()):
+            if x.shape == args[0].shape and torch.equal(x, args[0]):
+                self.found[index] = answer
         return answer
+
+
+def _double(argument: Any) -> Any:
+    return torch.float64 if argument is torch.float32 else argument
 
 
 def opened(file: onnx.ModelProto) -> onnxruntime.InferenceSession:

@@ -29,6 +29,26 @@ def small_head(name: str, features: int) -> Any:
     return model
 
 
+def resnet(**how: Any) -> Any:
+    """Of each stage one block."""
+    from torchvision.models.resnet import Bottleneck, ResNet
+
+    return ResNet(Bottleneck, [1, 1, 1, 1], **{"num_classes": 10, **how})
+
+
+def film_resnet(name: str) -> Any:
+    """Of each stage one block."""
+    from torchvision.models.video import resnet as nets
+
+    convolutions = {
+        "r3d": [nets.Conv3DSimple] * 4,
+        "mc3": [nets.Conv3DSimple] + [nets.Conv3DNoTemporal] * 3,
+        "r2plus1d": [nets.Conv2Plus1D] * 4,
+    }
+    stem = nets.R2Plus1dStem if name == "r2plus1d" else nets.BasicStem
+    return nets.VideoResNet(nets.BasicBlock, convolutions[name], [1, 1, 1, 1], stem, num_classes=10)
+
+
 def convnext() -> Any:
     from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 
@@ -87,14 +107,37 @@ def s3d() -> Any:
     return model
 
 
+def whole(name: str) -> Any:
+    return named(name, weights_backbone=None)
+
+
 def masks(name: str) -> Any:
     """A segmenter that returns its masks alone."""
     from only import Only
 
-    return Only(named(name, weights_backbone=None), lambda model, x: model(x)["out"])
+    return Only(whole(name), lambda model, x: model(x)["out"])
 
 
-def scores(name: str) -> Any:
+def fcn() -> Any:
+    from only import Only
+    from torchvision.models.segmentation.fcn import _fcn_resnet
+
+    made = _fcn_resnet(resnet(replace_stride_with_dilation=[False, True, True]), 10, None)
+    return Only(made, lambda model, x: model(x)["out"])
+
+
+def of_one_stage(name: str) -> Any:
+    """RetinaNet or FCOS on a pyramid of a small ResNet."""
+    from torchvision.models import detection
+    from torchvision.models.detection.backbone_utils import _resnet_fpn_extractor
+    from torchvision.ops.feature_pyramid_network import LastLevelP6P7
+
+    above = LastLevelP6P7(256, 256)
+    pyramid = _resnet_fpn_extractor(resnet(), 5, returned_layers=[2, 3, 4], extra_blocks=above)
+    return getattr(detection, name)(pyramid, 10)
+
+
+def scores(made: Any) -> Any:
     """A detector's backbone and head, up to its scores: what is left chooses among boxes."""
     from only import Only
 
@@ -102,7 +145,7 @@ def scores(name: str) -> Any:
         maps = list(model.backbone(x).values())
         return model.rpn.head(maps)[0][0] if hasattr(model, "rpn") else model.head(maps)["cls_logits"]
 
-    return Only(named(name, weights_backbone=None), run)
+    return Only(made(), run)
 
 
 def flow() -> Any:
@@ -140,27 +183,27 @@ MEMBERS = [
     plain("regnet_x_400mf"),
     plain("regnet_y_400mf"),
     plain("resnet18"),
-    plain("resnext50_32x4d"),
-    plain("wide_resnet50_2"),
+    Member("resnext50_32x4d", lambda: resnet(groups=32, width_per_group=4)),
+    Member("wide_resnet50_2", lambda: resnet(width_per_group=128)),
     plain("shufflenet_v2_x0_5", quick=True),
     plain("squeezenet1_1"),
     Member("swin", lambda: swin(1), pictures(32)),
     Member("swin_v2", lambda: swin(2), pictures(32)),
     Member("vgg11_bn", lambda: small_head("vgg11_bn", 512), pictures(32)),
     Member("vit", vit, pictures(32), quick=True),
-    Member("fcn_resnet50", lambda: masks("fcn_resnet50"), pictures(32)),
+    Member("fcn_resnet50", fcn, pictures(32)),
     Member("deeplabv3_mobilenet_v3", lambda: masks(f"deeplabv3_{LARGE}"), pictures(64)),
     Member("lraspp_mobilenet_v3", lambda: masks(f"lraspp_{LARGE}"), pictures(64)),
-    plain("r3d_18", 32, 4),
-    plain("mc3_18", 32, 4),
-    plain("r2plus1d_18", 32, 4),
+    Member("r3d_18", lambda: film_resnet("r3d"), pictures(32, 4)),
+    Member("mc3_18", lambda: film_resnet("mc3"), pictures(32, 4)),
+    Member("r2plus1d_18", lambda: film_resnet("r2plus1d"), pictures(32, 4)),
     Member("s3d", s3d, pictures(64, 16)),
     Member("mvit_v1", lambda: mvit(1), pictures(32, 4)),
     Member("mvit_v2", lambda: mvit(2), pictures(32, 4)),
     Member("swin3d", film_swin, pictures(32, 4)),
-    Member("fasterrcnn, its scores", lambda: scores(f"fasterrcnn_{LARGE}_fpn"), pictures(64)),
-    Member("fcos, its scores", lambda: scores("fcos_resnet50_fpn"), pictures(32)),
-    Member("retinanet, its scores", lambda: scores("retinanet_resnet50_fpn"), pictures(32)),
-    Member("ssdlite, its scores", lambda: scores(f"ssdlite320_{LARGE}"), pictures(64)),
+    Member("fasterrcnn, its scores", lambda: scores(lambda: whole(f"fasterrcnn_{LARGE}_fpn")), pictures(64)),
+    Member("fcos, its scores", lambda: scores(lambda: of_one_stage("FCOS")), pictures(32)),
+    Member("retinanet, its scores", lambda: scores(lambda: of_one_stage("RetinaNet")), pictures(32)),
+    Member("ssdlite, its scores", lambda: scores(lambda: whole(f"ssdlite320_{LARGE}")), pictures(64)),
     Member("raft_small", flow, {"first": (1, 3, 128, 128), "second": (1, 3, 128, 128)}),
 ]

@@ -40,11 +40,10 @@ def without_biases(model: nn.Module) -> nn.Module:
     return model
 
 
-def sums(model: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
+def sums(bare: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
     """Relevance at the input over relevance put on the largest output; a reason where there is none."""
     if any(not x.is_floating_point() for x in inputs.values()):
         return {"zennit": "no input that has gradients", "captum": "no input that has gradients"}
-    bare = without_biases(model)
     args = tuple(x.double() for x in inputs.values())
     return {"zennit": _tried(by_zennit, bare, args), "captum": _tried(by_captum, bare, args)}
 
