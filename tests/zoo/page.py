@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kinds import KINDS
+from members import EXPORTERS, members
+
+Key = tuple[str, str, str]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "zoo.md"
 EXPLAINED = (
-    *("model", "exporter", "sum", "intercepts", "gradient", "compiled", "forwards", "zennit's sum"),
-    "captum's sum",
+    *("model", "size", "exporter", "sum", "intercepts", "gradient", "compiled", "forwards"),
+    *("zennit's sum", "captum's sum"),
 )
 REFUSED = ("model", "exporter", "why not", "instead")
 TITLES = {
@@ -21,24 +26,32 @@ TITLES = {
     "sequences": "Recurrent, CTC and torch's own",
     "forms": "Other frameworks",
 }
+ORDER = {(family, member.name): place for place, (family, member) in enumerate(members())}
+NO_FILE, NO_ANSWER = "no file: ", "no answer: "
 INTRODUCTION = """\
 # Whole families, tested
 
-Written by the tests ([how](../CONTRIBUTING.md#tests)), which hold every explained model to what stands here:
-a small, seeded member of every family, by each of PyTorch's exporters that manages it, as it writes by
-default, and what other frameworks' converters write.
+{count}
 
+Written by a script of the tests ([how](../CONTRIBUTING.md#tests)), which hold every explained model to what
+stands here: a small, seeded member of every family, by each of PyTorch's exporters that manages it, as it
+writes by default, and what other frameworks' converters write. Every model that is explained answers the same
+class by its file as in PyTorch.
+
+- *size*: parameters, and the shapes of one sample. Widths, depths and resolutions are reduced, nothing else.
 - *sum*: what arrives at the input of 1 that starts, under ε-LRP with ε = 1e-9 in float64, on a copy without
   biases.
-- *intercepts*: what a Softmax or another curved map kept of it; with it the sum is 1.
+- *intercepts*: what a Softmax or another curved map kept of it; with it, and what ε took, the sum is 1.
 - *gradient*: the largest difference to autograd in float64, relative to the largest value; above 1e-9 a file
-  has constants that its exporter computed in float32. Where autograd is not PyTorch's own difference
-  quotient, that one is compared.
+  has constants that its exporter, or onnxruntime, computed in float32. Of other frameworks' files, the
+  difference to a difference quotient.
 - *compiled*: the same of the compiled file's relevance to NumPy's, in float32.
-- *forwards*: the compiled file's time in forward passes of the model. These are models of a thousandth of the
-  usual size, in which every node counts and no arithmetic does: `benchmarks/families.py` has the real sizes.
+- *forwards*: the compiled file's time in forward passes of the model's file, each the median of seven runs on
+  one thread, one after the other in one process, on a machine that others used too: a rough number. In models
+  as small as these every node counts and no arithmetic does: `benchmarks/families.py` has the real sizes.
 - *zennit's*, *captum's sum*: the same by zennit 0.5.1 (ε on every convolution and dense layer, its canonizer
-  for ResNets) and captum 0.9.0's LRP on the PyTorch module without biases; "none" where it refuses or fails.
+  for ResNets) and captum 0.9.0's LRP on the PyTorch module without biases, whichever exporter writes the
+  file; "none" where it refuses or fails.
 - *why not*, *instead*: a refusal, and the nearest question that the model does answer.
 """
 
@@ -51,6 +64,7 @@ def explained(answer: Mapping[str, Any]) -> tuple[str, ...]:
     peers = (_number(answer.get(name)) for name in ("zennit", "captum"))
     return (
         answer["name"],
+        _size(answer),
         answer["exporter"],
         f"{answer['sum']:.7f}",
         _number(answer["intercept"]) if answer["intercept"] else "0",
@@ -61,13 +75,36 @@ def explained(answer: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def refused(answer: Mapping[str, Any]) -> tuple[str, ...]:
+def unexplained(answer: Mapping[str, Any]) -> tuple[str, ...]:
     """A row of what is not."""
-    if "unexported" in answer:
-        return answer["name"], answer["exporter"], f"no file: {_cell(answer['unexported'])}", ""
-    reason = "; ".join(line.strip() for line in answer["refused"].splitlines()[1:])
-    ways = answer["instead"]
-    return answer["name"], answer["exporter"], _cell(reason), f"`{ways[0]}`" if ways else ""
+    if "refused" in answer:
+        reason = "; ".join(line.strip() for line in answer["refused"].splitlines()[1:])
+        ways = answer["instead"]
+        return answer["name"], answer["exporter"], _cell(reason), f"`{ways[0]}`" if ways else ""
+    reason = NO_FILE + answer["unexported"] if "unexported" in answer else NO_ANSWER + amiss(answer)
+    return answer["name"], answer["exporter"], _cell(reason), ""
+
+
+def amiss(answer: Mapping[str, Any]) -> str:
+    """What is not as the page says of all its explained models; "" where all is."""
+    if "gradient" not in answer and "exporter" in answer and answer["exporter"] in EXPORTERS:
+        return str(answer.get("failed", "not measured"))
+    if not answer.get("top", True):
+        return "another class than in PyTorch"
+    whole = answer["sum"] + answer["intercept"] + answer.get("epsilon", 0.0)
+    return (
+        ""
+        if abs(whole - 1) < (1e-9 if "epsilon" in answer else 1e-6)
+        else f"relevance is lost: {whole:g} of 1"
+    )
+
+
+def _size(answer: Mapping[str, Any]) -> str:
+    if "parameters" not in answer:
+        return ""
+    many = answer["parameters"]
+    shapes = ", ".join("×".join(map(str, shape[1:])) for shape in answer["shapes"])
+    return f"{many / 1e6:.1f} M, {shapes}" if many >= 1e6 else f"{many / 1e3:.0f} k, {shapes}"
 
 
 def _number(value: Any) -> str:
@@ -80,7 +117,7 @@ def _cell(text: str) -> str:
     return text.replace("|", "/").replace("\n", " ")[:200]
 
 
-def read(text: str) -> dict[tuple[str, str, str], tuple[str, ...]]:
+def read(text: str) -> dict[Key, tuple[str, ...]]:
     """The page's rows by family, model and exporter."""
     titles = {title: family for family, title in TITLES.items()}
     rows = {}
@@ -90,7 +127,8 @@ def read(text: str) -> dict[tuple[str, str, str], tuple[str, ...]]:
             cells = tuple(cell.strip() for cell in line.split(" | "))
             cells = (cells[0].removeprefix("| "), *cells[1:-1], cells[-1].removesuffix("|").strip())
             if line.startswith("| ") and cells[0] not in ("model", "---"):
-                rows[titles[title], cells[0], cells[1]] = cells
+                exporter = cells[EXPLAINED.index("exporter") if is_explained(cells) else 1]
+                rows[titles[title], cells[0], exporter] = cells
     return rows
 
 
@@ -99,11 +137,11 @@ def is_explained(row: tuple[str, ...]) -> bool:
     return len(row) == len(EXPLAINED)
 
 
-def written(rows: Mapping[tuple[str, str, str], tuple[str, ...]]) -> str:
+def written(rows: Mapping[Key, tuple[str, ...]]) -> str:
     """The page of these rows."""
-    parts = [INTRODUCTION]
+    parts = [INTRODUCTION.format(count=counted(rows))]
     for family, title in TITLES.items():
-        here = [row for (of, *_), row in rows.items() if of == family]
+        here = [rows[key] for key in sorted(rows, key=_place) if key[0] == family]
         tables = [(EXPLAINED, [row for row in here if is_explained(row)])]
         tables += [(REFUSED, [row for row in here if not is_explained(row)])]
         lines = [
@@ -116,16 +154,65 @@ def written(rows: Mapping[tuple[str, str, str], tuple[str, ...]]) -> str:
     return "\n".join(parts) + "\n"
 
 
+def _place(key: Key) -> tuple[int, str, int]:
+    """Members in their families' order, the exporters of one beside each other."""
+    family, name, exporter = key
+    by = EXPORTERS.index(exporter) if exporter in EXPORTERS else 0
+    return ORDER.get((family, name), len(ORDER)), name, by
+
+
+def counted(rows: Mapping[Key, tuple[str, ...]]) -> str:
+    """How many kinds and how many files are explained, in words."""
+    kinds: dict[str, list[str]] = {"explained": [], "refused": [], "open": []}
+    for family, names in KINDS.items():
+        for name in names:
+            states = {state(row) for key, row in rows.items() if key[:2] == (family, name)}
+            said = next((one for one in ("open", "refused", "explained") if one in states), "open")
+            kinds[said].append(f"{TITLES[family]}: {name}")
+    files = Counter(state(row) for row in rows.values())
+    wanted = sum(len(member.exporters) for _, member in members())
+    measured = sum(key[0] != "forms" for key in rows)
+    explained, refused, still = (kinds[name] for name in ("explained", "refused", "open"))
+    return f"""\
+Of the 96 kinds of models in the catalogues of November 2026 (torchvision, timm, transformers, YOLO, recurrent
+nets) **{len(explained)} are explained, {len(refused)} refused with the reason**{_named(refused)}, and
+{len(still)} open{_named(still)}.
+
+Of {wanted} files, {len(ORDER)} models by each exporter, {measured} were asked for. With the
+{len(rows) - measured} forms of other frameworks {files["explained"]} are explained,
+{files["refused"]} refused with the reason, {files["no file"]} not written by their exporter, and
+{files["open"]} open."""
+
+
+def _named(those: list[str]) -> str:
+    return f" ({'; '.join(those)})" if those else ""
+
+
+def state(row: tuple[str, ...]) -> str:
+    """What a row says: "explained", "refused", "no file" or "open"."""
+    if is_explained(row):
+        return "explained"
+    why = row[REFUSED.index("why not")]
+    if why.startswith(NO_ANSWER):
+        return "open"
+    return "no file" if why.startswith(NO_FILE) else "refused"
+
+
 def _line(cells: Any) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def write(answers: Mapping[tuple[str, str, str], Mapping[str, Any]]) -> None:
+def write(answers: Mapping[Key, Mapping[str, Any]]) -> None:
     """Put what was measured on the page; what was not stays as it is there."""
     rows = read(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
+    peers: dict[tuple[str, str], dict[str, Any]] = {}
+    for (family, name, _), answer in answers.items():
+        found = {peer: answer[peer] for peer in ("zennit", "captum") if peer in answer}
+        peers.setdefault((family, name), {}).update(found)
     for key, answer in answers.items():
-        if "sum" in answer and ("compiled" in answer or "uncompiled" in answer):
-            rows[key] = explained(answer)
-        elif "refused" in answer or "unexported" in answer:
-            rows[key] = refused(answer)
+        told = {**answer, **peers[key[:2]]}
+        if "sum" in told and ("compiled" in told or "uncompiled" in told) and not amiss(told):
+            rows[key] = explained(told)
+        elif {"refused", "unexported", "failed", "sum"} & set(told):
+            rows[key] = unexplained(told)
     PAGE.write_text(written(rows), encoding="utf-8")
