@@ -123,8 +123,11 @@ class Auditor:
         added = max(one.size for one in amounts) / max(amounts[0].size, 1)
         allowed = max(UNACCOUNTED[self.precision], added * ROUNDED[self.precision])
         missing = came - went - bias - kept - intercept
+        # Below the least normal number there are not even as many digits as that.
+        kind = np.float64 if self.precision == 8 else np.float32
+        lost = float(np.finfo(kind).tiny) * sum(one.size for one in amounts)
         # One sample of many must not hide among the others.
-        if abs(missing) > allowed * amount / np.sqrt(self.samples):
+        if abs(missing) > (allowed * amount + lost) / np.sqrt(self.samples):
             raise NumericalError(
                 f"{step.node}: of a relevance of {came:.6g}, {went:.6g} goes to the inputs, "
                 f"{bias + intercept:.6g} to constants and {kept:.6g} to ε; {missing:.6g} is unaccounted for "

@@ -20,6 +20,8 @@ NET = """g (float[N,3] x) => (float[N,4] y) {
     y = Gemm (a, v, c)
 }"""
 
+SMALL = {"w": (64, 64), "v": (64, 64), "u": (64, 3)}
+
 
 def net(**other):
     weights = {"w": (3, 5), "b": (5,), "v": (5, 4), "c": (4,)}
@@ -171,6 +173,20 @@ def test_the_mean_of_many_alike_numbers_may_be_off_by_their_rounding():
     Auditor(1)(step, R, Handed(None, (1 - 8e-4) * x))
     with pytest.raises(NumericalError, match="unaccounted for"):
         Auditor(1)(step, R, Handed(None, 0.9 * x))
+
+
+def test_relevance_below_the_least_normal_number_has_fewer_digits():
+    small = np.float32(1.5e-15)
+    weights = {name: rng(2).standard_normal(shape) * small for name, shape in SMALL.items()}
+    model = parse(
+        """g (float[N,64] x) => (float[N,3] y) {
+            a = MatMul (x, w) b = Relu (a) c = MatMul (b, v) d = Relu (c) y = MatMul (d, u)
+        }""",
+        **weights,
+    )
+    found = Explainer(model, composite="lrp_zero").explain(rng(3).standard_normal((1, 64)), target=("y", 0))
+    assert 0 < abs(found.score[0]) < 1e-41
+    np.testing.assert_allclose(found.relevance.sum(), found.score[0], rtol=0.05)
 
 
 def test_layers_in_a_plan_are_frozen():
