@@ -53,6 +53,9 @@ def shake(model: nn.Module) -> None:
                 parameter.normal_(0, 0.1)
             else:
                 parameter.uniform_(0.5, 1.5)
+    for module in model.modules():
+        if isinstance(module, nn.modules.conv._ConvNd) and module.bias is not None:
+            module.bias.copy_((module.bias / STEP).round() * STEP)  # folded without rounding, as below
 
 
 @torch.no_grad()
