@@ -112,6 +112,16 @@ def cp_lrp(dialect: Dialect, eps: float | None = None) -> Composite:
     return epsilon(DIALECTS["cp_lrp"], eps)
 
 
+@preset
+def cp_lrp_gamma(
+    dialect: Dialect, conv_gamma: float = 0.25, lin_gamma: float = 0.05, eps: float | None = None
+) -> Composite:
+    """CP-LRP for ViTs, γ at convolutions and dense layers, as LXT has it. Achtibat et al. 2024."""
+    theirs = DIALECTS["cp_lrp"]
+    dense, convolution = (theirs.gamma(gamma, eps) for gamma in (lin_gamma, conv_gamma))
+    return _layered(theirs, dense, convolution, eps)
+
+
 # zennit's: a rule for convolutions, ε for dense layers.
 
 

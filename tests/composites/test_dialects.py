@@ -114,7 +114,7 @@ def test_recommended_looks_at_the_values_that_a_dense_first_layer_reads():
 
 def test_no_preset_was_left_out():
     gradients = {"gradient", "libragrad", "guided_backprop", "deconvnet", "beta_smooth"}
-    dialects = {"attnlrp", "cp_lrp"}  # the ε preset in a dialect of that name
+    dialects = {"attnlrp", "cp_lrp", "cp_lrp_gamma"}  # presets in a dialect of that name
     assert {preset for preset, _ in WANTED} | gradients | dialects == set(composites.COMPOSITES)
 
 

@@ -81,7 +81,8 @@ def test_every_preset_is_compared():
     assert set(zennit.composites.COMPOSITES) <= set(ZENNIT)
     rows = {row for section in compared.SECTIONS for row, _ in section.errors}
     # With LXT's own numbers: test_transformers; times x, libragrad is cp_lrp.
-    transformers = {"attnlrp", "cp_lrp", "libragrad"}
+    # CP-LRP with γ is that with γ's rule at layers with weights: test_transformers.
+    transformers = {"attnlrp", "cp_lrp", "cp_lrp_gamma", "libragrad"}
     assert set(composites.COMPOSITES) - transformers <= rows
     assert {row for row, _ in compared.WALKS.errors} == set(PEERS)
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from building import relative, rng
+from vits import vit
 
 from explainer import Explainer
 from explainer.composites import DIALECTS
@@ -51,3 +53,22 @@ def test_gpt_2_under_attnlrp_without_an_epsilon(reference):
     made = Explainer(path, composite="attnlrp", **exact, dtype="float64")
     found = made.explain(wanted["x"], int(wanted["target"]))
     assert off(found.relevance, wanted["relevance"]) < 1e-5
+
+
+def test_gamma_with_the_attention_held():
+    """LXT's for vision transformers: γ at layers with weights, all else as CP-LRP has it."""
+    x = rng(3).standard_normal((2, 3, 12, 8)).astype(np.float32)
+
+    def walked(composite, **how):
+        return Explainer(vit(), composite=composite, dtype="float64", **how).explain(x, 1)
+
+    found = walked(("cp_lrp_gamma", {"conv_gamma": 0.1, "lin_gamma": 0.5}))
+    rules = {"convolution": "gamma:0.1,eps=1e-30", "dense": "gamma:0.5,eps=1e-30"}
+    assert relative(found.relevance, walked("cp_lrp", rules=rules).relevance) < 1e-12
+    plain = walked("cp_lrp")
+    none = walked(("cp_lrp_gamma", {"conv_gamma": 0.0, "lin_gamma": 0.0}))
+    assert relative(none.relevance, plain.relevance) < 1e-9
+    assert relative(found.relevance, plain.relevance) > 0.1
+    assert {step.rule for step in found.audit if step.operator == "Softmax"} == set()
+    for step in found.audit:
+        assert (abs(step.residual) <= 1e-10 * (abs(step.R_out) + abs(step.R_in))).all(), step
