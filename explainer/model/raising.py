@@ -70,6 +70,8 @@ def _in_opset(proto: onnx.ModelProto, opset: int, graph: Graph) -> onnx.ModelPro
     for value in bare.graph.output:
         if value.type.HasField("tensor_type"):
             value.type.tensor_type.ClearField("shape")
+    # Before IR 4 it knows no initializer that is not an input too; onnxruntime takes such a file.
+    bare.ir_version = max(bare.ir_version, 4)
     try:
         made = version_converter.convert_version(bare, opset)
     except Exception as error:  # the converter raises whatever its C++ side does

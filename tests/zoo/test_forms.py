@@ -3,6 +3,7 @@
 import compiled
 import forms
 import numpy as np
+import old_files
 import pytest
 import tabular
 from building import relative, rng, run
@@ -11,7 +12,7 @@ from zeroing import zeroed
 import explainer
 from explainer import Explainer, ExplainerError, UnsupportedError
 
-FORMS = [*forms.FORMS, *tabular.FORMS]
+FORMS = [*forms.FORMS, *tabular.FORMS, *old_files.FORMS]
 EXPLAINED = [form for form in FORMS if not form.refused]
 every_form = pytest.mark.parametrize("form", EXPLAINED, ids=str)
 
