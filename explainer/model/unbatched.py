@@ -130,5 +130,6 @@ def _goes_on(graph: Graph, begun: Mapping[str, Labels]) -> bool:
                 continue
             if labels.index(HERE) not in across(following, node, place, len(labels)):
                 return True
-    led = [name for name in graph.outputs if name in graph.computed]
+    # Where nodes that only hand on are seen through, an output is what they read.
+    led = [one for name in graph.outputs if (one := graph.resolve(name)) in graph.computed]
     return any(HERE in following.at.get(name, (HERE,)) for name in led)

@@ -147,3 +147,11 @@ def test_a_whole_input_is_conserved_and_walked_alike_from_many_points():
     )
     np.testing.assert_allclose(numpy.relevance, x * W[:, 1], rtol=1e-4)
     np.testing.assert_allclose(runtime.relevance, numpy.relevance, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", ["N", "k"])
+def test_an_output_that_is_handed_on_has_its_samples(size):
+    """Nodes that only hand on are seen through, and the output's own name stands at none any more."""
+    text = f"g (float[{size},5] x) => (float[{size},3] y) {{ h = MatMul (x, w) y = Identity (h) }}"
+    found = explainer.explain(parse(text, w=W), rng(3).standard_normal((2, 5)).astype(np.float32), target=1)
+    assert found.relevance.shape == (2, 5)

@@ -25,6 +25,7 @@ TITLES = {
     "yolo": "YOLO",
     "sequences": "Recurrent, CTC and torch's own",
     "forms": "Other frameworks",
+    "converters": "Other frameworks, by their own converters",
 }
 ORDER = {(family, member.name): place for place, (family, member) in enumerate(members())}
 NO_FILE, NO_ANSWER = "no file: ", "no answer: "
@@ -171,7 +172,7 @@ def counted(rows: Mapping[Key, tuple[str, ...]]) -> str:
             kinds[said].append(f"{TITLES[family]}: {name}")
     files = Counter(state(row) for row in rows.values())
     wanted = sum(len(member.exporters) for _, member in members())
-    measured = sum(key[0] != "forms" for key in rows)
+    measured = sum(key[0] not in ("forms", "converters") for key in rows)
     explained, refused, still = (kinds[name] for name in ("explained", "refused", "open"))
     return f"""\
 Of the 96 kinds of models in the catalogues of November 2026 (torchvision, timm, transformers, YOLO, recurrent
