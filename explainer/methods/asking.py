@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..layers import facts_of
 from ..model.axes import axes_of
 from ..model.graph import Graph
+from ..model.listed import listed
 from ..model.node import input_of
 from ..model.told import Axes
 from ..targets import Anchor
@@ -88,12 +89,18 @@ def only_decides(graph: Graph, name: str) -> bool:
 
 
 def check_is_score(graph: Graph, anchor: Anchor) -> None:
-    """Refuse a class's number as a score: it is larger for another class, and says nothing of how sure.
+    """Refuse a class's number as a score: it is larger for another class, and says nothing of how sure; and
+    a row of a list that the input's values decide, for it is another thing where they are changed.
 
     Raises
     ------
     InputError
     """
+    if (decided := listed(graph).get(anchor.output)) is not None:
+        raise InputError(
+            f"{anchor.output!r} has as many values as {decided} makes of the input, so that a place in it is "
+            "another thing where the input is changed, and no difference of two would mean anything"
+        ).looking("targets")
     kinds = {value.name: input_of(value).dtype for value in graph.source.proto.graph.output}
     kind = kinds.get(anchor.output)
     if kind is None or kind.kind not in "iubO" or (kind.itemsize == 1 and kind.kind != "b"):

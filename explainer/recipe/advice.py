@@ -22,6 +22,7 @@ from ..methods import Method
 from ..methods.asking import askable, check_is_score
 from ..methods.drawn import check_steady
 from ..model.graph import Graph
+from ..model.listed import listed
 from ..model.node import input_of
 from ..plain.values import FrozenDict, written
 from ..plan.statistics import normalised
@@ -209,7 +210,7 @@ class Asked:
         """What is a score: "" what was asked for, else another target; None where nothing is."""
         outputs = map(input_of, self.graph.source.proto.graph.output)
         is_score = {value.name: value.dtype.kind in "fV" for value in outputs}  # V: bfloat16
-        able = self.graph.led - drawn(self.graph).keys()
+        able = self.graph.led - drawn(self.graph).keys() - listed(self.graph).keys()
         real = [name for name, is_real in is_score.items() if is_real and name in able]
         if resolve_target(self.graph, self.ask.target, self.labels).anchor.output in real:
             return ""

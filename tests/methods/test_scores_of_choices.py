@@ -31,3 +31,31 @@ def test_one_index_beside_a_number_is_no_text():
     model = parse(text, t=rng(3).standard_normal((5, 3)), w=W)
     found = explainer.explain(model, feeds, method="occlusion", target=1).relevance
     assert np.abs(found["age"]).min() > 0 and np.abs(found["job"]).min() > 0
+
+
+LISTS = {
+    "Unique": "u = Unique (x) y = Relu (u)",
+    "NonZero": "g = Greater (x, nil) i = NonZero (g) t = Transpose (i) y = GatherND (x, t)",
+    "Compress": "s = ReduceSum <keepdims = 0> (x, one) g = Greater (s, nil) y = Compress <axis = 0> (x, g)",
+}
+
+
+@pytest.mark.parametrize("operator", LISTS)
+@pytest.mark.parametrize("method", ["occlusion", "rise"])
+def test_a_place_in_a_list_that_the_input_decides_is_no_score(operator, method):
+    constants = {"nil": np.array(0.0), "one": np.array([1])}
+    model = parse(f"g (float[N,5] x) => (float[] y) {{ {LISTS[operator]} }}", **constants)
+    with pytest.raises(InputError, match=f"'y' has as many values as {operator} .* makes of the input"):
+        explainer.explain(model, np.ones((1, 5), np.float32), method=method, target=0)
+    if operator == "Unique":
+        with pytest.raises(explainer.UnsupportedError) as caught:  # and so it is not recommended
+            explainer.explain(model, np.ones((1, 5), np.float32))
+        assert not caught.value.ways
+    total = parse(
+        f"g (float[N,5] x) => (float[1] z) {{ {LISTS[operator]} z = ReduceSum <keepdims = 0> (y) }}",
+        **constants,
+    )
+    assert explainer.explain(total, np.ones((1, 5), np.float32), method=method, target=0).relevance.shape == (
+        1,
+        5,
+    )
