@@ -96,7 +96,7 @@ class Bodies:
         if node.op_type == "CastLike" or (explained and does <= explained | BESIDE):
             return found
         missing = ", ".join(sorted(does - explained - BESIDE) or sorted(does))
-        self.kept[node.op_type] = f"this operator has no layer, and in its body {missing} have none"
+        self.kept[node.op_type] = f"this operator has no layer, and its body has {missing} without one"
         return None
 
     def _of_learned(self, node: onnx.NodeProto) -> onnx.FunctionProto | None:

@@ -109,7 +109,7 @@ def test_what_lacks_a_layer_in_a_body_is_named():
     text = """<ir_version: 10, opset_import: ["": 17]>
     g (float[4] n) => (float[N] y) { i = Cast <to = 7> (n)  s = ReduceSum (i)  y = HannWindow (s) }"""
     with pytest.raises(
-        UnsupportedError, match=r"HannWindow x1 \(this operator has no layer, and in its body"
+        UnsupportedError, match=r"HannWindow x1 \(this operator has no layer, and its body has"
     ):
         Explainer(parse(text)).plan_for("y")
 
