@@ -114,9 +114,7 @@ class Inputs:
 
     def named(self, explained: explainer.Explainer) -> list[str]:
         """What results are called where no image is given: the first file, and the sample's number."""
-        samples = max(
-            (len(x) for name, x in self.arrays.items() if has_samples(explained, name, x)), default=1
-        )
+        samples = max((count_of(explained, name, x) for name, x in self.arrays.items()), default=1)
         first = self.paths[0]
         if samples == 1:
             return [first]
@@ -148,19 +146,21 @@ class Inputs:
         if left:
             raise explainer.InputError(*_not_given(explained, left, image))
         for name, x in self.arrays.items():
-            if count > 1 and has_samples(explained, name, x) and len(x) != 1:
-                if len(x) != count:
-                    what = f"its {len(x)} samples are neither one for all nor one for each of {count} images"
+            there, axis = count_of(explained, name, x), explained.axis_of_samples(name)
+            if count > 1 and there != 1 and axis is not None:
+                if there != count:
+                    what = f"its {there} samples are neither one for all nor one for each of {count} images"
                     raise explainer.InputError(f"--input {name}: {what}")
-                given[name] = x[place : place + 1]
+                given[name] = x[(slice(None),) * axis + (slice(place, place + 1),)]
         return given
 
 
-def has_samples(explained: explainer.Explainer, name: str, x: Any) -> bool:
-    """Return whether an array has the samples on its first axis, and is not a single one of them."""
+def count_of(explained: explainer.Explainer, name: str, x: Any) -> int:
+    """Return how many samples an array holds, which may be a single one without an axis of its own."""
     shapes = {value.name: value.shape for value in explained.graph.inputs}
-    shape = shapes.get(name)
-    return x.ndim > 0 and (shape is None or x.ndim == len(shape))
+    shape, axis = shapes.get(name), explained.axis_of_samples(name)
+    has_axis = axis is not None and axis < x.ndim and (shape is None or x.ndim == len(shape))
+    return int(x.shape[axis]) if has_axis else 1
 
 
 def _is_array(image: str | None) -> bool:
@@ -179,8 +179,8 @@ def _positional(explained: explainer.Explainer, name: str, image: str) -> Any:
         explained.check_image(name)
         return image
     array = arrays_of(name, image)[name]
-    if has_samples(explained, name, array) and len(array) != 1:
-        raise explainer.InputError(f"{image} holds {len(array)} samples, not one; give it alone")
+    if (count := count_of(explained, name, array)) != 1:
+        raise explainer.InputError(f"{image} holds {count} samples, not one; give it alone")
     return array
 
 

@@ -19,6 +19,7 @@ from ..inputs.ranges import MAX_PIXELS
 from ..methods.asking import check_is_score
 from ..methods.base import Method
 from ..methods.drawn import check_steady
+from ..model.axes import sample_axes
 from ..model.graph import Graph
 from ..plain.tables import html_table, text_table
 from ..plan import Plan
@@ -93,6 +94,10 @@ class Made:
                 check_kind(expected)
         self.labels.check(anchor.output, declared_outputs(self.graph))
         check_choice(goal, shape_by_sample(self.graph, anchor.output))
+
+    def axis_of_samples(self, name: str) -> int | None:
+        """Where an input has its samples; None where it has none, and is a sample itself or all samples'."""
+        return sample_axes(self.graph).get(name, (0, 0))[1]
 
     def check_first(self, asks: Sequence[Ask], error: ExplainerError) -> None:
         """Refuse questions that a model does not answer before pictures that do not fit: neither would help.

@@ -244,3 +244,30 @@ def test_what_ails_all_images_is_said_once():
         fails(1, "dept" if "dept=one.npy" in wrong else "its 3 samples", *images, *wrong)
         assert "could not be explained" not in run(*images, *wrong).output
     fails(1, "1 of the model's inputs is not given", *images)
+
+
+def test_samples_lie_where_the_model_has_them(folder):
+    """A vector is one sample and a series of steps that come first has as many as its second axis holds."""
+    rng = np.random.default_rng(0)
+    onnx.save(
+        parse("g (float[5] x) => (float[3] y) { y = MatMul (x, w) }", w=rng.normal(size=(5, 3))), "v.onnx"
+    )
+    x = rng.normal(size=5).astype(np.float32)
+    np.save("v.npy", x)
+    said = run("explain", "v.onnx", "v.npy", "-o", "v.png", "--target", "1", "--save-relevance")
+    assert said.exit_code == 0, said.output
+    wanted = explainer.explain("v.onnx", x, target=1).relevance
+    np.testing.assert_allclose(np.load("v.npz")["relevance"], wanted, rtol=1e-6)
+    cells = {"W": rng.normal(size=(1, 4, 3)), "R": rng.normal(size=(1, 4, 4)), "last": np.array([-1])}
+    text = """g (float[T,N,3] x) => (float[N,4] y) {
+        h, e = RNN <hidden_size = 4> (x, W, R) y = Squeeze (e, zero) }"""
+    onnx.save(parse(text, zero=np.array([0]), **cells), "steps.onnx")
+    steps = rng.normal(size=(6, 2, 3)).astype(np.float32)
+    np.save("steps.npy", steps)
+    how = ("--method", "occlusion", "--target", "1", "--save-relevance")
+    said = run("explain", "steps.onnx", "steps.npy", "-o", "steps", *how)
+    assert said.exit_code == 0, said.output
+    wanted = explainer.explain("steps.onnx", steps, target=1, method="occlusion").relevance
+    for place in (0, 1):
+        found = np.load(f"steps/steps-{place}.npz")["relevance"]
+        np.testing.assert_allclose(found, wanted[:, place : place + 1], rtol=1e-4, atol=1e-6)
