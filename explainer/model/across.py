@@ -46,8 +46,6 @@ def _across(following: Following, node: Node, place: int, rank: int) -> Collecti
             if place in PRODUCTS[operator]
             else everything
         )
-    if operator in PRODUCTS:
-        return everything
     if operator == "Gemm" and place < 2:
         return [(1 - place) if not attributes.get(("transA", "transB")[place], 0) else place]
     if operator == "Einsum" and (said := equation(following, node)) is not None:
