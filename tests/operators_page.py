@@ -20,6 +20,7 @@ from explainer.canonizers import CANONIZERS
 from explainer.composites import DIALECTS
 from explainer.layers import KINDS, REGISTRY, Kind, Layer
 from explainer.model.graph import Graph
+from explainer.model.operators import OURS
 from explainer.rules import Rule
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "operators.md"
@@ -96,7 +97,7 @@ def opsets(operator: str) -> str:
         if (s.domain, s.name) == (domain, name)
     }
     if not known:
-        return "onnxruntime's own" if domain or operator.startswith("Simplified") else "newer than that"
+        return "onnxruntime's own" if domain or operator in OURS else "newer than that"
     ran = {max((v for v in known if v <= e.opset), default=0) for e in EXAMPLES if e.operator == operator}
     return ", ".join(f"**{version}**" if version in ran else str(version) for version in sorted(known))
 

@@ -174,11 +174,17 @@ class Selu(Elu):
 class ThresholdedRelu(Activation):
     """x where it exceeds alpha, else 0."""
 
+    @property
+    def alpha(self) -> float:
+        """ONNX has it from opset 10 on, onnxruntime before, where a file need not say it."""
+        alpha = self.get("alpha")
+        return 1.0 if alpha is None else float(alpha)
+
     def forward(self, x: Value, p: Parameters) -> Value:
-        return Where(x > self.get("alpha"), x, x * 0)
+        return Where(x > self.alpha, x, x * 0)
 
     def derivative(self, x: Value, p: Parameters) -> Value:
-        return above(x, self.get("alpha"))
+        return above(x, self.alpha)
 
 
 @register("Sigmoid")

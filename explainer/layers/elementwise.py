@@ -27,15 +27,19 @@ class Add(Layer):
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
-        self.signs: list[int] = []
-        self.constant_signs: dict[str, int] = {}
+        self.signs: list[float] = []
+        self.constant_signs: dict[str, float] = {}
         for index, name in enumerate(node.inputs):
-            sign = -1 if node.operator == "Sub" and index == 1 else 1
+            sign = self.sign_of(index)
             if name in graph.carrying:
                 self.signs.append(sign)
             else:
                 self.operands[f"b{index}"] = name
                 self.constant_signs[name] = sign
+
+    def sign_of(self, place: int) -> float:
+        """What a summand is multiplied by."""
+        return 1
 
     @property
     def keeps_maps(self) -> bool:
@@ -53,11 +57,11 @@ class Add(Layer):
         return finite(at.p[letter]) if letter in at.p else self.bias(at)
 
     def at_constant(self, letter: str, s: Value, at: Bound) -> Value:
-        return s if self.constant_signs[self.operands[letter]] > 0 else -s
+        return _signed(s, self.constant_signs[self.operands[letter]])
 
     def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
         parts = {
-            letter: values[name] if self.constant_signs[name] > 0 else _negative(values[name])
+            letter: _constant(values[name], self.constant_signs[name])
             for letter, name in self.operands.items()
         }
         if not parts:
@@ -85,15 +89,19 @@ class Add(Layer):
         return c if len(c) > 1 else c[0]
 
 
-def _negative(b: Value) -> Value:
-    """−b; of whole numbers as a number, since those without a sign would wrap round."""
-    return -b if b.dtype.kind == "f" else 0.0 - b
+def _constant(b: Value, sign: float) -> Value:
+    """b times its sign; of whole numbers −b is a number, since those without a sign would wrap round."""
+    return _signed(b, sign) if sign == 1 or b.dtype.kind == "f" else 0.0 - b
 
 
-def _weighted(x: Value, sign: int, p: Parameters) -> Value:
+def _signed(x: Value, sign: float) -> Value:
+    return x if sign == 1 else -x if sign == -1 else x * x.dtype.type(sign)
+
+
+def _weighted(x: Value, sign: float, p: Parameters) -> Value:
     """x times its sign, which is the weight that a sum has of itself."""
     if p.change is None:
-        return x if sign > 0 else -x
+        return _signed(x, sign)
     return x * p.implied(x.dtype.type(sign))
 
 
@@ -103,9 +111,20 @@ class Sub(Add):
 
     facts = NOTHING_KNOWN  # a difference has no sign of its own
 
+    def sign_of(self, place: int) -> float:
+        return -1 if place == 1 else 1
+
     @property
     def keeps_maps(self) -> bool:
         return False
+
+
+@register("Mean")
+class Mean(Add):
+    """The mean of several operands: Σ x_i/n, constants among them."""
+
+    def sign_of(self, place: int) -> float:
+        return 1 / len(self.node.inputs)
 
 
 class Scale(Layer):

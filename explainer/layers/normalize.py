@@ -88,6 +88,24 @@ class BatchNormalization(Biased):
         return s * self.as_channels(at.p["w"], at.x)
 
 
+@register("ImageScaler")
+class ImageScaler(Biased):
+    """scale·x + bias by channel: how pixels are normalised in files of before opset 10."""
+
+    kind = SCALE
+
+    def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        scale, bias = attribute(self.node, "scale"), attribute(self.node, "bias")
+        return {"w": np.float32(1 if scale is None else scale), "b": np.asarray(bias, np.float32)}
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        z = x * p["w"]
+        return z + self.as_channels(p["b"], x) if "b" in p else z
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        return s * at.p["w"]
+
+
 @register("ai.onnx.ml.Scaler")
 class Scaler(Layer):
     """(x − offset)·scale, one of each or one for every feature, the last axis: StandardScaler."""

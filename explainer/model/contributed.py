@@ -41,6 +41,12 @@ _BENT = {"types": {}, "defaults": {}, "inputs": (1, 2), "outputs": (1, 1)}
 CONTRIBUTED: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("", "SimplifiedLayerNormalization"): {**_NORM, "inputs": (2, 2), "outputs": (1, 2)},
     ("", "LayerNormalization"): {**_NORM, "inputs": (2, 3), "outputs": (1, 3)},  # before opset 17
+    ("", "ImageScaler"): {  # before opset 10
+        "types": {"scale": _FLOAT, "bias": AttributeProto.FLOATS},
+        "defaults": {"scale": 1.0},
+        "inputs": (1, 1),
+        "outputs": (1, 1),
+    },
     (MICROSOFT, "Attention"): {
         **_ATTENTION,
         "types": {**_ATTENTION["types"], **_WIDER},  # type: ignore[dict-item]

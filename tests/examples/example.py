@@ -115,9 +115,9 @@ THROUGH: dict[str, Any] = {
 }
 EXAMPLES: list[Example] = []
 # Their samples are on axis 1, where none are explained: tests/layers/test_recurrent.py has whole nets.
-# ONNX infers no shape behind a SimplifiedLayerNormalization, which is onnxruntime's: see
-# tests/layers/test_fused_norms.py.
-IN_NETS = frozenset({"GRU", "LSTM", "RNN", "SimplifiedLayerNormalization"})
+# ONNX infers no shape behind a SimplifiedLayerNormalization or an ImageScaler, which are onnxruntime's: see
+# tests/layers/test_fused_norms.py and test_old_opsets.py.
+IN_NETS = frozenset({"GRU", "ImageScaler", "LSTM", "RNN", "SimplifiedLayerNormalization"})
 
 
 def add(

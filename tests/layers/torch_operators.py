@@ -45,6 +45,7 @@ TORCH |= {
     "Gelu": lambda a, x: F.gelu(x, approximate=a["approximate"]),
     "Add": lambda a, x, y: x + y,
     "Sum": lambda a, *x: sum(x),
+    "Mean": lambda a, *x: sum(x) / len(x),
     "Sub": lambda a, x, y: x - y,
     "ai.onnx.ml.Scaler": lambda a, x: (x - torch.tensor(a["offset"])) * torch.tensor(a["scale"]),
     "Mul": lambda a, x, y: x * y,

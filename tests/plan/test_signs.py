@@ -43,7 +43,7 @@ CHAINED = [
         (name, 1, (), {})
         for name in ("LeakyRelu", "Elu", "Tanh", "Softsign", "HardSwish", "Neg", "Floor", "Sin")
     ),
-    *((name, 2, (), {}) for name in ("Add", "Sub", "Mul", "Sum", "Max", "Min")),
+    *((name, 2, (), {}) for name in ("Add", "Sub", "Mul", "Sum", "Mean", "Max", "Min")),
     *((name, 1, (c,), {}) for name in ("Add", "Sub", "Mul", "Div") for c in ("up", "down", "minus")),
     *(("Clip", 1, (low, "one"), {}) for low in ("zero", "minus", "")),
     *(("Clip", 1, (low, "minus"), {}) for low in ("zero", "")),
@@ -150,6 +150,7 @@ KEPT = {
     "SpaceToDepth": "SpaceToDepth <blocksize = 2> (r)",
     "Add": "Add (r, up)",
     "Sum": "Sum (r, r, up)",
+    "Mean": "Mean (r, up)",
     "Mul": "Mul (r, up)",
     **{
         name: f"{name} (r)"
