@@ -230,3 +230,23 @@ def test_a_pixel_and_a_word_beside_each_other():
     found = Explainer(net, dtype="float64").explain(feeds, 1)
     assert {name: R.shape for name, R in found.relevance.items()} == {"e": (2, 2), "x": (2, 3, 4, 4)}
     np.testing.assert_allclose(found.conserved, 1, atol=1e-5)
+
+
+def test_what_a_decoder_has_of_the_words_before_is_held():
+    """Keys and values that were computed in runs before, with the samples behind."""
+    text = """<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>
+    g (int64[N,T] ids, float[2,N,2,P,2] past) => (float[N,T,9] y) {
+        e = Gather (w, ids) a = com.microsoft.Attention <num_heads = 2, unidirectional = 1> (e, k, b, , past)
+        s = Add (a, e) y = MatMul (s, tied) }"""
+    w, k = rng(1).standard_normal((9, 4)), rng(2).standard_normal((4, 12))
+    net = parse(text, w=w, k=k, b=rng(3).standard_normal(12), tied=w.T.copy())
+    feeds = {"ids": rng(4).integers(0, 9, (2, 5)), "past": rng(5).standard_normal((2, 2, 2, 3, 2))}
+    next_word = ("y", np.s_[-1, 3])
+    found = Explainer(net, dtype="float64").explain(feeds, next_word)
+    assert list(found.relevance) == ["e"] and found.relevance["e"].shape == (2, 5, 4)
+    assert found.remark().startswith(
+        "the walk ends at 'e', which Gather 'e' looks up for 'ids'; 'past', of words"
+    )
+    one = {"ids": feeds["ids"][1:], "past": feeds["past"][:, 1:]}
+    alone = Explainer(net, dtype="float64").explain(one, next_word).relevance["e"]
+    assert relative(found.relevance["e"][1:], alone) < 1e-6

@@ -12,6 +12,9 @@ from ..model.parts import Parts, nodes_before, parted
 from ..targets import Ask, Labels, Target, resolve_target
 from .recipe import Recipe
 
+# What inputs are called that hold a decoder's keys and values of the words before; so many are named.
+PAST, MOST_PAST = "past", 2
+
 
 def stopped(graph: Graph, recipe: Recipe, method: Method) -> Parts | None:
     """A model cut where the walks of a method end; None where they lead to its inputs.
@@ -47,11 +50,12 @@ def at_words(graph: Graph) -> Parts | None:
         for value in graph.inputs
         if value.dtype in WHOLE or (value.shape in like and len(value.shape or ()) > 1)
     }
-    held = (masks | looked_up) - found.numbers
-    return parted(graph, [one.tensor for one in ends], held, _told(ends, found.rows))
+    past = [value.name for value in graph.inputs if value.name.casefold().startswith(PAST)]
+    held = (masks | looked_up) - found.numbers | set(past)
+    return parted(graph, [one.tensor for one in ends], held, _told(ends, found.rows, past))
 
 
-def _told(ends: Sequence[Lookup], found: Sequence[Lookup]) -> str:
+def _told(ends: Sequence[Lookup], found: Sequence[Lookup], past: Sequence[str]) -> str:
     """Why walks end at these lookups, and what is held beside them."""
     rows = " and ".join(
         f"{one.tensor!r}, which {one.node} looks up for {' and '.join(map(repr, sorted(one.inputs)))}"
@@ -60,7 +64,9 @@ def _told(ends: Sequence[Lookup], found: Sequence[Lookup]) -> str:
     beside = [one.tensor for one in found if one not in ends]
     count = "counts as constant: stop names it" if len(beside) == 1 else "count as constant: stop names them"
     constant = f"; {' and '.join(map(repr, beside))} beside it {count}" if beside else ""
-    return f"the walk ends at {rows}{constant}"
+    shown = ", ".join(map(repr, past[:MOST_PAST])) + (" and others" if len(past) > MOST_PAST else "")
+    kept = f"; {shown}, of words before, {'is' if len(past) == 1 else 'are'} held" if past else ""
+    return f"the walk ends at {rows}{constant}{kept}"
 
 
 def goal_of(graph: Graph, parts: Parts | None, ask: Ask, labels: Labels | None) -> Target:
