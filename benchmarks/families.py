@@ -194,7 +194,12 @@ def main() -> None:
     parser.add_argument("--nets", default=",".join(NETS))
     parser.add_argument("--runs", type=int, default=20)
     options = parser.parse_args()
-    nets = [net for net in options.nets.split(",") if find_spec(NETS[net][2])]
+    nets = options.nets.split(",")
+    if unknown := [net for net in nets if net not in NETS]:
+        parser.error(f"no network {', '.join(unknown)}; there is {', '.join(NETS)}")
+    for net in [net for net in nets if not find_spec(NETS[net][2])]:
+        print(f"{net:28} left out: {NETS[net][2]} is not installed", flush=True)
+        nets.remove(net)
     with tempfile.TemporaryDirectory() as name:
         table(Path(name), nets, options.runs)
 
