@@ -56,6 +56,8 @@ def check_inputs(graph: Graph, names: Collection[Any]) -> None:
     missing = [value for name, value in known.items() if name not in names]
     said = [f"there is no input {name!r}{did_you_mean(name, known)}" for name in wrong[:1]]
     said += [f"missing: {', '.join(map(wants, missing))}"] if missing else []
+    if missing and not wrong and names:
+        said[-1] += ", of which what is the same in every run can be held with fix= (--fix)"
     if said:
         raise InputError(f"the model's inputs are {', '.join(map(repr, known))}; {'; '.join(said)}")
 

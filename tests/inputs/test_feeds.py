@@ -236,7 +236,7 @@ def test_a_picture_beside_arrays(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["rgb"], r"inputs are 'depth', 'rgb'; missing: 'depth' \(N, 1, 8, 8\) float32"),
+        (["rgb"], r"inputs are 'depth', 'rgb'; missing: 'depth' \(N, 1, 8, 8\) float32, .* fix="),
         (["rgb", "dept"], r"there is no input 'dept'; did you mean 'depth'\?; missing: 'depth'"),
         (["rgb", "depth", "more"], "there is no input 'more'"),
     ],
