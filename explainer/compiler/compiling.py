@@ -195,6 +195,7 @@ def _emitted(
         return goal, file
 
     with np.errstate(all="ignore"):  # the proof says what is not finite, NumPy only that
+        sizes = sizes.running(original)
         start = goal_of(original, stopped(original, recipe, method), asked, names).anchor
         alone = _alone(original, [start.tensor, start.output], sizes, made)
         return alone or _first_that_works(original, sizes, made)

@@ -118,7 +118,7 @@ class Emitter:
         activations = self._run(feeds)
         named = {node.name for node in self.proto.graph.node}
         recorder = Recorder(unused_prefix(self.names | named))
-        symbols = Symbols(recorder, self.plan.graph, activations)
+        symbols = Symbols(recorder, self.plan, activations)
         found = choose(self.target, activations, samples)
         if self.examples.is_dynamic and names_samples(found):
             raise InputError(f"compile: {self.target} names samples, and the file's batch is free")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -40,6 +41,8 @@ class Examples:
         How many rows the table has that it is looked up in; 0 for what stands beside such, a mask say.
     of_one : bool
         Whether no input holds samples.
+    rows : int
+        Below which other whole numbers are drawn.
     """
 
     inputs: tuple[Input, ...]
@@ -48,6 +51,7 @@ class Examples:
     batch: int | None = None
     tables: Mapping[str, int] = field(default_factory=dict)
     of_one: bool = False
+    rows: int = 255
 
     @classmethod
     def of(cls, graph: Graph, image_size: int | tuple[int, int] | None) -> Examples:
@@ -66,7 +70,7 @@ class Examples:
         if value.shape is None:
             raise InputError(f"input {value.name!r} declares no shape; it cannot be compiled")
         if not value.shape:
-            raise InputError(f"input {value.name!r} is one number and has no samples; it cannot be compiled")
+            return ()
         if self.of_one and value.shape[0] is None:
             raise InputError(
                 f"input {value.name!r} has the dynamic shape {list(value.shape)}, and its first axis is none "
@@ -90,6 +94,18 @@ class Examples:
             )
         sizes = dict(zip(unknown, self.sizes or (), strict=False))
         return (batch or self.batch or samples, *(size or sizes[axis] for axis, size in enumerate(inner)))
+
+    def running(self, graph: Graph) -> Examples:
+        """The same with whole numbers that the model runs with: where they tell places there may be few."""
+        drawn = [v.name for v in self.inputs if v.name not in self.tables and v.dtype in WHOLE]
+        if not drawn:
+            return self
+        session, feeds = graph.session(list(graph.outputs)), self.feeds(1)
+        for rows in (self.rows, 16, 8, 4, 2, 1):
+            with suppress(ModelError):
+                session.run(graph.typed(feeds | {name: feeds[name] * 0 + rows - 1 for name in drawn}))
+                return replace(self, rows=rows)
+        return self
 
     @property
     def is_dynamic(self) -> bool:
@@ -119,15 +135,14 @@ class Examples:
                     f"{takes / 1e9:.3g} GB, and {LARGEST >> 30} GiB is the most; declare other sizes"
                 )
             x: Array = rng.standard_normal(shape)
-            scales = np.resize(np.roll(SPREAD, -seed), len(x)).reshape(-1, *[1] * (x.ndim - 1))
-            rows = self.tables.get(value.name, 255)
+            rows = self.tables.get(value.name, self.rows)
             if rows == 0:  # of a mask the first always counts
                 x = np.asarray(rng.integers(0, 2, x.shape))
                 x[..., :1] = 1
             elif value.dtype.kind in "iu" or value.name in self.tables:
                 x = np.asarray(rng.integers(0, rows, x.shape))
-            else:
-                x = x * scales
+            elif x.ndim:
+                x = x * np.resize(np.roll(SPREAD, -seed), len(x)).reshape(-1, *[1] * (x.ndim - 1))
             feeds[value.name] = np.asarray(x, dtype=value.dtype)
         return feeds
 

@@ -10,7 +10,7 @@ from ..tensor import Array
 
 # |a − b| / |b| of a sample: ten times what was seen (docs/architecture.md). Both walk in float32, whatever
 # the file computes in.
-WALK = 1e-4
+WALK = 1e-5
 # Where it is more, the map itself may be hard to compute: so many times what NumPy's own answer moves by when
 # it is walked in float64 from the same values, every answer of a walk moved by `ROUNDING` of itself.
 CONDITION, ROUNDING = 10, 2.0**-20

@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 
 from ..errors import UnsupportedError
-from ..model.graph import Graph
 from ..model.scopes import captured_names
+from ..plan import Plan
 from ..tensor import FLOAT32, Array, Cast, Recorder, Symbol, Value, cast_to
 
 
@@ -21,7 +21,7 @@ class Symbols(dict[str, Value]):
     Parameters
     ----------
     recorder : Recorder
-    graph : Graph
+    plan : Plan
     activations : dict of str -> array
         An example of each.
     names : dict of str -> str
@@ -38,20 +38,22 @@ class Symbols(dict[str, Value]):
     def __init__(
         self,
         recorder: Recorder,
-        graph: Graph,
+        plan: Plan,
         activations: Mapping[str, Array],
         names: Mapping[str, str] | None = None,
         constants: Symbols | None = None,
     ) -> None:
         super().__init__()
-        self.recorder, self.graph, self.constants = recorder, graph, constants
+        self.recorder, self.plan, self.constants = recorder, plan, constants
+        self.graph = graph = plan.graph
         self.held: dict[str, str] = {}
+        carrying = plan.carrying
         for name, value in activations.items():
             if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":
                 continue  # an output that is a list, a map or text: no walk reads it
             there = (names or {}).get(name, name)
             # Inputs may be whole numbers themselves (pixels).
-            flows = value.dtype.kind == "f" or name in graph.carrying
+            flows = value.dtype.kind == "f" or name in carrying
             self[name] = self._floating(there, value) if flows else value
             if not flows and name in graph.computed:  # a mask, or indices, of inputs that are held
                 self[name] = Symbol(recorder, there, value)
@@ -120,7 +122,7 @@ def replay(
         copy.output[:] = [names.get(name, name) for name in node.output]
         recorder.nodes.append(copy)
     wanted = {name: value for name, value in examples.items() if name not in points}
-    copied = Symbols(recorder, outer.graph, wanted, names, outer)
+    copied = Symbols(recorder, outer.plan, wanted, names, outer)
     copied.update(points)
     return copied
 

@@ -93,7 +93,7 @@ class ModelTrace:
     def walk(self, references: Values | None = None) -> dict[str, Value]:
         """See `Trace`."""
         # The walk lets go of what it has read.
-        values = Symbols(self.recorder, self.plan.graph, {}, constants=self.symbols)
+        values = Symbols(self.recorder, self.plan, {}, constants=self.symbols)
         values.update(self.symbols)
         if references is None:
             return self._walk(values, self.target)

@@ -72,7 +72,7 @@ class TracedWalk:
         fixed: Mapping[int, Mapping[str, Array]],
     ) -> None:
         recorder = Recorder("walk")
-        symbols = Symbols(recorder, plan.graph, activations)
+        symbols = Symbols(recorder, plan, activations)
         given = Symbol(recorder, "walk/R", R)
         try:
             relevance = backward(

@@ -102,7 +102,8 @@ def unused_prefix(names: Collection[str]) -> str:
 
 def _batch_name(proto: onnx.ModelProto) -> str:
     """What the file calls its dynamic batch."""
-    names = [value.type.tensor_type.shape.dim[0].dim_param for value in proto.graph.input]
+    shapes = (value.type.tensor_type.shape.dim for value in proto.graph.input)
+    names = [shape[0].dim_param for shape in shapes if shape]
     return next(filter(None, names), "N")
 
 

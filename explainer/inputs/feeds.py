@@ -48,7 +48,7 @@ class Batch:
     @property
     def samples(self) -> int:
         """The size of the batch."""
-        return len(next(iter(self.feeds.values())))
+        return next((len(x) for x in self.feeds.values() if x.ndim), 1)
 
 
 def given(

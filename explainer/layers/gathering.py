@@ -8,9 +8,9 @@ from .. import tensor
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..model.operators import Facts, as_first
-from ..tensor import Concat, Shape, Value
+from ..tensor import Concat, CumSum, Shape, Value
 from .base import Bound, attribute
-from .movement import Movement, nothing_at, spread
+from .movement import Movement, cut, nothing_at, spread
 from .parameters import Parameters
 from .registry import register
 
@@ -47,12 +47,10 @@ class GatherND(Placed):
         batch = attribute(self.node, "batch_dims") or 0
         if not batch:
             return indices
-        inner = (1,) * (indices.ndim - 1 - batch)
-        sizes = indices.shape[:batch]
-        grid = np.stack(np.meshgrid(*map(np.arange, sizes), indexing="ij"), axis=-1)
-        grid = grid.reshape(*sizes, *inner, batch)
-        lead = np.broadcast_to(grid, (*indices.shape[:-1], batch)).astype(np.int64)
-        return Concat(lead, indices, axis=-1)
+        # A compiled file is run with other batches than it was traced with: there they are counted.
+        ones = cut(indices, -1, 0, 1) * 0 + 1
+        lead = [CumSum(ones, np.array(axis), exclusive=1) for axis in range(batch)]
+        return Concat(*lead, indices, axis=-1)
 
     def forward(self, x: Value, p: Parameters) -> Value:
         return tensor.GatherND(x, self.indices(p))

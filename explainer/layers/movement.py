@@ -11,7 +11,7 @@ from .. import tensor
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..model.operators import Facts, as_all, as_first
-from ..tensor import Array, Bundle, Reshape, Shape, Value
+from ..tensor import Array, Bundle, Reshape, Shape, Value, cast_to
 from .base import Bound, Layer, attribute
 from .kinds import MOVEMENT
 from .parameters import Parameters
@@ -243,15 +243,14 @@ class Gather(Movement):
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
         self.take_places(graph, "indices", 1, "list of indices")
-        # One that is fed belongs to no sample, and a file that is compiled has to know it.
-        self.is_computed = not graph.is_constant(node.operand(1)) and node.operand(1) in graph.producers
+        self.is_known = graph.is_constant(node.operand(1))
 
     def forward(self, x: Value, p: Parameters) -> Value:
         return tensor.Gather(x, p["indices"], axis=attribute(self.node, "axis") % x.ndim)
 
     def transpose(self, s: Value, at: Bound) -> Value:
         axis = attribute(self.node, "axis") % at.x.ndim
-        if self.is_computed:
+        if not self.is_known:
             return self.scattered(s, at.x, axis, at.p["indices"])
         indices = np.asarray(at.p["indices"])
         size = at.x.shape[axis]
@@ -267,7 +266,7 @@ class Gather(Movement):
         s = tensor.Transpose(s, perm=[*found, *(a for a in range(s.ndim) if a not in found)])
         order = [axis, *(a for a in range(x.ndim) if a != axis)]
         zeros = nothing_at(tensor.Transpose(x, perm=order))
-        vectors = tensor.Unsqueeze(indices, np.array([indices.ndim]))
+        vectors = tensor.Unsqueeze(cast_to(np.dtype(np.int64), indices), np.array([indices.ndim]))
         moved = tensor.ScatterND(zeros, vectors, s, reduction="add")
         return tensor.Transpose(moved, perm=[int(a) for a in np.argsort(order)])
 

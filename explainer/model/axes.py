@@ -179,8 +179,13 @@ def is_of_one(graph: Graph) -> bool:
 
 
 def in_front(graph: Graph, feeds: Mapping[str, Array]) -> Mapping[str, Array]:
-    """Arrays as the model has them, the one sample in front that they are together."""
-    return {name: x[None] for name, x in feeds.items()} if is_of_one(graph) else feeds
+    """Arrays as the model has them, the sample in front that they are together; or one for all, once for each."""
+    if is_of_one(graph):
+        return {name: x[None] for name, x in feeds.items()}
+    axes = sample_axes(graph)
+    shared = {name for name in feeds if axes.get(name, (0, 0))[1] is None}
+    samples = next((len(x) for name, x in feeds.items() if name not in shared and x.ndim), 1)
+    return {**feeds, **{name: np.repeat(feeds[name][None], samples, 0) for name in shared}}
 
 
 def labelled_samples(graph: Graph) -> dict[str, Labels]:

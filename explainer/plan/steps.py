@@ -151,6 +151,11 @@ class Plan:
         return list(dict.fromkeys([step.layer.output for step in self.steps] + list(self.sources)))
 
     @property
+    def carrying(self) -> frozenset[str]:
+        """The tensors that relevance passes, and not those that only tell layers which places."""
+        return frozenset(self.tensors).union(*(step.layer.inputs for step in self.steps))
+
+    @property
     def notes(self) -> tuple[Note, ...]:
         """What canonizers did, or could not do, with nodes between target and input."""
         here = {node.name for step in self.steps for node in (step.node, *step.node.members)}

@@ -16,26 +16,27 @@ def Shape(x: Value) -> Value:
     return np.array(x.shape, dtype=np.int64)
 
 
-# The walk's own type, ONNX's TensorProto.FLOAT, and those that a model may take.
+# The walk's own type, ONNX's TensorProto.FLOAT, and those that a model may take; and that of places.
 FLOAT32 = 1
-FLOATS: dict[int, np.dtype[Any]] = {
+TYPES: dict[int, np.dtype[Any]] = {
     FLOAT32: np.dtype(np.float32),
     10: np.dtype(np.float16),
     11: np.dtype(np.float64),
+    7: np.dtype(np.int64),
 }
 
 
 @primitive
 def Cast(x: Value, *, to: int) -> Value:
-    """ONNX Cast, to a type of floating point."""
-    if to not in FLOATS:
-        raise NotImplementedError("Cast: to floating point only")
-    return np.asarray(x, dtype=FLOATS[to])
+    """ONNX Cast, to a type of floating point or of places."""
+    if to not in TYPES:
+        raise NotImplementedError("Cast: to floating point and int64 only")
+    return np.asarray(x, dtype=TYPES[to])
 
 
 def cast_to(dtype: np.dtype[Any], x: Value) -> Value:
-    """`x` in another type of floating point, or as it is where it has that type."""
-    return x if x.dtype == dtype else Cast(x, to=next(to for to, kind in FLOATS.items() if kind == dtype))
+    """`x` in another of these types, or as it is where it has that type."""
+    return x if x.dtype == dtype else Cast(x, to=next(to for to, kind in TYPES.items() if kind == dtype))
 
 
 @primitive

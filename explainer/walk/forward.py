@@ -80,8 +80,7 @@ class SessionForward:
         graph = plan.graph
         given = {value.name for value in graph.inputs}
         self.wanted = [name for name in dict.fromkeys(self._reads()) if name not in given]
-        self.carried = {name for step in plan.steps for name in (*step.layer.inputs, step.layer.output)}
-        self.carried.update(plan.sources)
+        self.carried = plan.carrying
         self.masked = plan.masked
         self.producers = {name: str(node) for name, node in graph.producers.items()}
         with np.errstate(all="ignore"):  # what comes of it is reported below
