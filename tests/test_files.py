@@ -96,6 +96,40 @@ def test_a_full_disk_is_an_output_error(tmp_path):
         file.write(b"new")
 
 
+LIMITED = """
+import os, resource, sys
+import numpy as np, onnx, explainer
+folder, text = sys.argv[1:]
+model = onnx.parser.parse_model(text)
+weights = np.random.default_rng(0).standard_normal((768, 9)).astype(np.float32)
+model.graph.initializer.append(onnx.numpy_helper.from_array(weights, "w"))
+found = explainer.explain(model, np.random.default_rng(1).random((1, 3, 16, 16)).astype(np.float32))
+resource.setrlimit(resource.RLIMIT_FSIZE, (900, 900))
+for name in ("a.png", "a.npz", "a.npy", "a.json", "a.onnx"):
+    path = os.path.join(folder, name)
+    try:
+        explainer.compile(model, path) if name == "a.onnx" else found.save(path)
+    except explainer.OutputError as error:
+        print(error)
+"""
+SMALL = """<ir_version: 8, opset_import: ["": 17]> g (float[N,3,16,16] x) => (float[N,9] y) {
+    f = Flatten (x) y = MatMul (f, w) }"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit of a file's size there")
+def test_no_writer_leaves_half_a_file_on_a_full_disk(tmp_path):
+    for name in ("a.png", "a.onnx"):
+        (tmp_path / name).write_bytes(b"older")
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path), SMALL], capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) == 5 and all("cannot be written: File too large" in line for line in lines), done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.onnx", "a.png"]
+    assert all(path.read_bytes() == b"older" for path in tmp_path.iterdir())
+
+
 WRITING = """
 import sys, time
 from explainer.files import write_whole

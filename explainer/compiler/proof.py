@@ -28,7 +28,7 @@ from ..walk.walker import Scorer, Walkers
 from .emitted import Emitted, Watch
 from .examples import Examples
 from .recorded import OwnForward, Record, RecordedForward, RecordedWalker
-from .rounding import CONDITION, ROUNDING, beyond_rounding, distances, lengths
+from .rounding import CONDITION, ROUNDING, Nearest, beyond_rounding, distances, lengths
 
 # The same file, with what its walks read among its outputs and without it: fused differently, one sample that
 # is alike shows that it is the same.
@@ -136,7 +136,7 @@ def prove(
         runtime=original.runtime,
     )
     alike, failure = dict.fromkeys(file.names, False), None
-    longest = dict.fromkeys(file.names, 0.0)
+    longest, nearest = dict.fromkeys(file.names, 0.0), {name: Nearest() for name in file.names}
     of_whole_numbers = any(value.dtype.kind in "iu" for value in original.inputs)
     for (tried, _, given), answer in zip(trials, answers, strict=True):
         seen = {**given, **session.run(given)}
@@ -156,6 +156,7 @@ def prove(
             again = functools.partial(_walked_again, reference, runs, tried, tensor)
             if beyond := beyond_rounding(shown, wanted[tensor], again, longest[name]):
                 raise ModelError(f"the compiled {name!r} {beyond}; please report this model")
+            nearest[name].look(shown, wanted[tensor], again)
             gaps = distances(found, shown)
             alike[name] |= bool(np.any(gaps <= UNWATCHED * lengths(shown)))
             if not np.isfinite(found).all():
@@ -165,6 +166,11 @@ def prove(
         failure = None
     if failure is not None:
         raise failure
+    for name in (name for name, found in nearest.items() if found.is_beyond):
+        by = f"{nearest[name].gap:.2g} of its length"
+        raise ModelError(
+            f"the compiled {name!r} differs from NumPy's by {by} at least; please report this model"
+        )
     for name in (name for name, is_alike in alike.items() if not is_alike):
         raise ModelError(f"the compiled {name!r} changes when the file is watched; please report this model")
 

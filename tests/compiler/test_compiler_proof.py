@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import onnx
 import pytest
 from building import parse, relative, rng
 from compiled import CLOSE, options, run
@@ -10,7 +11,7 @@ from residual import picture, residual_net
 
 import explainer
 from explainer import Explainer, InputError, ModelError, UnsupportedError
-from explainer.compiler import proof
+from explainer.compiler import emitting, proof
 from explainer.compiler.writing import names_of
 from explainer.methods import DeepLift, Sampling, Single
 from explainer.walk.walker import NumpyWalker
@@ -152,6 +153,33 @@ def test_the_proof_sees_what_is_broken(what, monkeypatch):
     monkeypatch.setattr(kind, "emit", lambda *given: change(real(*given)))
     with pytest.raises(ModelError, match=r"differs from NumPy's|is not finite where NumPy's is"):
         explainer.compile(residual_net(), target=2, **options(method))
+
+
+@pytest.mark.parametrize("drawn", range(2))
+@pytest.mark.parametrize("kind", ["float16", "float", "double"])
+def test_the_proof_sees_one_factor_that_is_off_by_1e_4(monkeypatch, kind, drawn):
+    """Whatever the file computes in, and whichever example is drawn."""
+    text = f"g ({kind}[N,6] x) => ({kind}[N,3] y) {{ a = Gemm (x, u, b) r = Relu (a) y = Gemm (r, w) }}"
+    model = parse(text)
+    dtype = {"float16": np.float16, "float": np.float32, "double": np.float64}[kind]
+    for name, shape in {"u": (6, 5), "b": (5,), "w": (5, 3)}.items():
+        values = rng(drawn).standard_normal(shape).astype(dtype)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(values, name))
+    explainer.compile(model, target=1)
+    real = emitting.written
+
+    def wrong(*given):
+        proto = real(*given)
+        (end,) = [node for node in proto.graph.node if "relevance" in node.output]
+        off = onnx.numpy_helper.from_array(np.float32(1.0001).reshape(()), "off")
+        proto.graph.initializer.append(off)
+        proto.graph.node.append(onnx.helper.make_node("Mul", [end.input[0], "off"], ["relevance"]))
+        proto.graph.node.remove(end)
+        return proto
+
+    monkeypatch.setattr(emitting, "written", wrong)
+    with pytest.raises(ModelError, match=r"differs from NumPy's by 0\.0001 of its length"):
+        explainer.compile(model, target=1)
 
 
 def test_the_proof_sees_a_loop_that_changes_with_its_steps(monkeypatch):
