@@ -179,7 +179,7 @@ def is_of_one(graph: Graph) -> bool:
 
 
 def in_front(graph: Graph, feeds: Mapping[str, Array]) -> Mapping[str, Array]:
-    """Arrays as the model has them, the sample in front that they are together; or one for all once for each."""
+    """As the model has them, the sample in front that they are together, or one for all once for each."""
     if is_of_one(graph):
         return {name: x[None] for name, x in feeds.items()}
     axes = sample_axes(graph)

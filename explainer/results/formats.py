@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,13 @@ def only(explanation: Savable) -> Array:
     return relevance
 
 
+def _as_npy(array: Array) -> memoryview:
+    """Into a file itself NumPy writes through a buffer of C's, which loses its end on a full disk unheard."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getbuffer()
+
+
 # What is asked before the file is opened, so that a mistake leaves none; and what writes the answer.
 Format: TypeAlias = tuple[Callable[..., Any], Callable[[BinaryIO, Any], Any]]
 
@@ -58,7 +66,7 @@ FORMATS: dict[str, Format] = {
     ),
     ".npy": (
         lambda explanation, **options: only(explanation),
-        lambda file, array: np.save(file, array, allow_pickle=False),
+        lambda file, array: file.write(_as_npy(array)),
     ),
     ".npz": (
         lambda explanation, **options: explanation.arrays(),
