@@ -10,7 +10,7 @@ from .. import composites
 from ..composites import Composite
 from ..errors import InputError, TargetError, UnsupportedError
 from ..methods import Method
-from ..model.axes import sample_axes
+from ..model.axes import axes_of, sample_axes
 from ..model.graph import Graph
 from ..model.parts import Parts
 from ..plain.recent import Recent
@@ -134,12 +134,17 @@ class Prepared:
             axis = turned[elsewhere[0]]
             where = "is the same for all samples" if axis is None else f"has its samples on axis {axis}"
             what = self._holding(elsewhere)
-            if len(elsewhere) == len(axes):
+            if len(elsewhere) == len(axes) or any(turned[name] and self._is_data(name) for name in elsewhere):
                 what = "export the model with the samples first"
             raise InputError(
                 f"input {elsewhere[0]!r} {where}, and relevance is handed back to samples that come "
                 f"first; {what}"
             ).looking("scores")
+
+    def _is_data(self, name: str) -> bool:
+        """Whether an input stands beside no other: what is explained, and no state."""
+        shapes = {value.name: value.shape for value in self.graph.inputs}
+        return not axes_of(self.graph, name, shapes[name] or ()).beside
 
     def _holding(self, names: Collection[str]) -> str:
         """What holds all of these inputs, the sizes that their files leave open too."""

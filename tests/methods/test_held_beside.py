@@ -88,3 +88,16 @@ def test_what_a_mask_hides_loses_nothing():
         gone[0, place] = 0
         lost = [run(model, {"x": one, "mask": mask})[0][0, 1] for one in (x, gone)]
         np.testing.assert_allclose(found.relevance["x"][0, place], lost[0] - lost[1], atol=1e-5)
+
+
+def test_a_series_is_no_state_that_could_be_held():
+    cells = {
+        "W": rng(1).standard_normal((1, 4, 3)),
+        "R": rng(2).standard_normal((1, 4, 4)),
+        "zero": np.array([0]),
+    }
+    text = """g (float[T,N,3] x, int32[N] n) => (float[N,4] y) {
+        h, e = RNN <hidden_size = 4> (x, W, R, , n) y = Squeeze (e, zero) }"""
+    feeds = {"x": np.ones((5, 2, 3), np.float32), "n": np.array([5, 3], np.int32)}
+    with pytest.raises(InputError, match=r"samples on axis 1, .*; export the model with the samples first"):
+        explainer.explain(parse(text, **cells), feeds, target=1)
