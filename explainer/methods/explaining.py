@@ -59,7 +59,10 @@ def explanation_of(
     beside = without if set(given.feeds) - without else set()
     shaped = {
         name: R
-        if graph.stops or name in beside or (plan is not None and name not in without)
+        if graph.stops
+        or name in beside
+        or (plan is not None and name not in without)
+        or (name in without and samples > 1)  # several targets of the one sample
         else as_model_has_them(graph, {name: R})[name]
         for name, R in relevance.items()
     }
@@ -91,7 +94,12 @@ def explanation_of(
         given=(*given.remarks, *_held(run, plan, given, graph), *(() if plan is None else plan.ending)),
         amounts=amounts,
         layout=axes.layout,
-        axis=turned[first][1] if first in turned and first not in beside and not graph.stops else 0,
+        axis=turned[first][1]
+        if first in turned
+        and first not in beside
+        and not graph.stops
+        and not (first in without and samples > 1)
+        else 0,
         repeats=axes.channel is not None and bool(axes.places) and method.repeats(given.feeds[first]),
     )
 

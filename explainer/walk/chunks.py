@@ -13,7 +13,7 @@ from types import FrameType, TracebackType
 import numpy as np
 
 from ..errors import ExplainerError, InputError, ModelError, TargetError
-from ..model.axes import sample_axes
+from ..model.axes import is_of_one, sample_axes
 from ..model.graph import Graph
 from ..model.mixing import Mixing, mixing
 from ..targets import Target
@@ -202,7 +202,7 @@ class Batches:
         declared = [(value.shape, axes[value.name][1]) for value in graph.inputs if value.shape is not None]
         sizes = {shape[axis] for shape, axis in declared if axis is not None} - {None}
         self.fixed = sizes.pop() if len(sizes) == 1 else None
-        self.one_by_one = apart is not None and any(axis for _, axis in declared)
+        self.one_by_one = is_of_one(graph) or (apart is not None and any(axis for _, axis in declared))
         self.tries = False
         self.shared = [name for name, (_, axis) in axes.items() if axis is None]
 

@@ -155,3 +155,17 @@ def test_an_output_that_is_handed_on_has_its_samples(size):
     text = f"g (float[{size},5] x) => (float[{size},3] y) {{ h = MatMul (x, w) y = Identity (h) }}"
     found = explainer.explain(parse(text, w=W), rng(3).standard_normal((2, 5)).astype(np.float32), target=1)
     assert found.relevance.shape == (2, 5)
+
+
+@pytest.mark.parametrize("method", ["lrp", "integrated_gradients", "occlusion"])
+def test_several_targets_of_the_one_sample_have_a_map_each(method):
+    text, constants, _ = WHOLE["nodes"]
+    model = parse(text, **constants)
+    feeds = given(model)
+    both = explainer.explain(model, feeds, target=np.array([1, 5]), method=method)
+    assert len(both.score) == 2
+    for place, target in enumerate((1, 5)):
+        one = explainer.explain(model, feeds, target=target, method=method)
+        for name, R in one.relevance.items():
+            np.testing.assert_allclose(both.relevance[name][place], R, rtol=1e-4, atol=1e-6)
+    both.heatmap(1)
