@@ -14,16 +14,33 @@ def named(name: str, **how: Any) -> Any:
     return importlib.import_module("timm").create_model(name, pretrained=False, num_classes=10, **how)
 
 
-def timm(name: str, size: int = 64, quick: bool = False, **how: Any) -> Member:
+def lively(name: str, **how: Any) -> Any:
+    """A model whose weights are drawn for widths of hundreds, so that its score is no rounding error."""
+    model = named(name, **how)
+    for parameter in model.parameters():
+        parameter.data *= 5 if parameter.ndim > 1 else 1
+    return model
+
+
+def timm(name: str, size: int = 64, quick: bool = False, drawn: Any = named, **how: Any) -> Member:
     """A member."""
-    make = functools.partial(named, name, **how)
+    make = functools.partial(drawn, name, **how)
     return Member(name, make, pictures(size), "timm", quick)
 
 
 TWO = (1, 1)
 MEMBERS = [
-    timm("beit_base_patch16_224", 32, img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2),
-    timm("cait_xxs24_224", 32, img_size=32, patch_size=8, embed_dim=32, depth=1, num_heads=2),
+    timm(
+        "beit_base_patch16_224",
+        32,
+        img_size=32,
+        patch_size=8,
+        embed_dim=32,
+        depth=2,
+        num_heads=2,
+        drawn=lively,
+    ),
+    timm("cait_xxs24_224", 32, img_size=32, patch_size=8, embed_dim=32, depth=1, num_heads=2, drawn=lively),
     timm("coatnet_nano_rw_224", img_size=64, depths=TWO * 2, embed_dim=(32,) * 4, stem_width=16),
     timm("convnext_atto", 32, depths=TWO * 2, dims=(8, 16, 16, 32)),
     timm("convnextv2_atto", 32, depths=TWO * 2, dims=(8, 16, 16, 32)),
@@ -84,7 +101,16 @@ MEMBERS = [
     timm("tiny_vit_5m_224", 64, embed_dims=(16, 32, 32, 32), num_heads=(1, 2, 2, 2), depths=TWO * 2),
     timm("vit_tiny_patch16_224", 32, True, img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2),
     timm("vit_small_patch14_dinov2", 28, img_size=28, patch_size=7, embed_dim=32, depth=2, num_heads=2),
-    timm("vit_base_patch16_siglip_224", 32, img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2),
+    timm(
+        "vit_base_patch16_siglip_224",
+        32,
+        img_size=32,
+        patch_size=8,
+        embed_dim=32,
+        depth=2,
+        num_heads=2,
+        drawn=lively,
+    ),
     timm("xcit_nano_12_p16_224", 64, img_size=64, embed_dim=32, depth=2, num_heads=2),
     timm("xception41", 64),
 ]

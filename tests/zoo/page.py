@@ -46,7 +46,8 @@ class by its file as in PyTorch.
 - *gradient*: the largest difference to autograd in float64, relative to the largest value; above 1e-9 a file
   has constants that its exporter, or onnxruntime, computed in float32. Of other frameworks' files, the
   difference to a difference quotient.
-- *compiled*: the same of the compiled file's relevance to NumPy's, in float32.
+- *compiled*: the same of the compiled file's relevance to NumPy's, in float32; beside it, where it is above
+  1e-4, how far NumPy's moves when the input is moved by rounding: such a map is hard to compute.
 - *forwards*: the compiled file's time in forward passes of the model's file, each the median of seven runs on
   one thread, one after the other in one process, on a machine that others used too: a rough number. In models
   as small as these every node counts and no arithmetic does: `benchmarks/families.py` has the real sizes.
@@ -70,7 +71,7 @@ def explained(answer: Mapping[str, Any]) -> tuple[str, ...]:
         f"{answer['sum']:.7f}",
         _number(answer["intercept"]) if answer["intercept"] else "0",
         said,
-        f"{answer['compiled']:.0e}" if "compiled" in answer else "refused",
+        _compiled(answer),
         f"{answer['forwards']:.1f}" if "forwards" in answer else "",
         *peers,
     )
@@ -98,6 +99,13 @@ def amiss(answer: Mapping[str, Any]) -> str:
         if abs(whole - 1) < (1e-9 if "epsilon" in answer else 1e-6)
         else f"relevance is lost: {whole:g} of 1"
     )
+
+
+def _compiled(answer: Mapping[str, Any]) -> str:
+    if "compiled" not in answer:
+        return "refused"
+    rounding = f" (rounding: {answer['rounding']:.0e})" if "rounding" in answer else ""
+    return f"{answer['compiled']:.0e}{rounding}"
 
 
 def _size(answer: Mapping[str, Any]) -> str:
