@@ -81,7 +81,8 @@ def unexplained(answer: Mapping[str, Any]) -> tuple[str, ...]:
     """A row of what is not."""
     if "refused" in answer:
         reason = "; ".join(line.strip() for line in answer["refused"].splitlines()[1:])
-        ways = answer["instead"]
+        # Of one line each: a list of tensors to stop at is none.
+        ways = [way for way in answer["instead"] if "stop=stop" not in way]
         return answer["name"], answer["exporter"], _cell(reason), f"`{ways[0]}`" if ways else ""
     reason = NO_FILE + answer["unexported"] if "unexported" in answer else NO_ANSWER + amiss(answer)
     return answer["name"], answer["exporter"], _cell(reason), ""
