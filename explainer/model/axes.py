@@ -161,13 +161,16 @@ def sample_axes(graph: Graph) -> dict[str, tuple[int, int | None]]:
     """Input -> how many axes it has, and which of them holds the samples; None where none does.
 
     Samples come first unless the graph is sure of another axis, or names and sizes beside those of the other
-    inputs say so. One number alone is the same for all samples, and so is what `sharing` finds.
+    inputs say so. One number alone is the same for all samples, and so is what `sharing` finds. Of a stop it
+    is known even where nothing tells how many axes it has, which are 0 here.
     """
     if graph not in _KNOWN:
+        cut = graph.source.cut
+        stops = cut.samples if cut is not None else {}
         _KNOWN[graph] = {
-            value.name: (len(value.shape), axes_of(graph, value.name, value.shape).samples)
+            value.name: (len(value.shape or ()), axes_of(graph, value.name, value.shape or ()).samples)
             for value in graph.inputs
-            if value.shape is not None
+            if value.shape is not None or value.name in stops
         }
     return _KNOWN[graph]
 
