@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .graph import Graph
+from .told import said
 
 
 def sizes_named(graph: Graph, name: str) -> list[str]:
@@ -19,15 +20,16 @@ def is_shared(graph: Graph, name: str) -> bool:
     """Whether an input is the same for all samples: a condition, a temperature, a weight.
 
     It has a fixed first size, and no open one that might be the samples', where others begin with an open
-    one; or where all are fixed, it begins with another number than the samples are.
+    one; or where all are fixed, it begins with another number than the samples are. Not where an operator
+    says which later axis holds them: a state's, that a recurrent layer begins with.
     """
     shapes = {value.name: value.shape for value in graph.inputs if value.shape is not None}
     own = shapes.get(name)
     if not own:
         return own == ()
-    if own[0] is None:
+    if own[0] is None or _told(graph, name, own):
         return False
-    samples = _samples(graph, list(shapes.values()))
+    samples = _samples(graph, shapes)
     if samples is not None:
         return own[0] != samples and None not in own
     if None not in own:
@@ -45,27 +47,33 @@ def alone(graph: Graph, name: str) -> bool:
 
 def is_whole(graph: Graph, name: str) -> bool:
     """Whether it is shared and has no axis at all that could be a sample's."""
-    shapes = [value.shape for value in graph.inputs if value.shape is not None]
-    (own,) = [value.shape for value in graph.inputs if value.name == name] or [None]
+    shapes = {value.name: value.shape for value in graph.inputs if value.shape is not None}
+    own = shapes.get(name)
     if own is None or not is_shared(graph, name):
         return False
     return own[:1] != (1,) or _samples(graph, shapes) is not None
 
 
-def _samples(graph: Graph, shapes: Sequence[tuple[int | None, ...]]) -> int | None:
+def _told(graph: Graph, name: str, shape: Sequence[int | None]) -> int:
+    """The axis behind the first that an operator says the samples are on; 0 where none does."""
+    sure, _ = said(graph, name, len(shape))
+    return 0 if sure is None else sure.samples or 0
+
+
+def _samples(graph: Graph, shapes: Mapping[str, Sequence[int | None]]) -> int | None:
     """How many samples a file takes whose inputs are all fixed; None where one is open.
 
     What its outputs begin with, or else the input with the most axes.
     """
-    there = [shape for shape in shapes if shape]
-    firsts = [shape[0] for shape in there]
-    if None in firsts:
+    there = {name: shape for name, shape in shapes.items() if shape}
+    counts = {name: shape[_told(graph, name, shape)] for name, shape in there.items()}
+    if None in counts.values():
         return None
     for value in graph.source.proto.graph.output:
         axes = value.type.tensor_type.shape.dim
-        if axes and axes[0].dim_value in firsts:
+        if axes and axes[0].dim_value in counts.values():
             return int(axes[0].dim_value)
-    return max(there, key=len)[0] if there else None
+    return counts[max(there, key=lambda name: len(there[name]))] if there else None
 
 
 def turned(graph: Graph, name: str) -> int | None:

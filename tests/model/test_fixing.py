@@ -5,8 +5,9 @@ import pickle
 import numpy as np
 import onnx
 import pytest
-from building import parse, run
+from building import parse, rng, run
 
+import explainer
 from explainer import Explainer, InputError, explain
 from explainer.model.graph import Graph
 
@@ -96,3 +97,22 @@ def test_all_states_that_are_to_be_held_are_named_at_once():
     model = parse(text, w=np.ones((1, 12, 2), np.float32), r=np.ones((1, 12, 3), np.float32))
     with pytest.raises(InputError, match=r"--fix h=0 --fix c=0 --fix M=SIZE\)"):
         Explainer(model).check_target("y")
+
+
+@pytest.mark.parametrize("fix", [{}, {"s": 0}])
+def test_a_state_of_another_size_than_the_samples_is_not_shared_by_them(fix):
+    """Two states of one sample, beside one sample: the file that is made takes both."""
+    text = """g (float[1,4] x, float[2,1,3] s) => (float[1,1,1,3] y) {
+        t = Unsqueeze (x, first) h, c = Split <axis = 0, num_outputs = 2> (s)
+        y = LSTM <hidden_size = 3> (t, w, r, , , h, c) }"""
+    constants = {"w": rng(1).standard_normal((1, 12, 4)), "r": rng(2).standard_normal((1, 12, 3))}
+    model = parse(text, first=np.array([0]), **constants)
+    made = explainer.compile(model, target=("y", (0, 0, 1)), fix=fix)
+    feeds = {"x": rng(3).standard_normal((1, 4)), "s": rng(4).standard_normal((2, 1, 3))}
+    feeds = {name: x.astype(np.float32) for name, x in feeds.items() if name not in fix}
+    found = Explainer(model, fix=fix).explain(feeds, target=("y", (0, 0, 1))) if fix else None
+    answers = dict(zip([value.name for value in made.graph.output], run(made, feeds), strict=True))
+    if found is not None:
+        np.testing.assert_allclose(answers["relevance"], found.relevance, rtol=1e-4, atol=1e-6)
+    else:
+        assert np.isfinite(answers["relevance/x"]).all() and answers["relevance/x"].any()
