@@ -7,7 +7,7 @@ import onnx
 import pytest
 from building import parse
 from command_line import fails, folder, run
-from dead_ends import EYE, IMAGE, KERNEL, LOGITS, OTHERS, UNKNOWN, ZOO, commands, inputs_of, model_of
+from dead_ends import EYE, IMAGE, KERNEL, LOGITS, OTHERS, POOL, UNKNOWN, ZOO, commands, inputs_of, model_of
 from PIL import Image
 
 import explainer
@@ -187,6 +187,19 @@ def test_a_file_that_nothing_runs_has_no_ways(folder):
     assert "com.example.Unheard x1 (this operator has no layer)" in result.output
     assert "Nothing else can be asked of it: custom.onnx: onnxruntime cannot load it" in result.output
     assert "--custom-ops" in result.output and not commands(result.output)
+
+
+def test_what_is_recommended_is_written_out_however_long_it_gets():
+    """Nobody has a variable called stop: the name stood for several tensors with long ones."""
+    stops = tuple(letter * 150 for letter in "ab")
+    unknown = " ".join(f"{name} = {UNKNOWN} (c)" for name in stops)
+    text = f"c = Conv (x, k) {unknown} r = Add ({', '.join(stops)}) {POOL} y = MatMul (f, w)"
+    opsets = '<ir_version: 8, opset_import: ["": 17, "com.microsoft": 1]>'
+    model = parse(f"{opsets} {IMAGE} (float[N,4] y) {{ {text} }}", k=KERNEL, w=EYE)
+    with pytest.raises(explainer.UnsupportedError) as caught:
+        explainer.explain(model, inputs_of(model))
+    calls = [way.call for way in caught.value.ways if "stop" in way.settings]
+    assert calls == [f"explainer.explain(model, image, stop={stops!r})"]
 
 
 def test_a_class_that_is_called_as_an_output_does_not_lead_elsewhere(folder):

@@ -226,9 +226,10 @@ class Asked:
         target = said.pop("target", self.ask.target)
         source = self.graph.source.path
         first = "model" if source is None else repr(str(source))
-        how = [f"{name}={_in_python(name, value)}" for name, value in said.items()]
+        how = [f"{name}={_in_python(name, value, name not in settings)}" for name, value in said.items()]
         how += [f"{name}={name}" for name in self.given]
-        what = [] if Ask(target) == Ask() else [f"target={_in_python('target', target)}"]
+        named = _in_python("target", target, "target" not in settings)
+        what = [] if Ask(target) == Ask() else [f"target={named}"]
         is_compiled = self.compiled is not None
         if is_compiled:
             call = f"explainer.compile({', '.join([first, 'path', *what, *how])})"
@@ -239,10 +240,10 @@ class Asked:
         return Way(why, settings, bare, call, is_compiled)
 
 
-def _in_python(name: str, value: Any) -> str:
-    """A value as an argument; by the parameter's own name where it is long, or has no literal."""
+def _in_python(name: str, value: Any, was_given: bool) -> str:
+    """A value as an argument; by the parameter's own name where it has no literal, or was given so long."""
     text = written(_as_text(value)) if _has_literal(value) else name
-    return text if len(text) <= LONGEST else name
+    return name if was_given and len(text) > LONGEST else text
 
 
 def _has_literal(value: Any) -> bool:

@@ -41,8 +41,10 @@ class Options(TypedDict, total=False):
     window: int | tuple[int, ...] | Mapping[str, Any] | None
     # of presets
     beta: float
+    conv_gamma: float
     gamma: float
     high: Any
+    lin_gamma: float
     low: Any
     stabilizer: float | None
     until: str
