@@ -15,6 +15,8 @@ TEXTS = (
     "(float[3,4] x) => (float[3,5] y) { y = Gemm (x, v, u) }",
     "(float[2,4,5] x) => (float[2,4,3] y) { y = MatMul (x, m) }",
     "(float[2,4,3] x) => (float[2,4,3] y) { y = BatchNormalization (x, c, d, d, e) }",
+    "(float[2,4,3] x) => (float[2,4,3] y) { y = LayerNormalization <axis=1> (x, n) }",
+    "(float[2,4,2,2] x) => (float[2,4,2,2] y) { y = LRN <size=3, alpha=0.5> (x) }",
     "(float[2,4,3] x, float[2,4,3] k) => (float[2,4,3] y) { y = Add (x, k) }",
     "(float[2,4,3] x, float[2,4,3] k) => (float[2,4,3] y) { y = Mul (x, k) }",
     "(float[2,3,4] x, float[2,4,2] k) => (float[2,3,2] y) { y = MatMul (x, k) }",
@@ -33,6 +35,7 @@ CONSTANTS = {
     "c": (4,),
     "d": (4,),
     "e": (4,),
+    "n": (4, 3),
 }
 
 

@@ -56,9 +56,9 @@ for operator in REDUCED:
     add(operator, X2, I(-1, 1), keepdims=0)
     add(operator, X2, I(-1))
     add(operator, X2, keepdims=0, batch=False)
-add("ReduceProd", X2, axes=[2, 3], opset=13, through=POSITIVE)
-add("ReduceProd", X2, I(-1, 1), keepdims=0)
-add("ReduceProd", X2, I(-1))
+add("ReduceProd", (2, 3, 2, 2), axes=[2, 3], opset=13, through=POSITIVE)
+add("ReduceProd", (2, 2, 3, 2), I(-1, 1), keepdims=0)
+add("ReduceProd", (2, 3, 4), I(-1))
 add("ReduceProd", (2, 1, 3), I(1))  # of one value each
 add("ReduceProd", (2, 5, 3), keepdims=0, batch=False)
 for operator in ("ReduceMax", "ReduceMin"):

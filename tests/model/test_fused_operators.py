@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from building import parse, relative, rng, run
+from versions import before
 
 import explainer
 from explainer import Explainer, UnsupportedError
@@ -115,6 +116,8 @@ def feeds_of(form: str, model: onnx.ModelProto) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("opset", [11, 13, 17])
 @pytest.mark.parametrize("form", FORMS)
 def test_a_body_computes_what_onnxruntimes_own_kernel_does(form, opset):
+    if form == "no bias" and before("onnxruntime", "1.22"):
+        pytest.skip("this onnxruntime reads a bias that is not there, and ends the process")
     model = net(form, opset)
     feeds = feeds_of(form, model)
     graph = Graph.load(model)
