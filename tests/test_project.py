@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import marks
@@ -125,3 +126,12 @@ def test_what_takes_minutes_runs_on_request_alone(everything):
 def test_a_folder_whose_conftest_needs_torch_needs_it_too():
     assert marks.needs_torch(marks.TESTS / "parity" / "test_table.py")
     assert not marks.needs_torch(marks.TESTS / "rules" / "test_rules.py")
+
+
+def test_no_two_modules_of_the_tests_have_one_name():
+    """pytest puts their folders on one path: the second of a name would be the first."""
+    allowed = {"conftest.py", "__main__.py", "__init__.py"}
+    names = Counter(file.name for file in marks.TESTS.glob("*/*.py")) + Counter(
+        file.name for file in marks.TESTS.glob("*.py")
+    )
+    assert not [name for name, count in names.items() if count > 1 and name not in allowed]

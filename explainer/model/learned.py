@@ -14,6 +14,8 @@ import onnx
 from onnx import helper, numpy_helper
 
 DOMAIN = "ai.onnx.ml"
+# The first onnxruntime in which one row for two classes ends in a Sigmoid; before, it was left out.
+SQUASHES = (1, 27)
 # Of a model that has no operators of ONNX's own.
 OPSET = 13
 FLOAT = onnx.TensorProto.FLOAT
@@ -136,6 +138,10 @@ def _classifier(body: Body) -> list[str]:
     z = _linear(body, rows)
     if (rows, len(labels)) == (1, 2):  # the second class's row: the first one has what is left
         if body.text("post_transform", "NONE") == "LOGISTIC":
+            from .session import release
+
+            if release() < SQUASHES:
+                raise Unwritten("this onnxruntime leaves out its Sigmoid; take 1.27 or newer")
             z = body.add("Concat", body.add("Neg", z), z, axis=-1)
             body.add("Sigmoid", z, output="scores")
         else:

@@ -114,6 +114,11 @@ class Session:
         return dict(zip(self.outputs, values, strict=True))
 
 
+def release() -> tuple[int, ...]:
+    """onnxruntime's, without what is mended in it."""
+    return tuple(map(int, onnxruntime.__version__.split(".")[:2]))
+
+
 def options_of(runtime: Runtime) -> onnxruntime.SessionOptions:
     """onnxruntime's own options for these; the custom operators are loaded.
 

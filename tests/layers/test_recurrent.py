@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 from building import rng, run
+from versions import before
 
 import explainer
 from explainer.testing import check_layer
@@ -142,10 +143,10 @@ def test_the_rule_is_that_of_arras_2017_written_out():
         st = lambda z: z + np.where(z >= 0, eps, -eps)  # noqa: E731
         score = h @ v[:, 1]
         R_h, R_c, R_x = h * v[:, 1] * score / st(score), np.zeros(HIDDEN), np.zeros(x.shape)
-        for t, (row, before, _, z, written, kept, c) in reversed(list(enumerate(past))):
+        for t, (row, earlier, _, z, written, kept, c) in reversed(list(enumerate(past))):
             R_c = R_c + R_h
             R_g, R_c = written * R_c / st(c), kept * R_c / st(c)
-            R_h = before * (r[3 * HIDDEN :].T @ (R_g / st(z)))
+            R_h = earlier * (r[3 * HIDDEN :].T @ (R_g / st(z)))
             R_x[t] = row * (w[3 * HIDDEN :].T @ (R_g / st(z)))
         np.testing.assert_allclose(found.relevance[sample], R_x, rtol=1e-9, atol=1e-12)
 
@@ -202,6 +203,8 @@ FUNCTIONS = {
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("given", [True, False])
 def test_every_function_of_onnxruntimes_is_that_one_with_its_numbers_and_without(name, given):
+    if not given and name in ("LeakyRelu", "Elu", "HardSigmoid") and before("onnxruntime", "1.30"):
+        pytest.skip("this onnxruntime takes numbers for it that nobody gave; the walk says so")
     how = ", ".join(filter(None, (f'activations=["{name}"]', FUNCTIONS[name] * given)))
     net = model("RNN", how, "h")
     found = explainer.Explainer(net, method="gradient", dtype="float64").explain(X, target=1)

@@ -116,8 +116,10 @@ def feeds_of(form: str, model: onnx.ModelProto) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("opset", [11, 13, 17])
 @pytest.mark.parametrize("form", FORMS)
 def test_a_body_computes_what_onnxruntimes_own_kernel_does(form, opset):
-    if form == "no bias" and before("onnxruntime", "1.22"):
+    if form == "no bias" and before("onnxruntime", "1.31"):
         pytest.skip("this onnxruntime reads a bias that is not there, and ends the process")
+    if form == "ends and beginnings" and before("onnxruntime", "1.22"):
+        pytest.skip("this onnxruntime gives two nodes one name where it fuses")
     model = net(form, opset)
     feeds = feeds_of(form, model)
     graph = Graph.load(model)

@@ -5,6 +5,7 @@ import onnx
 import onnxruntime
 import pytest
 from building import rng
+from versions import before
 
 import explainer
 from explainer import Explainer, TargetError, UnsupportedError
@@ -86,6 +87,8 @@ CASES = {
 @pytest.mark.parametrize("opset", [0, 9, 12, 17, 18])
 @pytest.mark.parametrize("case", CASES)
 def test_a_body_computes_what_the_kernel_does(case, opset):
+    if case == "1 rows, LOGISTIC" and before("onnxruntime", "1.27"):
+        pytest.skip("this onnxruntime leaves out the classifier's Sigmoid, and it is refused")
     node, outputs = CASES[case]
     file = model(node, outputs=outputs, opset=opset)
     settled = Graph.load(file).source
@@ -143,6 +146,8 @@ def test_a_linear_classifier_is_explained_from_its_logits(end, normalised):
 @pytest.mark.parametrize("written", ["LinearClassifier", "Concat"])
 def test_each_of_two_classes_has_a_logit_of_its_own(written, index, turned, tmp_path):
     """Of [1 − σ(z), σ(z)] the first one's is −z: what speaks for the second speaks against it."""
+    if written == "LinearClassifier" and before("onnxruntime", "1.27"):
+        pytest.skip("this onnxruntime leaves out the classifier's Sigmoid, and it is refused")
     nodes = [classifier(1, "LOGISTIC")]
     if written == "Concat":
         nodes = [

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kinds import KINDS
+from catalogue import KINDS
 from members import EXPORTERS, members
 
 Key = tuple[str, str, str]

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import page
 import pytest
 import torch  # noqa: F401  # so that it is known to need it: each test is a process that imports it
-from kinds import KINDS
+from catalogue import KINDS
 from members import members
 from running import run
 
