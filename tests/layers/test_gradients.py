@@ -84,7 +84,9 @@ def smooth_here(example: Example, layer: Bound) -> Bound:
 @each_example
 def test_the_transpose_is_what_finite_differences_say(example: Example):
     for layer in example.layers():
-        check_derivative(smooth_here(example, layer), THIRD_DERIVATIVE)
+        # Each product of three has f‴ = 6, and there are no more of them than values.
+        products = 6 * flat(layer.x).size if layer.degree == 3 else 0
+        check_derivative(smooth_here(example, layer), max(THIRD_DERIVATIVE, products))
 
 
 def by_torch(example: Example, layer: Bound, s: np.ndarray, output: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -76,17 +76,27 @@ def AveragePool(a, x):
     kernel = a["kernel_shape"]
     rank = len(kernel)
     pads, where = pads_of(a, x.shape[2:], kernel), window(a, rank)
-    cells = torch.ones_like(x)
+    if set(where["dilation"]) == {1}:
 
-    def pool(x):
-        x = padded(x, pads)
-        if set(where["dilation"]) == {1}:
-            mean = getattr(F, f"avg_pool{rank}d")
-            return mean(x, kernel, where["stride"], ceil_mode=bool(a.get("ceil_mode")))
-        ones = x.new_ones(x.shape[1], 1, *kernel) / math.prod(kernel)
+        def pool(x):
+            mean, up = getattr(F, f"avg_pool{rank}d"), bool(a.get("ceil_mode"))
+            return mean(padded(x, pads), kernel, where["stride"], ceil_mode=up)
+
+        return pool(x) if a["count_include_pad"] else pool(x) / pool(torch.ones_like(x))
+    sizes = [n + begin + end for n, (begin, end) in zip(x.shape[2:], pads, strict=True)]
+    spans = [(k - 1) * d + 1 for k, d in zip(kernel, where["dilation"], strict=True)]
+    lasts = [
+        max(math.ceil((n - span) / stride) * stride + span - n, 0) if a.get("ceil_mode") else 0
+        for n, span, stride in zip(sizes, spans, where["stride"], strict=True)
+    ]
+
+    def total(x, beside=0.0):
+        """Of the cells in a window; what a last one of ceil_mode has beyond the padding is none."""
+        x = padded(padded(x, pads, beside), [(0, last) for last in lasts])
+        ones = x.new_ones(x.shape[1], 1, *kernel)
         return getattr(F, f"conv{rank}d")(x, ones, groups=x.shape[1], **where)
 
-    return pool(x) if a["count_include_pad"] else pool(x) / pool(cells)
+    return total(x) / total(torch.ones_like(x), float(a["count_include_pad"]))
 
 
 @operator
