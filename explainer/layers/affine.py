@@ -38,7 +38,7 @@ def _keeps_places(windows: Windows, kernel: Sequence[int]) -> bool:
     """Whether a kernel has a centre, which meets each place of the input once."""
     if {*windows.strides} != {1} or not all(size % 2 for size in kernel):
         return False
-    if len(windows.dilations) != len(kernel):  # no runtime takes that
+    if not len(windows.dilations) == len(windows.strides) == len(kernel):  # no runtime takes that
         return False
     around = [(size - 1) * by // 2 for size, by in zip(kernel, windows.dilations, strict=True)]
     return windows.pads([1] * len(kernel), kernel) == around * 2

@@ -58,7 +58,7 @@ def _made(graph: Graph, node: Node, at: Mapping[str, Labels], counts: Mapping[st
         parts = [counts.get(name, (False,) * len(numbers_of(graph, name) or ())) for name in node.inputs]
         return tuple(one for part in parts for one in part)
     if node.operator in SAME:
-        return counts[first]
+        return counts.get(first)  # None: what is counted is along which axes
     if node.operator in ("Gather", "Slice"):
         return None if first not in counts else _chosen(graph, node, counts[first])
     return (any(any(counts[name]) for name in node.inputs if name in counts),)

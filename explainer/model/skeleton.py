@@ -44,7 +44,7 @@ def skeleton(proto: onnx.ModelProto) -> onnx.ModelProto:
     bare.opset_import.extend(proto.opset_import)
     bare.functions.extend(proto.functions)
     graph = bare.graph
-    graph.name = proto.graph.name or "graph"
+    graph.name = "graph"  # its own may be no text
     for field in ("node", "input", "output", "sparse_initializer"):
         getattr(graph, field).extend(getattr(proto.graph, field))
     given = {value.name for value in graph.input}

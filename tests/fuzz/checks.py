@@ -176,6 +176,7 @@ def batches(subject: Subject, rng: np.random.Generator) -> None:
     first = {name: value[:1] for name, value in parts(pair.relevance).items()}
     alone = subject.again(target=(subject.answer.target_name, int(target[0])))
     outputs = {} if alone is None else alone.outputs
+    outputs = {n: x for n, x in outputs.items() if np.issubdtype(np.asarray(x).dtype, np.number)}
     meet = (np.ndim(theirs) == 0 or gap(pair.outputs[n][:1], theirs) > 1e-4 for n, theirs in outputs.items())
     if alone is None or any(meet):
         return  # samples meet in the model itself: a batch is another question

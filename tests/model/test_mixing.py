@@ -5,6 +5,7 @@ import pytest
 from building import parse, rng, run
 from versions import before
 
+from explainer import explain
 from explainer.model.graph import Graph
 from explainer.model.mixing import mixing
 
@@ -139,3 +140,12 @@ def test_what_is_not_known_is_not_sure():
     text = "g (float[N,4] x) => (float[] y) { r = Reshape (x, flat) m = MatMul (r, v) y = Reshape (m, rows) }"
     found = mixing(Graph.load(parse(text, flat=np.array([2, -1]), v=np.ones((4, 4)), rows=np.array([-1, 4]))))
     assert found is not None and not found.is_sure
+
+
+def test_a_number_of_samples_may_be_an_axis():
+    """Of one sample a second axis: the number is reckoned with as no number."""
+    text = "g (float[N,4] x) => (float[1,1,4] y) {"
+    text += " n = Shape <end=1> (x) z = Unsqueeze (x, n) y = MatMul (z, v) }"
+    x, model = np.ones((1, 4), np.float32), parse(text, v=np.eye(4))
+    found = explain(model, x, target=("y", (0, 2)), eps=1e-9)
+    np.testing.assert_allclose(found.relevance, [[0, 0, 1, 0]], rtol=1e-6)

@@ -87,6 +87,31 @@ def test_a_name_that_is_no_text_is_refused():
         Graph.load(damaged)
 
 
+def test_the_graphs_own_name_may_be_no_text():
+    """Nobody asks for it: a file with functions or branches is written anew without it."""
+    call = onnx.helper.make_node("Twice", ["x"], ["y"], domain="own")
+    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("own", 1)]
+    adds = [onnx.helper.make_node("Add", ["a", "a"], ["b"])]
+    x, y = (onnx.helper.make_tensor_value_info(name, 1, ["N", 2]) for name in "xy")
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph([call], "the graph", [x], [y]),
+        functions=[onnx.helper.make_function("own", "Twice", ["a"], ["b"], adds, opsets[:1])],
+        opset_imports=opsets,
+        ir_version=8,
+    )
+    damaged = model.SerializeToString().replace(b"the graph", b"the \xff\xfe\xfdph")
+    found = explain(damaged, np.ones((1, 2), np.float32), target=1)
+    np.testing.assert_allclose(found.relevance, [[0, 2]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("attribute", ["strides", "dilations"])
+def test_windows_of_more_axes_than_their_kernel_are_refused(attribute):
+    conv = f'Conv <auto_pad="SAME_UPPER", {attribute}=[1,1,1]> (x, k)'
+    model = parse(f"g (float[N,1,5,5] x) => (float[N,1,5,5] y) {{ y = {conv} }}", k=np.ones((1, 1, 3, 3)))
+    with pytest.raises(ModelError):
+        explain(model, np.ones((1, 1, 5, 5), np.float32), target="y")
+
+
 def test_damaged_bytes_never_show_a_traceback(tmp_path, x):
     whole = bytearray(net().SerializeToString())
     random = rng(5)
