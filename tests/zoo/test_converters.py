@@ -15,8 +15,9 @@ import compiled
 import numpy as np
 import onnx
 import pytest
-from building import relative, rng, run
+from building import relative, run
 from converting import NAMES, NEEDS, REFUSED
+from quotients import off_the_quotient
 from zeroing import zeroed
 
 import explainer
@@ -112,21 +113,9 @@ def test_its_gradient_is_a_difference_quotient(asked):
     model, feeds, _, answer = asked
     if any(x.dtype.kind == "i" for x in feeds.values()):
         pytest.skip("words have no difference quotient")
-    made = Explainer(model, method="gradient", dtype="float64")
     output = model.graph.output[-1].name
     target = (output, [int(one) for one in Explainer(model).explain(feeds, f"{output}[top]").target])
-    # Steps that float32 inputs hold: see test_forms.py.
-    x = {name: np.round(one * 1024).astype(np.float64) / 1024 for name, one in feeds.items()}
-    random, step = rng(8), 2.0**-20
-    v = {name: random.choice([-1.0, 1.0], one.shape) for name, one in x.items()}
-    found = made.explain(x, target).relevance
-    found = found if isinstance(found, dict) else dict.fromkeys(x, found)
-    up, down = (
-        made.explain({name: one + side * step * v[name] for name, one in x.items()}, target).score
-        for side in (1, -1)
-    )
-    ours = sum((found[name] * v[name]).sum(tuple(range(1, v[name].ndim))) for name in x)
-    answer["quotient"] = relative(ours, (up - down) / (2 * step))
+    answer["quotient"] = off_the_quotient(model, feeds, target)
     assert answer["quotient"] < 1e-6
 
 
