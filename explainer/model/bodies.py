@@ -103,7 +103,7 @@ class Bodies:
         """What an operator of ai.onnx.ml is in operators of ONNX's own."""
         try:
             found = learned.body_of(node, self.opset, self._types.get)
-        except learned.Unwritten as reason:
+        except UnsupportedError as reason:
             self.kept[operator_of(node)] = str(reason)
             return None
         absent = [one.op_type for one in found.node if not _fits(one, self.opset or learned.OPSET)]

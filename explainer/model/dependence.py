@@ -35,13 +35,13 @@ def fixed(nodes: Iterable[Node], constants: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def frontier(nodes: Sequence[Node], constants: Collection[str], computed: Collection[str]) -> frozenset[str]:
+def frontier(nodes: Sequence[Node], constants: frozenset[str], computed: Collection[str]) -> frozenset[str]:
     """Of computed constants those that something else than constants reads, nodes inside of groups too."""
     single = (member for node in nodes for member in node.members or (node,))
     return frozenset(
         name
         for node in single
-        if not set(constants).issuperset(filter(None, node.outputs))
+        if not constants.issuperset(filter(None, node.outputs))
         for name in node.inputs
         if name in computed
     )

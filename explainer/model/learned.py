@@ -6,12 +6,14 @@ classes may have one row of weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
+
+from ..errors import UnsupportedError
 
 DOMAIN = "ai.onnx.ml"
 # The first onnxruntime in which one row for two classes ends in a Sigmoid; before, it was left out.
@@ -21,11 +23,6 @@ OPSET = 13
 FLOAT = onnx.TensorProto.FLOAT
 # Behind a linear map; with two classes and more, or one.
 ENDS = {"NONE": "", "SOFTMAX": "Softmax", "LOGISTIC": "Sigmoid"}
-Types = Mapping[str, onnx.TypeProto]
-
-
-class Unwritten(Exception):
-    """No body is written for a node, and why."""
 
 
 class Body:
@@ -101,8 +98,8 @@ def body_of(
 
     Raises
     ------
-    Unwritten
-        It cannot be, and why.
+    UnsupportedError
+        It cannot be; the message is the reason alone.
     """
     body = Body(node, opset, types)
     return body.function(BODIES[node.op_type](body))
@@ -111,7 +108,7 @@ def body_of(
 def _linear(body: Body, rows: int) -> str:
     weights = np.asarray(body.said.get("coefficients", ()), np.float32)
     if not rows or len(weights) % rows:
-        raise Unwritten(f"{len(weights)} coefficients are no {rows} rows")
+        raise UnsupportedError(f"{len(weights)} coefficients are no {rows} rows")
     z = body.add("MatMul", body.real(0), body.constant(weights.reshape(rows, -1).T))
     shifts = np.asarray(body.said.get("intercepts", ()), np.float32)
     return body.add("Add", z, body.constant(shifts)) if len(shifts) else z
@@ -121,7 +118,7 @@ def _ended(body: Body, z: str, output: str, does_nothing: bool = False) -> None:
     """What a linear model does at its end."""
     end = body.text("post_transform", "NONE")
     if end not in ENDS:
-        raise Unwritten(f"its post_transform is {end}")
+        raise UnsupportedError(f"its post_transform is {end}")
     operator = "" if does_nothing else ENDS[end]
     body.add(operator or "Identity", z, output=output, **({"axis": -1} if operator == "Softmax" else {}))
 
@@ -141,7 +138,7 @@ def _classifier(body: Body) -> list[str]:
             from .session import release
 
             if release() < SQUASHES:
-                raise Unwritten("this onnxruntime leaves out its Sigmoid; take 1.27 or newer")
+                raise UnsupportedError("this onnxruntime leaves out its Sigmoid; take 1.27 or newer")
             z = body.add("Concat", body.add("Neg", z), z, axis=-1)
             body.add("Sigmoid", z, output="scores")
         else:
@@ -171,7 +168,7 @@ def _normalizer(body: Body) -> list[str]:
 
 def _imputer(body: Body) -> list[str]:
     if "imputed_value_floats" not in body.said:
-        raise Unwritten("what it puts in are whole numbers")
+        raise UnsupportedError("what it puts in are whole numbers")
     x, missing = body.real(0), body.said.get("replaced_value_float", 0.0)
     is_missing = body.add("IsNaN", x) if np.isnan(missing) else body.equal(x, missing)
     body.add("Where", is_missing, body.constant(body.said["imputed_value_floats"]), x, output="y")
@@ -181,7 +178,7 @@ def _imputer(body: Body) -> list[str]:
 def _vectorizer(body: Body) -> list[str]:
     shapes = [body.shape(index) for index in range(len(body.call.input))]
     if [shape[-1] if shape else None for shape in shapes] != list(body.said.get("inputdimensions", ())):
-        raise Unwritten("its inputs may be longer or shorter than the features that it makes of each")
+        raise UnsupportedError("its inputs may be longer or shorter than the features that it makes of each")
     body.add("Concat", *(body.real(index) for index in range(len(shapes))), output="y", axis=-1)
     return ["y"]
 
@@ -189,7 +186,7 @@ def _vectorizer(body: Body) -> list[str]:
 def _extractor(body: Body) -> list[str]:
     shape = body.shape(0)
     if shape is None or len(shape) < 2:  # of one axis it makes two
-        raise Unwritten("what it chooses from may have a single axis")
+        raise UnsupportedError("what it chooses from may have a single axis")
     places = body.add("Reshape", "x1", body.constant([-1], np.int64))
     body.add("Gather", "x0", places, output="y", axis=-1)
     return ["y"]

@@ -84,9 +84,10 @@ def _table_of(graph: Graph, name: str) -> str:
     for stop in cut.beside if cut else ():
         if stop.name == name:
             return stop.table
+    if name not in graph.computed or name in graph.led:
+        return ""
     last = taken_from(graph, name)[-1]
-    chosen = name in graph.computed - graph.led and graph.is_constant(last)
-    return last if chosen else ""
+    return last if graph.is_constant(last) else ""
 
 
 def biased(graph: Graph, names: Iterable[str]) -> Iterator[str]:
