@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import onnx
-import onnx.shape_inference
 
 from ..errors import UnsupportedError
 from . import learned
@@ -15,6 +14,7 @@ from .fused import body_of, is_fused
 from .scopes import has_graphs
 from .signature import complaints, opsets_of, signature_of
 from .tensors import FLOATS
+from .types import Types
 
 # What may be done in a body of ONNX's own to what it reads, beside operators that have a layer: types, and
 # truth values and masks. What is done to sizes and constants does not count.
@@ -28,8 +28,6 @@ BESIDE = frozenset(
 NAMED = frozenset({"NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"})
 # Domains whose operators onnxruntime may have itself: then it runs those, whatever a file's function says.
 RUNTIMES = ("ai.onnx", "com.microsoft", "com.ms")
-# What says how long texts are, in an output of its own.
-EMBEDDING = "EmbedLayerNormalization"
 # A function's domain, name and overload.
 Key = tuple[str, str, str]
 
@@ -62,6 +60,7 @@ class Bodies:
     ) -> None:
         self.own = {key(f.domain, f.name, f.overload): f for f in proto.functions}
         self.proto, self.has_layer, self.kept = proto, has_layer, kept
+        self.types = Types(proto)
         self.opset = opsets_of(proto.opset_import).get("", 0)
 
     def of(self, node: onnx.NodeProto) -> onnx.FunctionProto | None:
@@ -87,7 +86,7 @@ class Bodies:
         """What ONNX itself says an operator is, where that can be explained."""
         if node.op_type in NAMED or not has_body(node.op_type, self.opset):
             return None
-        found = _body_of_onnx(node, self.opset, self._types)
+        found = _body_of_onnx(node, self.opset, self.types.of)
         if found is None or any(has_graphs(one) for one in found.node):
             return None  # some with branches are no files that onnxruntime runs, and the operator itself is
         does = _done_to_inputs(found)
@@ -102,7 +101,7 @@ class Bodies:
     def _of_learned(self, node: onnx.NodeProto) -> onnx.FunctionProto | None:
         """What an operator of ai.onnx.ml is in operators of ONNX's own."""
         try:
-            found = learned.body_of(node, self.opset, self._types.get)
+            found = learned.body_of(node, self.opset, self.types)
         except UnsupportedError as reason:
             self.kept[operator_of(node)] = str(reason)
             return None
@@ -113,45 +112,13 @@ class Bodies:
 
     def _of_fused(self, node: onnx.NodeProto) -> onnx.FunctionProto | None:
         """What one of onnxruntime's own operators is."""
-        kinds = [self._kind(name) for name in node.input if name]
+        kinds = [self.types.kind(name) for name in node.input if name]
         kind = next((kind for kind in kinds if kind in FLOATS), onnx.TensorProto.FLOAT)
         try:
-            return body_of(node, self.opset, self._dims, kind)
+            return body_of(node, self.opset, self.types, kind)
         except UnsupportedError as error:
             self.kept[operator_of(node)] = str(error)
             return None
-
-    def _kind(self, name: str) -> int:
-        """The type of a tensor's numbers; 0 where nothing tells."""
-        return self._types[name].tensor_type.elem_type if name in self._types else 0
-
-    def _dims(self, name: str) -> list[int | str] | None:
-        """How large a tensor is, "" where a size is open; None where nothing tells how many axes it has."""
-        if name in self._types and self._types[name].tensor_type.HasField("shape"):
-            dims = self._types[name].tensor_type.shape.dim
-            return [dim.dim_value if dim.HasField("dim_value") else dim.dim_param for dim in dims]
-        made = self._makers.get(name)
-        if made is not None and made.op_type == EMBEDDING and name == made.output[1]:
-            return [""]
-        perm = [a for a in made.attribute if a.name == "perm"] if made is not None else []
-        return [""] * len(perm[0].ints) if perm else None
-
-    @functools.cached_property
-    def _makers(self) -> Mapping[str, onnx.NodeProto]:
-        return {name: node for node in self.proto.graph.node for name in node.output}
-
-    @functools.cached_property
-    def _types(self) -> Mapping[str, onnx.TypeProto]:
-        """The types of tensors, as far as ONNX's inference can tell: the bodies of some depend on them."""
-        try:
-            graph = onnx.shape_inference.infer_shapes(self.proto).graph
-        except Exception:  # of an odd file nothing is told; onnxruntime says what is wrong with it
-            return {}
-        held = {
-            tensor.name: onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
-            for tensor in graph.initializer
-        }
-        return held | {v.name: v.type for v in (*graph.input, *graph.value_info, *graph.output)}
 
 
 def is_learned(node: onnx.NodeProto) -> bool:

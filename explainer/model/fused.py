@@ -11,7 +11,11 @@ from ..errors import UnsupportedError
 from .contributed import MICROSOFT
 from .fused_attention import attention, multi_head_attention
 from .signature import attributes_of
+from .types import Types
 from .written import Body
+
+# Range has been there since 11, as has a Slice that counts from the end.
+OLDEST = 11
 
 
 def gelu(b: Body) -> None:
@@ -118,16 +122,17 @@ def is_fused(node: onnx.NodeProto) -> bool:
     return node.domain == MICROSOFT and node.op_type in BODIES
 
 
-def body_of(
-    node: onnx.NodeProto, opset: int, dims: Callable[[str], list[int | str] | None], kind: int
-) -> onnx.FunctionProto:
+def body_of(node: onnx.NodeProto, opset: int, types: Types, kind: int) -> onnx.FunctionProto:
     """The function that a node calls: see `Body`.
 
     Raises
     ------
     UnsupportedError
-        It is used in a way that none is written for; the message is the reason alone.
+        It is used in a way that none is written for, or its opset is too old to say it in; the message is
+        the reason alone.
     """
-    made = Body(node, opset, dims, kind, attributes_of(node, MICROSOFT, 1))
+    if opset < OLDEST:
+        raise UnsupportedError(f"it is explained from opset {OLDEST} on, and this is {opset}")
+    made = Body(node, opset, types, kind, attributes_of(node, MICROSOFT, 1))
     BODIES[node.op_type](made)
     return made.function()

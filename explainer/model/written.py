@@ -1,19 +1,18 @@
-"""A function's body as it is put together, node by node, for one call of one of onnxruntime's operators."""
+"""A function's body as it is put together, node by node, for one call of an operator."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 
 from ..errors import UnsupportedError
+from .types import Types
 
 # Since 13 axes and sizes are operands.
 OPERANDS = 13
-# Range has been there since 11, as has a Slice that counts from the end.
-OLDEST = 11
 
 
 class Body:
@@ -25,31 +24,19 @@ class Body:
         The call.
     opset : int
         The model's.
-    dims : callable
-        Of a tensor's name: its sizes, whole numbers and names of open ones; None where nothing tells.
+    types : Types
+        What the file tells of tensors.
     kind : int
-        The type of the call's floating numbers.
+        The type of the numbers that the call computes in.
     attributes : dict of str -> value
         The call's, absent ones filled in.
-
-    Raises
-    ------
-    UnsupportedError
-        The opset is too old to say it in.
     """
 
     def __init__(
-        self,
-        node: onnx.NodeProto,
-        opset: int,
-        dims: Callable[[str], Sequence[int | str] | None],
-        kind: int,
-        attributes: Mapping[str, Any],
+        self, node: onnx.NodeProto, opset: int, types: Types, kind: int, attributes: Mapping[str, Any]
     ) -> None:
-        if opset < OLDEST:
-            raise UnsupportedError(f"it is explained from opset {OLDEST} on, and this is {opset}")
         self.node, self.opset, self.kind, self.attributes = node, opset, kind, attributes
-        self.of, self.nodes = dims, list[onnx.NodeProto]()
+        self.types, self.nodes = types, list[onnx.NodeProto]()
         self.results: dict[str, str] = {}
 
     def input(self, place: int) -> str:
@@ -59,7 +46,12 @@ class Body:
 
     def dims(self, place: int) -> Sequence[int | str] | None:
         """The sizes of an operand, as far as the file tells."""
-        return self.of(self.node.input[place]) if self.input(place) else None
+        return self.types.dims(self.node.input[place]) if self.input(place) else None
+
+    def real(self, place: int) -> str:
+        """An operand in the type that the call computes in."""
+        x = self.input(place)
+        return x if self.types.kind(self.node.input[place]) == self.kind else self("Cast", x, to=self.kind)
 
     def wants(self, place: int) -> bool:
         """Whether an output of the call is read."""
@@ -86,6 +78,11 @@ class Body:
         kind = kind or self.kind
         array = np.asarray(value, onnx.helper.tensor_dtype_to_np_dtype(kind))
         return self("Constant", value=onnx.numpy_helper.from_array(array))
+
+    def names(self, values: Sequence[bytes]) -> str:
+        """Texts."""
+        made = onnx.numpy_helper.from_array(np.asarray(values, object), "value")
+        return self("Constant", value=made)
 
     def whole(self, value: Any) -> str:
         """A whole number, or several."""
