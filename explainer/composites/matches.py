@@ -66,7 +66,12 @@ class Chain:
     """Maps of several values along a curve that say how they are chained: what DeepLIFT hands back there."""
 
     def __call__(self, layer: Layer) -> bool:
-        return layer.multipliers is not None and layer.kind in ("curved", "normalization", "quotient")
+        return layer.multipliers is not None and layer.kind in (
+            "curved",
+            "normalization",
+            "quotient",
+            "recurrent",
+        )
 
 
 def of_kind(*kinds: str | Kind) -> OfKind:

@@ -12,6 +12,7 @@ from .base import Bound, Layer
 from .kinds import DENSE, SUM
 from .movement import cut
 from .parameters import Parameters
+from .squashing import Squashed
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +86,8 @@ class Cell:
         (x, h before) -> what the candidate is squashed from.
     memory : Bound or None
         (memory before, candidate) -> memory; None where there is no memory but h.
-    inner : tuple
-        Gates and derivatives, for gradients.
+    inner : tuple of Squashed
+        Gates, the candidate, and what of the memory is shown, for gradients.
     at_0 : tuple of Value
         What h is where c is 0, and what the candidate is where what it is squashed from is 0.
     alive : Value
@@ -100,10 +101,22 @@ class Cell:
     c: Value
     dense: Bound
     memory: Bound | None
-    inner: tuple[Any, ...]
+    inner: tuple[Squashed, ...]
     at_0: tuple[Value, Value] = (0.0, 0.0)
     alive: Value = None
     state: tuple[Value, Value] = (None, None)
+
+    def between(self, other: Cell) -> Cell:
+        """A cell whose gradients are DeepLIFT's multipliers, z − z' over x − x'; `other` is the reference's.
+
+        Every product in a cell is one of two values, which each get the mean of the other one.
+        """
+        return replace(
+            self,
+            dense=_between(self.dense, other.dense),
+            memory=None if self.memory is None else _between(self.memory, other.recalled),
+            inner=tuple(one.between(its) for one, its in zip(self.inner, other.inner, strict=True)),
+        )
 
     def lasting(self, alive: Value, before: tuple[Value, Value]) -> Cell:
         """This step of samples that have ended, where `alive` is 0."""
@@ -127,6 +140,14 @@ class Cell:
         """The memory of a cell that has one."""
         assert self.memory is not None
         return self.memory
+
+
+def _between(one: Bound, other: Bound) -> Bound:
+    """An inner map halfway between two calls, gates and all."""
+    gates = {
+        letter: (one.p[letter] + other.p[letter]) * 0.5 for letter in one.p if letter in one.layer.measures
+    }
+    return replace(one, x=(one.x + other.x) * 0.5, z=None, p=Parameters({**one.p, **gates}))
 
 
 def held_back(cell: Cell, dh: Value, dc: Value) -> tuple[Value, Value, Value]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,13 +10,12 @@ import numpy as np
 from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..tensor import Bundle, Concat, Transpose, Unsqueeze, Value, above, cast_to, summed
-from ..tensor import Relu as relu
 from .base import Bound, Layer, attribute, text_of
 from .cells import Cell, Dense, Memory, Weights, at_place, held, held_back, parts_of
 from .kinds import RECURRENT
 from .parameters import Parameters
 from .registry import register
-from .squashing import Squashing, squashings
+from .squashing import Squashed, Squashing, squashings
 
 # The parameter that says that gates are held, and the one of how many steps each sample has.
 HELD, LENGTHS = "held", "lengths"
@@ -164,9 +163,23 @@ class Recurrent(Layer):
         return whole[0] if len(whole) == 1 else Bundle(whole)
 
     def transpose(self, s: Value, at: Bound) -> Value:
+        return self.through_time(s, at.p, self.runs(at.x, at.p))
+
+    def multipliers(self, s: Value, at: Bound) -> Value:
+        other = at.reference
+        assert other is not None
+        pairs = zip(self.runs(at.x, at.p), self.runs(other.x, other.p), strict=True)
+        between = (
+            [cell.between(its) for cell, its in zip(cells, references, strict=True)]
+            for cells, references in pairs
+        )
+        return self.through_time(s, at.p, between)
+
+    def through_time(self, s: Value, p: Parameters, runs: Iterable[list[Cell]]) -> Value:
+        """What was put on the output, by the cells' own transposes -> the inputs'."""
         at_steps, states = [], dict[str, list[Value]]({letter: [] for letter in self.states})
-        for direction, cells in enumerate(self.runs(at.x, at.p)):
-            weights = self.weights(at.p, direction)
+        for direction, cells in enumerate(runs):
+            weights = self.weights(p, direction)
             arriving = self.arriving(s, direction, cells)
             dh = dc = cells[0].h * 0
             got = dict[int, Value]()
@@ -179,7 +192,7 @@ class Recurrent(Layer):
                     dh = dh + part
                 (dh, past_h), (dc, past_c) = cell.parted(dh), cell.parted(dc)
                 got[cell.step], dh, dc = (
-                    held_back(cell, dh, dc) if HELD in at.p else self.back(cell, dh, dc, weights)
+                    held_back(cell, dh, dc) if HELD in p else self.back(cell, dh, dc, weights)
                 )
                 if past_h is not None:
                     dh, dc = dh + past_h, dc + past_c
@@ -205,15 +218,9 @@ class Recurrent(Layer):
     def held(self, at: Bound) -> Bound:
         return replace(at, p=Parameters({**at.p, HELD: np.True_}, at.p.change))
 
-    def squashed(self, function: Squashing, z: Value) -> tuple[Value, Value]:
+    def squashed(self, function: Squashing, z: Value) -> Squashed:
         """f(z) and its derivative, z clipped before."""
-        if self.clip is None:
-            y = function(z)
-            return y, function.slope(z, y)
-        bound = float(self.clip)
-        clipped = bound - relu(2 * bound - relu(z + bound))
-        y = function(clipped)
-        return y, function.slope(clipped, y) * above(z, -bound) * above(-z, -bound)
+        return function.at(z, None if self.clip is None else float(self.clip))
 
 
 @register("RNN")
@@ -227,11 +234,11 @@ class RNN(Recurrent):
     ) -> Cell:
         b = weights.wb[0] + weights.rb[0]
         dense = held(Dense(), Bundle((x, h)), w=weights.w[0], r=weights.r[0], b=b)
-        y, slope = self.squashed(by[0], dense(dense.x))
-        return Cell(step, y, None, dense, None, (slope,), (0.0, by[0].at_0))
+        after = self.squashed(by[0], dense(dense.x))
+        return Cell(step, after.y, None, dense, None, (after,), (0.0, by[0].at_0))
 
     def back(self, cell: Cell, dh: Value, dc: Value, weights: Weights) -> tuple[Value, Value, Value]:
-        return (*cell.dense.transpose(dh * cell.inner[0]), dc)
+        return (*cell.dense.transpose(dh * cell.inner[0].slope), dc)
 
 
 @register("GRU")
@@ -248,25 +255,25 @@ class GRU(Recurrent):
             for i in (0, 1)
         )
         after = bool(attribute(self.node, "linear_before_reset"))
-        b = weights.wb[2] + (r[0] * weights.rb[2] if after else weights.rb[2])
-        gate = {"outer" if after else "gate": r[0]}
+        b = weights.wb[2] + (r.y * weights.rb[2] if after else weights.rb[2])
+        gate = {"outer" if after else "gate": r.y}
         dense = held(Dense(), Bundle((x, h)), w=weights.w[2], r=weights.r[2], b=b, **gate)
-        n, slope = self.squashed(by[1], dense(dense.x))
-        memory = held(Memory(), Bundle((h, n)), kept=z[0], written=1 - z[0])
-        return Cell(step, memory(memory.x), None, dense, memory, (z, r, slope), (0.0, by[1].at_0))
+        n = self.squashed(by[1], dense(dense.x))
+        memory = held(Memory(), Bundle((h, n.y)), kept=z.y, written=1 - z.y)
+        return Cell(step, memory(memory.x), None, dense, memory, (z, r, n), (0.0, by[1].at_0))
 
     def back(self, cell: Cell, dh: Value, dc: Value, weights: Weights) -> tuple[Value, Value, Value]:
         h, n = cell.recalled.x
-        z, r, slope = cell.inner
+        z, r, candidate = cell.inner
         to_h, to_n = cell.recalled.transpose(dh)
-        dn = to_n * slope
+        dn = to_n * candidate.slope
         dx, through = cell.dense.transpose(dn)
         if "outer" in cell.dense.p:
             to_r = dn * (h @ weights.r[2] + weights.rb[2])
         else:
             to_r = (dn @ Transpose(weights.r[2], perm=[1, 0])) * h
         before = to_h + through
-        for i, d in enumerate((dh * (h - n) * z[1], to_r * r[1])):
+        for i, d in enumerate((dh * (h - n) * z.slope, to_r * r.slope)):
             dx = dx + d @ Transpose(weights.w[i], perm=[1, 0])
             before = before + d @ Transpose(weights.r[i], perm=[1, 0])
         return dx, before, dc
@@ -282,34 +289,38 @@ class LSTM(Recurrent):
     def cell(
         self, step: int, x: Value, h: Value, c: Value, weights: Weights, by: Sequence[Squashing]
     ) -> Cell:
-        def opened(i: int, peeped: Value) -> tuple[Value, Value]:
+        def opened(i: int, peeped: Value) -> Squashed:
             z = x @ weights.w[i] + h @ weights.r[i] + weights.wb[i] + weights.rb[i]
             return self.squashed(by[0], z if "p" not in self.operands else z + peeped)
 
         i = opened(0, weights.peepholes[0] * c)
-        coupled = bool(attribute(self.node, "input_forget"))
-        f = (1 - i[0], i[1] * 0) if coupled else opened(2, weights.peepholes[2] * c)
+        f = Squashed(1 - i.y, -i.slope, i.z) if self.coupled else opened(2, weights.peepholes[2] * c)
         b = weights.wb[3] + weights.rb[3]
         dense = held(Dense(), Bundle((x, h)), w=weights.w[3], r=weights.r[3], b=b)
-        g, slope = self.squashed(by[1], dense(dense.x))
-        memory = held(Memory(), Bundle((c, g)), kept=f[0], written=i[0])
+        g = self.squashed(by[1], dense(dense.x))
+        memory = held(Memory(), Bundle((c, g.y)), kept=f.y, written=i.y)
         after = memory(memory.x)
         o = opened(1, weights.peepholes[1] * after)
-        shown = by[2](after)
-        inner = i, o, f, slope, shown, by[2].slope(after, shown), coupled
-        at_0 = o[0] * by[2].at_0, by[1].at_0
-        return Cell(step, o[0] * shown, after, dense, memory, inner, at_0)
+        shown = by[2].at(after, None)
+        at_0 = o.y * by[2].at_0, by[1].at_0
+        return Cell(step, o.y * shown.y, after, dense, memory, (i, o, f, g, shown), at_0)
+
+    @property
+    def coupled(self) -> bool:
+        """Whether the cell forgets as much as it lets in: f = 1 − i."""
+        return bool(attribute(self.node, "input_forget"))
 
     def back(self, cell: Cell, dh: Value, dc: Value, weights: Weights) -> tuple[Value, Value, Value]:
         c, g = cell.recalled.x
-        i, o, f, slope, shown, at_shown, coupled = cell.inner
+        i, o, f, candidate, shown = cell.inner
         peepholes = weights.peepholes
-        to_o = dh * shown * o[1]
-        dc = dc + dh * o[0] * at_shown + to_o * peepholes[1]
+        to_o = dh * shown.y * o.slope
+        dc = dc + dh * o.y * shown.slope + to_o * peepholes[1]
         to_c, to_g = cell.recalled.transpose(dc)
-        to_i = dc * ((g - c) if coupled else g) * i[1]
-        to_f = dc * c * f[1]
-        dx, before = cell.dense.transpose(to_g * slope)
+        to_i, to_f = dc * g * i.slope, dc * c * f.slope
+        if self.coupled:
+            to_i, to_f = to_i + to_f, to_f * 0
+        dx, before = cell.dense.transpose(to_g * candidate.slope)
         for place, d in enumerate((to_i, to_o, to_f)):
             dx = dx + d @ Transpose(weights.w[place], perm=[1, 0])
             before = before + d @ Transpose(weights.r[place], perm=[1, 0])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import UnsupportedError
 from ..tensor import Abs, Exp, Log, Max, Min, Sigmoid, Tanh, Value, Where, above
 from ..tensor import Relu as relu
+from .multipliers import rescaled
 
 # Name -> f(z, α, β), and its derivative of z and y = f(z).
 Function = Callable[[Value, float, float], Value]
@@ -55,6 +57,19 @@ AT_0: dict[str, Callable[[float, float], float]] = {
 }
 
 
+class Squashed(NamedTuple):
+    """y = f(z), and ∂y/∂z."""
+
+    y: Value
+    slope: Value
+    z: Value
+
+    def between(self, other: Squashed) -> Squashed:
+        """The mean y of both, and Δy/Δz for its slope: DeepLIFT's rescale rule."""
+        slope = rescaled(self.y, other.y, self.z, other.z, self.slope)
+        return Squashed((self.y + other.y) * 0.5, slope, self.z)
+
+
 @dataclass(frozen=True)
 class Squashing:
     """One function with its numbers."""
@@ -70,6 +85,15 @@ class Squashing:
     def slope(self, z: Value, y: Value) -> Value:
         """∂y/∂z."""
         return FUNCTIONS[self.name][1](z, y, self.alpha, self.beta)
+
+    def at(self, z: Value, clip: float | None) -> Squashed:
+        """f(z) and its slope, z clipped to ±clip before."""
+        if clip is None:
+            y = self(z)
+            return Squashed(y, self.slope(z, y), z)
+        clipped = clip - relu(2 * clip - relu(z + clip))
+        y = self(clipped)
+        return Squashed(y, self.slope(clipped, y) * above(z, -clip) * above(-z, -clip), z)
 
     @property
     def at_0(self) -> float:

@@ -86,11 +86,12 @@ class Halved(Rule):
 class Chained(Rule):
     """R_in = m with Σ m·Δx = ΣR·Δz: the rescale rule on what a layer is made of, function by function.
 
-    DeepLIFT's chain rule (Shrikumar et al. 2017, sec. 3.2) for a Softmax, a quotient, a normalisation: e^x,
-    log, 1/d and roots by Δout/Δin, their products by halves as in `Halved`.
+    DeepLIFT's chain rule (Shrikumar et al. 2017, sec. 3.2) for a Softmax, a quotient, a normalisation, a
+    recurrent net step by step: e^x, log, 1/d, roots and what squashes gates by Δout/Δin, their products by
+    halves as in `Halved`.
     """
 
-    kinds: ClassVar[frozenset[str] | None] = frozenset({"curved", "normalization", "quotient"})
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"curved", "normalization", "quotient", "recurrent"})
     reads: ClassVar[frozenset[str] | None] = frozenset({"x", "z"})
     conserving: ClassVar[bool] = False
 

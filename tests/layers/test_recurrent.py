@@ -278,3 +278,21 @@ def test_x_times_the_gradient_with_gates_held_is_arras_rule_without_its_epsilon(
     wanted = of_x(explainer.explain(net, x, composite="cp_lrp", **how).relevance)
     found = of_x(explainer.explain(net, x, method="input_x_gradient", composite="libragrad", **how).relevance)
     np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12 * abs(wanted).max())
+
+
+@pytest.mark.parametrize(("operator", "how", "output"), CASES)
+def test_deeplift_is_complete(operator, how, output):
+    found = explainer.explain(
+        model(operator, how, output), feeds(how), target=1, method="deeplift", dtype="float64"
+    )
+    size = abs(of_x(found.relevance)).sum((1, 2))
+    assert size.all()
+    assert np.all(np.abs(found.delta) < 1e-10 * size)
+
+
+def test_deeplift_of_states_that_are_inputs_is_complete():
+    net, x = model("LSTM", "", "h", states="h0, c0"), {"x": X}
+    x |= {name: rng(8, ord(name[0])).standard_normal((2, 1, HIDDEN)) for name in ("h0", "c0")}
+    found = explainer.explain(net, x, target=1, method="deeplift", dtype="float64", baseline=0.3)
+    assert all(part.any() for part in found.relevance.values())
+    np.testing.assert_allclose(found.delta, 0, atol=1e-10)
