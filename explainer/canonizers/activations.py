@@ -177,17 +177,22 @@ class Mish(Form):
     patterns = ("t = Softplus (x); h = Tanh (t); y = Mul (x, h)",)
 
 
+INVERTED = ("y = Reciprocal (a)", "y = Div (N, a)")
+
+
 @register("sigmoid")
 class Sigmoid(Form):
-    """1/(1 + e^−x), or ½·tanh(x/2) + ½."""
+    """1/(1 + e^−x), e^x/(1 + e^x), or ½·tanh(x/2) + ½."""
 
     operator = "Sigmoid"
-    constants: ClassVar = {"O": 1, "N": 1, "H": 0.5, "K": 0.5, "L": 0.5, "D": 2}
+    constants: ClassVar = {"O": 1, "N": 1, "H": 0.5, "K": 0.5, "L": 0.5, "D": 2, "M": -1, "Z": 0}
     patterns = (
         *(
-            f"n = Neg (x); e = Exp (n); a = Add (e, O); {tail}"
-            for tail in ("y = Reciprocal (a)", "y = Div (N, a)")
+            f"{minus}; e = Exp (n); a = Add (e, O); {tail}"
+            for minus in ("n = Neg (x)", "n = Mul (x, M)", "n = Sub (Z, x)")
+            for tail in INVERTED
         ),
+        "e = Exp (x); a = Add (e, O); y = Div (e, a)",
         *(
             f"{half}; t = Tanh (h); s = Mul (t, K); y = Add (s, L)"
             for half in ("h = Mul (x, H)", "h = Div (x, D)")
@@ -197,6 +202,15 @@ class Sigmoid(Form):
             for half in ("h = Mul (x, H)", "h = Div (x, D)")
         ),
     )
+
+
+@register("falling_sigmoid")
+class FallingSigmoid(Form):
+    """1/(1 + e^x), which is σ(−x): the Reciprocal of a group, which ONNX has no operator for."""
+
+    operator = "Reciprocal"
+    constants: ClassVar = {"O": 1, "N": 1}
+    patterns = tuple(f"e = Exp (x); a = Add (e, O); {tail}" for tail in INVERTED)
 
 
 @register("softplus")

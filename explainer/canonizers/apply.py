@@ -24,6 +24,7 @@ FORMS: tuple[CanonizerLike, ...] = (
         "hard_sigmoid",
         "mish",
         "sigmoid",
+        "falling_sigmoid",
         "softplus",
         "log_sigmoid",
     ),

@@ -43,6 +43,8 @@ class Examples:
         Whether no input holds samples.
     rows : int
         Below which other whole numbers are drawn.
+    size : float
+        What all numbers are multiplied by, besides `SPREAD`.
     """
 
     inputs: tuple[Input, ...]
@@ -52,6 +54,7 @@ class Examples:
     tables: Mapping[str, int] = field(default_factory=dict)
     of_one: bool = False
     rows: int = 255
+    size: float = 1.0
 
     @classmethod
     def of(cls, graph: Graph, image_size: int | tuple[int, int] | None) -> Examples:
@@ -142,9 +145,13 @@ class Examples:
             elif value.dtype.kind in "iu" or value.name in self.tables:
                 x = np.asarray(rng.integers(0, rows, x.shape))
             elif x.ndim:
-                x = x * np.resize(np.roll(SPREAD, -seed), len(x)).reshape(-1, *[1] * (x.ndim - 1))
+                x = x * self.size * np.resize(np.roll(SPREAD, -seed), len(x)).reshape(-1, *[1] * (x.ndim - 1))
             feeds[value.name] = np.asarray(x, dtype=value.dtype)
         return feeds
+
+    def milder(self) -> Iterator[Examples]:
+        """These, and smaller ones, where the model's own numbers leave their range: an Exp's, say."""
+        yield from (replace(self, size=size) for size in (self.size, 0.1 * self.size, 0.01 * self.size))
 
     def trials(self) -> Iterator[dict[str, Array]]:
         """What a file is proved on: a further batch size shows whether the traced one was baked in."""

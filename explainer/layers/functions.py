@@ -160,9 +160,23 @@ class Logarithm(Curve):
     f, slope = staticmethod(tensor.Log), staticmethod(lambda x: 1 / x)
 
 
+class FallingSigmoid(Activation):
+    """σ(−x) = 1/(1 + eˣ), written out: it hands on unchanged, as σ does and as a factor of −1 does."""
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return Sigmoid(-x)
+
+    def derivative(self, x: Value, p: Parameters) -> Value:
+        return -Sigmoid(x) * Sigmoid(-x)
+
+
 @register("Reciprocal")
 class Reciprocal(Curve):
-    """1/x: −R is x's, and 2R the intercept's."""
+    """1/x: −R is x's, and 2R the intercept's; of a group, σ(−x)."""
+
+    @classmethod
+    def form(cls, node: Node, graph: Graph) -> type[Layer]:
+        return FallingSigmoid if node.members else cls
 
     facts = Facts(sign=as_first)
     f, slope = staticmethod(lambda x: 1 / x), staticmethod(lambda x: -1 / (x * x))

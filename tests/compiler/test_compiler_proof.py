@@ -10,7 +10,7 @@ from compiled import CLOSE, options, run
 from residual import picture, residual_net
 
 import explainer
-from explainer import Explainer, InputError, ModelError, UnsupportedError
+from explainer import Explainer, InputError, ModelError, NumericalError, UnsupportedError
 from explainer.compiler import emitting, proof
 from explainer.compiler.writing import names_of
 from explainer.methods import DeepLift, Sampling, Single
@@ -72,6 +72,19 @@ def test_contrasts_are_no_gradient():
     compiled, x = explainer.compile(residual_net(), start="clrp", target=1, **how), picture(2)
     wanted = Explainer(residual_net(), **how).explain(x, 1, "clrp")
     assert relative(run(compiled, x)["relevance"], wanted.relevance) < 1e-3
+
+
+def test_a_model_whose_numbers_leave_their_range_is_proved_on_smaller_ones():
+    text = """g (float[N,3] x) => (float[N,2] y) {
+        h = MatMul (x, w) e = Exp (h) a = Add (e, two) q = Reciprocal (a) y = MatMul (q, v) }"""
+    w, v = 100 * rng(1).standard_normal((3, 4)), rng(2).standard_normal((4, 2))
+    model, x = parse(text, w=w, v=v, two=np.float32(2)), rng(3).standard_normal((2, 3)).astype(np.float32)
+    with pytest.raises(NumericalError, match="'e'"):
+        explainer.explain(model, 10 * x, target=1)
+    found = run(explainer.compile(model, target=1), x / 100)["relevance"]
+    assert relative(found, explainer.explain(model, x / 100, target=1).relevance) < CLOSE
+    with pytest.raises(NumericalError, match="not finite"):
+        explainer.compile(parse(text, w=1e9 * w, v=v, two=np.float32(2)), target=1)
 
 
 SUBGRAPH = """g (float[N,3,4] x) => (float[N,2] y) {
