@@ -93,6 +93,8 @@ class ReduceMin(ReduceMax):
 class Limit(Activation):
     """x, or a constant where that is larger (smaller, of Min): relevance passes, as it does at a Clip."""
 
+    normalises = True
+
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
         constants = [place for place, name in enumerate(node.inputs) if name not in graph.carrying]

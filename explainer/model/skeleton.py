@@ -27,7 +27,8 @@ def check_opens(source: Source, runtime: Runtime) -> None:
 
     if _depth(source.proto) > DEEPEST:
         return
-    Session(skeleton(source.proto).SerializeToString(), [], title=source.title, runtime=runtime, once=True)
+    bare = skeleton(source.proto).SerializeToString()
+    Session(bare, [], source.folder, title=source.title, runtime=runtime, once=True)
 
 
 def _depth(proto: onnx.ModelProto) -> int:

@@ -151,6 +151,11 @@ def test_it_is_read_from_the_models_folder(made, home):
     assert [file.name for file in Graph.load(path).source.stamps] == ["model.onnx", "w.bin"]
 
 
+def test_the_folder_of_the_program_needs_no_such_file(made, home):
+    os.remove("w.bin")
+    assert Graph.load(saved(made(lambda tensor: elsewhere(tensor, home)), home))
+
+
 @pytest.mark.parametrize("made", [initializer, constant, sparse, pytest.param(filling, marks=OLD)])
 def test_a_compiled_file_holds_it(made, home):
     compiled = compile(saved(made(lambda tensor: elsewhere(tensor, home)), home), target=2)

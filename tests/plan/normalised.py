@@ -85,6 +85,7 @@ FORMS = {
         BYTES,
     ),
     "Clip": ("h = Clip(x, least, one)  a = Sub(h, mean)  n = Div(a, std)", AS_IS),
+    "Max, Min": ("g = Max(least, x)  h = Min(g, one)  a = Sub(h, mean)  n = Div(a, std)", AS_IS),
     "Reshape": ("a = Sub(x, mean)  h = Reshape(a, sizes)  n = Div(h, std)", AS_IS),
     "mean of places": ("a = Sub(x, mean_of_places)  n = Div(a, std)", AS_IS),
     "Transpose first": ("t = Transpose<perm=[0,3,1,2]>(x)  a = Sub(t, mean)  n = Div(a, std)", LAST),
