@@ -36,7 +36,7 @@ def Gather(a, x, indices):
 
 @operator
 def Reshape(a, x, shape):
-    sizes = [x.shape[i] if n == 0 and not a["allowzero"] else n for i, n in enumerate(shape)]
+    sizes = [x.shape[i] if n == 0 and not a.get("allowzero") else n for i, n in enumerate(shape)]
     return x.reshape(sizes)
 
 

@@ -1,10 +1,14 @@
 """What the zoo's tests measured, for the page."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from keeping import keep
+
+# The operators as PyTorch has them, for a file's own gradient.
+sys.path.append(str(Path(__file__).resolve().parent.parent / "layers"))
 
 
 @pytest.fixture(scope="session")

@@ -43,9 +43,10 @@ class by its file as in PyTorch.
 - *sum*: what arrives at the input of 1 that starts, under ε-LRP with ε = 1e-9 in float64, on a copy without
   biases.
 - *intercepts*: what a Softmax or another curved map kept of it; with it, and what ε took, the sum is 1.
-- *gradient*: the largest difference to autograd in float64, relative to the largest value; above 1e-9 a file
-  has constants that its exporter, or onnxruntime, computed in float32. Of other frameworks' files, the
-  difference to a difference quotient.
+- *gradient*: the largest difference to autograd in float64, relative to the largest value: of the PyTorch
+  module, or, where a file is another function than its module, of the file itself, node by node in PyTorch.
+  The module's is in brackets then: an exporter, or onnxruntime, had computed a scale, a standardised weight,
+  a table or the places of a Resize in float32. Of other frameworks' files it is the file's.
 - *compiled*: the same of the compiled file's relevance to NumPy's, in float32; beside it, where it is above
   1e-4, how far NumPy's moves when the input is moved by rounding: such a map is hard to compute.
 - *forwards*: the compiled file's time in forward passes of the model's file, each the median of seven runs on
@@ -60,9 +61,6 @@ class by its file as in PyTorch.
 
 def explained(answer: Mapping[str, Any]) -> tuple[str, ...]:
     """A row of what is explained."""
-    quotient = answer.get("quotient")
-    said = f"{answer['gradient']:.0e}" if "gradient" in answer else ""
-    said = said if quotient is None else f"{quotient:.0e} (difference quotient)"
     peers = (_number(answer.get(name)) for name in ("zennit", "captum"))
     return (
         answer["name"],
@@ -70,7 +68,7 @@ def explained(answer: Mapping[str, Any]) -> tuple[str, ...]:
         answer["exporter"],
         f"{answer['sum']:.7f}",
         _number(answer["intercept"]) if answer["intercept"] else "0",
-        said,
+        _gradient(answer),
         _compiled(answer),
         f"{answer['forwards']:.1f}" if "forwards" in answer else "",
         *peers,
@@ -100,6 +98,15 @@ def amiss(answer: Mapping[str, Any]) -> str:
         if abs(whole - 1) < (1e-9 if "epsilon" in answer else 1e-6)
         else f"relevance is lost: {whole:g} of 1"
     )
+
+
+def _gradient(answer: Mapping[str, Any]) -> str:
+    if "own" in answer:
+        module = f" (module: {answer['gradient']:.0e})" if "gradient" in answer else ""
+        return f"{answer['own']:.0e}{module}"
+    if "quotient" in answer:
+        return f"{answer['quotient']:.0e} (difference quotient)"
+    return f"{answer['gradient']:.0e}" if "gradient" in answer else ""
 
 
 def _compiled(answer: Mapping[str, Any]) -> str:

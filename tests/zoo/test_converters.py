@@ -119,6 +119,19 @@ def test_its_gradient_is_a_difference_quotient(asked):
     assert answer["quotient"] < 1e-6
 
 
+@every
+def test_its_gradient_is_autograds_of_the_file(asked):
+    pytest.importorskip("torch")
+    from file_in_torch import gradient_off
+
+    model, feeds, top, answer = asked
+    first = {name: x[:1] for name, x in feeds.items()}
+    output = model.graph.output[-1].name
+    target = (output, [int(one) for one in Explainer(model).explain(first, top).target])
+    answer["own"] = gradient_off(model, first, target)
+    assert answer["own"] < 1e-9
+
+
 @pytest.mark.parametrize("case", REFUSED, ids=", ".join)
 def test_what_has_no_gradient_is_refused_and_occlusion_answers(case, asked, zoo):
     model, feeds, target, answer = asked

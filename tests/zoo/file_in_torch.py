@@ -1,0 +1,91 @@
+"""A file's own gradient by autograd: each node as PyTorch has it, in float64, with the constants of the file.
+
+It shares nothing with a walk but how a file's nodes are read. A module in float64 is another function than
+a file whose exporter computed weights, scales or tables in float32: this one is the file's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from building import relative
+from maps_in_torch import ORDER, recurrent, resized
+from torch import Tensor
+from torch_operators import TORCH
+
+from explainer import Explainer
+from explainer.model.graph import Graph, Node
+
+# Constants of activations that a file writes out node by node, which are explained as what they are called:
+# GELU's, QuickGELU's, and HardSwish's, whose float32 stands for these numbers.
+MEANT = {
+    float(np.float32(number)): number
+    for number in (math.sqrt(2), math.sqrt(0.5), math.sqrt(2 / math.pi), 0.044715, 1.702, 1 / 6)
+}
+PASSING = ("Identity", "Cast", "Dropout")
+
+
+def gradient_off(file: onnx.ModelProto, feeds: Mapping[str, np.ndarray], target: Any) -> float:
+    """How far the gradient of one sample's target is from that of the file itself, relative."""
+    made = Explainer(file, method="gradient", dtype="float64")
+    found, plan = made.explain(feeds, target), made.plan_for(target)
+    ours = found.relevance
+    if not isinstance(ours, dict):  # of words, the rows that they look up
+        ours = {(plan.graph.stops or tuple(feeds))[0]: ours}
+    assert not plan.anchor.moves
+    theirs = gradients(file, feeds, ours, plan.anchor.tensor, int(found.target[0]))
+    return max(relative(one, theirs[name]) for name, one in ours.items())
+
+
+def gradients(
+    file: onnx.ModelProto, feeds: Mapping[str, np.ndarray], at: Iterable[str], of: str, target: int
+) -> dict[str, np.ndarray]:
+    """The slope of the value `target`, counted flat, of a tensor, at others: inputs or inner ones.
+
+    What has no slope, shapes, indices, masks and constants, is what onnxruntime says it is in float32.
+    """
+    graph = Graph.load(file)
+    names = {name for node in graph.nodes for name in node.outputs if name}
+    known = {**feeds, **graph.session(sorted(names), once=True).run(feeds)}
+    leaves = {name: torch.tensor(known[name], dtype=torch.float64, requires_grad=True) for name in at}
+    moving: dict[str, Tensor] = dict(leaves)
+    for node in graph.nodes:
+        sloped = [name for name in node.outputs if name and known[name].dtype.kind == "f"]
+        if of in moving or not sloped or moving.keys().isdisjoint(node.inputs):
+            continue
+        operands = [operand(name, moving, known, graph) for name in node.inputs]
+        for name, value in zip(node.outputs, computed(node, operands, known), strict=False):
+            if name in sloped and name not in leaves:
+                moving[name] = value
+    slopes = torch.autograd.grad(moving[of].flatten()[target], list(leaves.values()))
+    return {name: slope.numpy() for name, slope in zip(leaves, slopes, strict=True)}
+
+
+def operand(name: str, moving: Mapping[str, Tensor], known: Mapping[str, np.ndarray], graph: Graph) -> Any:
+    """What `moving` has, or else the run, as the counterparts take it: float64 or a list of integers."""
+    if not name or name in moving:
+        return moving.get(name)
+    value = np.asarray(known[name] if name in known else graph.constant(name))
+    if value.dtype.kind == "i":
+        return value.tolist()
+    if value.size == 1 and float(value.reshape(())) in MEANT:
+        value = np.full(value.shape, MEANT[float(value.reshape(()))])
+    return torch.tensor(value, dtype=torch.float64)
+
+
+def computed(node: Node, operands: Sequence[Any], known: Mapping[str, np.ndarray]) -> Sequence[Tensor]:
+    """A node's outputs, of their shapes in the run."""
+    if node.operator in PASSING:
+        return operands[:1]
+    if node.operator in ("Resize", "Upsample"):
+        return [resized(node, operands, known[node.outputs[0]].shape)]
+    if node.operator in ORDER:
+        return recurrent(node, *operands)
+    how = {**node.attributes, "outputs": len(node.outputs), "opset": node.opset}
+    found = TORCH[node.operator](how, *operands)
+    return found if isinstance(found, tuple | list) else [found]
