@@ -61,9 +61,10 @@ def Pad(a, x, pads=None, value=None, axes=None):
     named = [axis % x.ndim for axis in axes or range(x.ndim)]
     each.update(zip(named, zip(pads[: len(named)], pads[len(named) :], strict=True), strict=True))
     if (mode := a.get("mode", "constant")) != "constant":
-        last = list(itertools.chain(*reversed(list(each.values())[2:])))
+        lead = (None,) * (3 - x.ndim)  # PyTorch wants samples and channels, and pads neither
+        last = itertools.chain(*reversed(list(each.values())[2 - len(lead) :]))
         mode = {"edge": "replicate", "wrap": "circular"}.get(mode, mode)
-        return F.pad(x, last, mode=mode)
+        return F.pad(x[lead], list(last), mode=mode)[(0,) * len(lead)]
     return padded(x, list(each.values()), float(a.get("value", 0) if value is None else value))
 
 

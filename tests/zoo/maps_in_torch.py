@@ -22,9 +22,8 @@ ACTIVATIONS = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], 
 def resized(node: Node, operands: Sequence[Any], shape: Sequence[int]) -> Tensor:
     """A Resize axis by axis: each is a matrix, which onnxruntime itself says of unit vectors, in float32."""
     x, *others = operands
-    scales = node.attributes.get("scales", others[0] if len(others) == 1 else None)  # before opset 11
-    if len(others) == 2:
-        scales = others[1]
+    # The scales, in an operand or before opset 9 an attribute, where sizes are not given.
+    scales = None if len(others) == 3 else others[-1] if others else node.attributes["scales"]
     axes = list(node.attributes.get("axes") or range(x.ndim))
     for axis, size in enumerate(shape):
         if size != x.shape[axis]:
@@ -37,16 +36,18 @@ def resized(node: Node, operands: Sequence[Any], shape: Sequence[int]) -> Tensor
 def matrix_of(node: Node, had: int, size: int, scale: float | None) -> np.ndarray:
     """(input, output) of one axis, the second to last of four."""
     attributes = {name: value for name, value in node.attributes.items() if name not in ("axes", "scales")}
-    sizes = np.array([had, 1, size, 1]) if scale is None else np.float32([1, 1, scale, 1])
+    sizes = {"scales": np.array([1, 1, scale or 1, 1], np.float32)}
+    if scale is None:
+        sizes = {"scales": np.zeros(0, np.float32), "sizes": np.array([had, 1, size, 1])}
     opset = max(node.opset, 10)  # where an Upsample is a Resize
-    names = [""] * (0 if opset == 10 else 2 if scale is None else 1)
+    operands = {"roi": np.zeros(8, np.float32)} | sizes if opset > 10 else sizes
     kind = onnx.TensorProto.FLOAT
     graph = helper.make_graph(
-        [helper.make_node("Resize", ["x", *names, "sizes"], ["z"], **attributes)],
+        [helper.make_node("Resize", ["x", *operands], ["z"], **attributes)],
         "g",
         [helper.make_tensor_value_info("x", kind, [had, 1, had, 1])],
         [helper.make_tensor_value_info("z", kind, [had, 1, size, 1])],
-        [numpy_helper.from_array(sizes, "sizes")],
+        [numpy_helper.from_array(value, name) for name, value in operands.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -66,7 +67,8 @@ def recurrent(
     """PyTorch's own net of the node's weights: its outputs."""
     a, operator, (directions, _, hidden) = node.attributes, node.operator, r.shape
     assert lengths is None or set(lengths) == {len(x)}
-    assert a.get("activations") in (None, ACTIVATIONS[operator] * directions)
+    said = [one if isinstance(one, str) else one.decode() for one in a.get("activations") or ()]
+    assert said in ([], ACTIVATIONS[operator] * directions)
     assert operator != "GRU" or a["linear_before_reset"]
     assert not a.get("layout") and not a.get("input_forget") and not a.get("clip")
     net = getattr(torch.nn, operator)(x.shape[2], hidden, bidirectional=directions == 2).double()
