@@ -44,9 +44,9 @@ class by its file as in PyTorch.
   biases.
 - *intercepts*: what a Softmax or another curved map kept of it; with it, and what ε took, the sum is 1.
 - *gradient*: the largest difference to autograd in float64, relative to the largest value: of the PyTorch
-  module, or, where a file is another function than its module, of the file itself, node by node in PyTorch.
-  The module's is in brackets then: an exporter, or onnxruntime, had computed a scale, a standardised weight,
-  a table or the places of a Resize in float32. Of other frameworks' files it is the file's.
+  module; where that is above 1e-9, then in brackets, of the file itself, node by node in PyTorch: its
+  exporter, or onnxruntime, had computed a scale, a standardised weight, a table or the places of a Resize in
+  float32, which makes it another function. Of other frameworks' files it is the file's.
 - *compiled*: the same of the compiled file's relevance to NumPy's, in float32; beside it, where it is above
   1e-4, how far NumPy's moves when the input is moved by rounding: such a map is hard to compute.
 - *forwards*: the compiled file's time in forward passes of the model's file, each the median of seven runs on
