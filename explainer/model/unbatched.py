@@ -10,7 +10,7 @@ from .counting import SHAPED
 from .following import Carried, Following, Labels, equation
 from .graph import Graph, Input
 from .node import Node
-from .roles import PRODUCTS
+from .roles import PRODUCTS, RECURRENT
 from .sharing import is_shared, sizes_named, turned
 from .told import said
 
@@ -26,7 +26,8 @@ def is_unbatched(graph: Graph, name: str) -> bool:
 
     It is not where its size is another's: that of a matrix it is multiplied by, of its own second axis, of
     what chooses among its rows, of a list of sizes the number of axes. Nor is it, or that of any input, where
-    no output has it any more.
+    no output has it any more, or where its size is said and a recurrent layer takes it for its steps: before
+    it a convolution may have taken each step for a sample.
     """
     if graph not in _KNOWN:
         _KNOWN[graph] = _unbatched(graph)
@@ -41,7 +42,7 @@ def _unbatched(graph: Graph) -> frozenset[str]:
     told = {name: said(graph, name, len(shape))[0] for name, shape in shapes.items()}
     first = {name: one is None or one.samples == 0 for name, one in told.items()}
     asked = [value for value in graph.inputs if first.get(value.name) and _may(graph, value)]
-    found = {value.name for value in asked if _is_tied(graph, value)}
+    found = {value.name for value in asked if _is_tied(graph, value) or _is_of_steps(graph, value)}
     if not found and not any(told.values()):
         found = {value.name for value in asked if _first_name(graph, value.name) not in BATCH}
         begun = {name: (HERE, *[None] * (len(shape) - 1)) for name, shape in shapes.items()}
@@ -88,6 +89,20 @@ def _is_tied(graph: Graph, value: Input) -> bool:
                 ):
                     return True
     return False
+
+
+def _is_of_steps(graph: Graph, value: Input) -> bool:
+    """Whether the first axis, of a size that is known, becomes the steps of a recurrent layer."""
+    assert value.shape
+    if value.shape[0] is None:
+        return False
+    begun = {value.name: (HERE, *[None] * (len(value.shape) - 1))}
+    steps = (
+        carried.get(0, ())[node.attributes.get("layout", 0) :][:1]
+        for node, carried in Following(graph, begun)
+        if node.operator in RECURRENT
+    )
+    return any(labels == (HERE,) for labels in steps)
 
 
 def _sized(following: Following, node: Node, place: int, carried: Carried, label: int) -> bool:

@@ -44,7 +44,10 @@ def layer_of(node: Node, graph: Graph, output: int) -> Layer:
     if operator == "If":
         raise UnsupportedError(_open_condition(node, graph))
     if operator in ("Loop", "Scan"):
-        raise UnsupportedError("its body runs as often as data says; nothing walks through a loop")
+        raise UnsupportedError(
+            "its body runs as often as data says, and nothing walks through a loop; export it unrolled, in "
+            "Keras by the layer's unroll=True"
+        )
     settled = graph.source.settled
     reason = REASONS.get(operator, "this operator has no layer")
     raise UnsupportedError((settled.kept if settled else {}).get(operator, reason))

@@ -16,6 +16,7 @@ from ..errors import ExplainerError, InputError, ModelError, TargetError
 from ..model.axes import is_of_one, sample_axes
 from ..model.graph import Graph
 from ..model.mixing import Mixing, mixing
+from ..model.roles import RECURRENT
 from ..targets import Target
 from ..tensor import Array
 from ..text import LINE, printable
@@ -238,7 +239,8 @@ class Batches:
         first = self.graph.inputs[0]
         if first.shape and first.shape[0] is None and first.open:
             size = f"fix={{{first.open[0]!r}: {samples}}} (--fix {first.open[0]}={samples})"
-            told += f"; one sequence is explained whole, by lrp and gradient, where its size is said: {size}"
+            by = "" if self.mixing.node.operator in RECURRENT else " by lrp and gradient,"
+            told += f"; one sequence is explained whole,{by} where its size is said: {size}"
         return (told,)
 
     def size(self, samples: int) -> int:

@@ -16,6 +16,14 @@ EDGES = """g (float[n,5] x, int64[2,e] edges) => (float[n,3] y) {
     a = ScatterElements <axis = 0, reduction = "add"> (nil, t, v) y = MatMul (a, w) }"""
 PLACES = {"zeroth": np.array(0), "first": np.array(1), "last": np.array([-1])}
 
+FRAMES = """g (float[4,2,5] x) => (float[4] y) {
+    c = Conv <kernel_shape = [3]> (x, k) f = Flatten (c) s = Unsqueeze (f, first)
+    h = GRU <hidden_size = 2> (s, wr, r) y = ReduceSum <keepdims = 0> (h, rest) }"""
+STEPS = {
+    "k": rng(4).standard_normal((3, 2, 3)), "wr": rng(5).standard_normal((1, 6, 9)),
+    "r": rng(6).standard_normal((1, 6, 2)), "first": np.array([1]), "rest": np.array([1, 2, 3]),
+}  # fmt: skip
+
 # Model, its constants, and what holds no samples in it.
 WHOLE = {
     "a vector": ("g (float[5] x) => (float[3] y) { y = MatMul (x, w) }", {"w": W}, {"x"}),
@@ -47,6 +55,7 @@ WHOLE = {
         "g (float[N,4] x, int64[k] shape) => (float[N,2] y) { r = Reshape (x, shape) y = Relu (r) }",
         {}, {"shape"},
     ),
+    "frames, which a convolution takes for samples": (FRAMES, STEPS, {"x"}),
     "nodes and edges": (EDGES, {"w": W, **PLACES}, {"x"}),
 }  # fmt: skip
 BATCHES = {
@@ -67,6 +76,7 @@ BATCHES = {
         """g (float[m,5] x) => (float[m,3] y) {
         t = Transpose (x) p = MatMul (x, t) q = MatMul (p, x) y = MatMul (q, w) }""", {"w": W},
     ),
+    "frames, of a length that nobody says": (FRAMES.replace("[4", "[T"), STEPS),
     "a fixed batch that meets": (
         "g (float[4,3] x) => (float[4,3] y) { s = Softmax <axis = 0> (x) y = Neg (s) }", {},
     ),
@@ -169,3 +179,17 @@ def test_several_targets_of_the_one_sample_have_a_map_each(method):
         for name, R in one.relevance.items():
             np.testing.assert_allclose(both.relevance[name][place], R, rtol=1e-4, atol=1e-6)
     both.heatmap(1)
+
+
+@pytest.mark.parametrize("method", ["lrp", "integrated_gradients", "occlusion"])
+def test_of_frames_whose_number_is_said_each_score_has_its_own_map(method):
+    model, x = (
+        parse(FRAMES.replace("[4", "[T"), **STEPS),
+        rng(3).standard_normal((6, 2, 5)).astype(np.float32),
+    )
+    found = explainer.explain(model, x, fix={"T": 6}, target="y[2]", method=method)
+    assert found.relevance.shape == x.shape
+    assert found.relevance[:3].any(axis=(1, 2)).all()
+    assert not found.relevance[3:].any()  # what comes later
+    remark = explainer.explain(model, x, target="y").remark()
+    assert "one sequence is explained whole, where its size is said: fix={'T': 6}" in remark
