@@ -111,9 +111,10 @@ class Run:
                     told = self.progress.step if self.several else steps
                     found = explained.explain_targets(given, asked, progress=told)
             except (explainer.InputError, explainer.NumericalError) as error:
-                # What ails one picture need not ail the next; anything else ails the model.
+                # What ails one picture need not ail the next; anything else ails the model, and so does what
+                # other questions to it would answer.
                 stopping.check()
-                if not self.several:
+                if error.elsewhere or not self.several:
                     raise
                 self.failures += 1
                 name = picture[0].picture

@@ -8,9 +8,8 @@ from contextlib import suppress
 
 from .. import composites
 from ..composites import Composite
-from ..errors import InputError, TargetError, UnsupportedError
+from ..errors import TargetError, UnsupportedError
 from ..methods import Method
-from ..model.axes import axes_of, sample_axes
 from ..model.graph import Graph
 from ..model.parts import Parts
 from ..plain.recent import Recent
@@ -22,6 +21,7 @@ from ..walk.chunks import Batches
 from ..walk.forward import LayersForward, OutputForward, SessionForward
 from ..walk.front import Front, Precise
 from ..walk.gates import check_passable
+from ..walk.in_front import check_samples
 from ..walk.walker import NumpyWalker, Scorer, Walker, Walkers
 
 # How many targets' plans and sessions an explainer holds: those asked for last. Another one is made again,
@@ -116,42 +116,8 @@ class Prepared:
             if self.method.walks:
                 plans[target.anchor] = plan = self.plan(target.anchor, conditioned)
                 check_passable(plan, target.conditions)
-                self._check_samples(plan)
+                check_samples(self.graph, plan)
         return plans
-
-    def _check_samples(self, plan: Plan) -> None:
-        """Refuse a walk to an input whose samples are not in front, for its relevance would not have them
-        there either; or to one that is the same for all of several samples, for it would be theirs together.
-
-        Raises
-        ------
-        InputError
-        """
-        axes = sample_axes(self.graph)
-        apart = self._batches.fixed in (None, 1)  # each walks alone to what they share
-        turned = {name: axes[name][1] for name in plan.sources if name in axes}
-        if elsewhere := [name for name, axis in turned.items() if (not apart if axis is None else axis)]:
-            axis = turned[elsewhere[0]]
-            where = "is the same for all samples" if axis is None else f"has its samples on axis {axis}"
-            what = self._holding(elsewhere)
-            if len(elsewhere) == len(axes) or any(turned[name] and self._is_data(name) for name in elsewhere):
-                what = "export the model with the samples first"
-            raise InputError(
-                f"input {elsewhere[0]!r} {where}, and relevance is handed back to samples that come "
-                f"first; {what}"
-            ).looking("scores")
-
-    def _is_data(self, name: str) -> bool:
-        """Whether an input stands beside no other: what is explained, and no state."""
-        shapes = {value.name: value.shape for value in self.graph.inputs}
-        return not axes_of(self.graph, name, shapes[name] or ()).beside
-
-    def _holding(self, names: Collection[str]) -> str:
-        """What holds all of these inputs, the sizes that their files leave open too."""
-        sizes = {size: "..." for value in self.graph.inputs if value.name in names for size in value.open}
-        held = ", ".join(f"{name!r}: {value}" for name, value in (dict.fromkeys(names, "0") | sizes).items())
-        typed = " ".join([*(f"--fix {name}=0" for name in names), *(f"--fix {size}=SIZE" for size in sizes)])
-        return f"a state is held the same in every run by fix={{{held}}} ({typed})"
 
     def front(self, parts: Parts) -> Front:
         """What computes the stops of a cut model, in the walk's number type as far as there are layers."""

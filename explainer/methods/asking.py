@@ -14,7 +14,7 @@ from ..model.graph import Graph
 from ..model.listed import listed
 from ..model.node import input_of
 from ..model.told import Axes
-from ..targets import Anchor
+from ..targets import Anchor, numbers_of
 from ..walk.chunks import Batches
 
 Shapes: TypeAlias = "Mapping[str, Sequence[int | None]]"
@@ -104,6 +104,8 @@ def check_is_score(graph: Graph, anchor: Anchor) -> None:
     kinds = {value.name: input_of(value).dtype for value in graph.source.proto.graph.output}
     kind = kinds.get(anchor.output)
     if kind is None or kind.kind not in "iubO" or (kind.itemsize == 1 and kind.kind != "b"):
+        return
+    if numbers_of(graph, anchor.output) != anchor.output:  # a list of scores, one for each class
         return
     needed, found = {anchor.output}, None
     for node in reversed(graph.nodes):

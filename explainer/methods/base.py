@@ -118,10 +118,11 @@ class Method:
                     f"start: {target.start!r} contrasts walks, and this method has none; take 'probability' "
                     "or 'margin'"
                 )
-            question, run = Question.of(walkers, given, target)
             if not self.walks:
                 check_steady(walkers.graph, target.anchor)
                 check_is_score(walkers.graph, target.anchor)
+            question, run = Question.of(walkers, given, target)
+            if not self.walks:
                 question.check_steady(run.score)
             asked = question.holding([*self.held(question), *self._fixed(question)])
             if self.elsewhere:

@@ -80,7 +80,8 @@ class Perturbing(Holding):
     def require_askable(self, graph: Graph, layout: str = "", plan: Plan | None = None) -> None:
         super().require_askable(graph, layout, plan)
         if not askable(graph, layout):
-            inputs = ", ".join(f"{value.name!r} {value.dtype}" for value in graph.inputs) or "none"
+            kinds = {value.name: "text" if value.dtype == object else value.dtype for value in graph.inputs}
+            inputs = ", ".join(f"{name!r} {kind}" for name, kind in kinds.items()) or "none"
             raise InputError(
                 f"{type(self).__name__} changes inputs and asks again, and finds none here that it could "
                 f"change sample by sample; the inputs are: {inputs}"

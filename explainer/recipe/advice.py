@@ -18,7 +18,6 @@ from ..inputs.feeds import layout_of
 from ..inputs.preprocess import Preprocess
 from ..layers import REGISTRY, facts_of
 from ..layers.chance import drawn
-from ..methods import Method
 from ..methods.asking import askable, check_is_score
 from ..methods.drawn import check_steady
 from ..model.graph import Graph
@@ -27,8 +26,9 @@ from ..model.node import input_of
 from ..plain.values import FrozenDict, written
 from ..plan.statistics import normalised
 from ..rules import Rule
-from ..targets import Anchor, Ask, Labels, TargetLike, resolve_target
+from ..targets import Ask, Labels, numbers_of, resolve_target
 from ..text import LONGEST, printable
+from ..walk.in_front import check_samples
 from .recipe import Recipe
 from .stopping import goal_of, stopped
 
@@ -90,7 +90,9 @@ class Asked:
         there = tuple(found.values())[: MOST - 2]
         if self.compiled is not None:  # or what `explain` answers
             return there or replace(self, compiled=None).ways(error)
-        return (*there, *self._scores(before))[:MOST]
+        # Where one of them was asked, what it answers is among the ways already.
+        calls = {way.call for way in there}
+        return (*there, *(way for way in self._scores(before) if way.call not in calls))[:MOST]
 
     def _runs(self, error: ExplainerError) -> bool:
         """Whether onnxruntime runs the file at all; why not is part of the news."""
@@ -104,12 +106,7 @@ class Asked:
     def _gradient(self) -> Way | None:
         """The method that asks at the input alone, and for no tensor; None where its walk has no plan."""
         with suppress(ExplainerError):
-            recipe = Recipe(method="gradient")
-            method, composite = recipe.made(self.preprocess)
-            graph, anchor = self._found(recipe, method, self.ask.target)
-            method.plan(graph, composite, anchor)
-            if self.compiled is not None:
-                self.compiled(Recipe(method="gradient"), Ask(self.ask.target))
+            self._try(Recipe(method="gradient"), Ask(self.ask.target))
             return self._way("gradient, which asks at the input alone", {"method": "gradient"}, True)
         return None
 
@@ -121,18 +118,14 @@ class Asked:
         if self.recipe.method != "lrp" or not normalised(see_through(self.graph)):
             return
         with suppress(ExplainerError):
-            recipe = self.recipe.replace(composite=FIRST_FLAT)
-            method, composite = recipe.made(self.preprocess)
-            graph, anchor = self._found(recipe, method, self.ask.target)
-            method.plan(graph, composite, anchor, recipe.keep)
-            if self.compiled is not None:
-                self.compiled(recipe, self.ask)
+            self._try(self.recipe.replace(composite=FIRST_FLAT), self.ask)
             why = "whose first rule does not multiply by the input, which is normalised by its own values"
             yield self._way(f"composite {FIRST_FLAT!r}, {why}", {"composite": FIRST_FLAT}, False)
 
     def _outputs(self) -> Iterator[Way | None]:
         for name in self.graph.outputs:
-            yield self._walk(f"{name}[top]", name, f"the largest value of output {name!r}")
+            why = f"the largest value of output {name!r}"
+            yield self._walk(f"{name}[top]", numbers_of(self.graph, name), why)
 
     def _ends(self, tensors: Sequence[str]) -> Iterator[Way | None]:
         """The same question, its walk ended at what cannot be explained."""
@@ -141,13 +134,7 @@ class Asked:
         names: str | tuple[str, ...] = tensors[0] if len(tensors) == 1 else tuple(tensors)
         made = [str(self.graph.producers[name]) for name in tensors if name in self.graph.producers]
         with suppress(ExplainerError):
-            recipe = self.recipe.replace(stop=names)
-            method, composite = recipe.made(self.preprocess)
-            graph, anchor = self._found(recipe, method, self.ask.target)
-            plan = method.plan(graph, composite, anchor, recipe.keep)
-            method.require_askable(graph, layout_of(self.preprocess), plan)
-            if self.compiled is not None:
-                self.compiled(recipe, self.ask)
+            self._try(self.recipe.replace(stop=names), self.ask)
             yield self._way(f"what lies behind {' and '.join(made)}", {"stop": names}, False)
 
     def _inside(self, tensors: Collection[str]) -> Iterator[Way | None]:
@@ -178,25 +165,33 @@ class Asked:
         alike = self.ask.replace(target=Ask().target) == Ask()
         for recipe, bare in ((self.recipe, False), (Recipe(), True)) if alike else ((Recipe(), True),):
             with suppress(ExplainerError):
-                method, composite = recipe.made(self.preprocess)
-                graph, anchor = self._found(recipe, method, target)
-                plan = method.plan(graph, composite, anchor, recipe.keep)
-                method.require_askable(graph, layout_of(self.preprocess), plan)
-                if not method.walks:
-                    check_steady(graph, anchor)
-                    check_is_score(graph, anchor)
-                if anchor.output in (tensor, plan.graph.resolve(tensor)):  # and no class of that name
-                    if self.compiled is not None:
-                        self.compiled(recipe, Ask(target))
-                    by = f", by composite {composite.name!r}" if bare and recipe != self.recipe else ""
+                if self._try(recipe, Ask(target), tensor):  # and no class of that name
+                    by = f", by composite {recipe.composite!r}" if bare and recipe != self.recipe else ""
                     return self._way(f"{why}{by}", {"target": target}, bare)
         return None
 
-    def _found(self, recipe: Recipe, method: Method, target: TargetLike) -> tuple[Graph, Anchor]:
-        """What a method walks or asks, the whole model or what lies behind its stops, and where it begins."""
+    def _try(self, recipe: Recipe, ask: Ask, tensor: str = "") -> bool:
+        """Refuse what a door would, as far as no input is needed; and say whether it begins at `tensor`.
+
+        Raises
+        ------
+        ExplainerError
+        """
+        method, composite = recipe.made(self.preprocess)
         parts = stopped(self.graph, recipe, method)
-        goal = goal_of(self.graph, parts, Ask(target), self.labels)
-        return self.graph if parts is None else parts.rest, goal.anchor
+        goal = goal_of(self.graph, parts, ask, self.labels)
+        graph, anchor = self.graph if parts is None else parts.rest, goal.anchor
+        plan = method.plan(graph, composite, anchor, recipe.keep)
+        method.require_askable(graph, layout_of(self.preprocess), plan)
+        if method.walks:
+            check_samples(graph, plan)
+        else:
+            check_steady(graph, anchor)
+            check_is_score(graph, anchor)
+        begins = anchor.output in (tensor, plan.graph.resolve(tensor)) if tensor else True
+        if begins and self.compiled is not None:
+            self.compiled(recipe, ask)
+        return begins
 
     def _scores(self, before: Collection[str]) -> Iterator[Way]:
         """The methods that ask for scores alone, about what is a score."""
@@ -208,17 +203,19 @@ class Asked:
 
     def _score(self, before: Collection[str]) -> str | None:
         """What is a score: "" what was asked for, else another target; None where nothing is."""
-        outputs = map(input_of, self.graph.source.proto.graph.output)
-        is_score = {value.name: value.dtype.kind in "fV" for value in outputs}  # V: bfloat16
         able = self.graph.led - drawn(self.graph).keys() - listed(self.graph).keys()
-        real = [name for name, is_real in is_score.items() if is_real and name in able]
-        if resolve_target(self.graph, self.ask.target, self.labels).anchor.output in real:
+        numbers = {}  # of the outputs that are scores
+        for value in map(input_of, self.graph.source.proto.graph.output):
+            tensor = numbers_of(self.graph, value.name)
+            if value.name in able and (value.dtype.kind in "fV" or tensor != value.name):  # V: bfloat16
+                numbers[value.name] = tensor
+        if resolve_target(self.graph, self.ask.target, self.labels).anchor.output in numbers.values():
             return ""
         judges = [node for node in self.graph.nodes if facts_of(node.operator).chooses == "scores"]
         read = [name for node in judges for name in node.inputs]
         inside = [name for name in before if name in able and self._is_chosen_from(name)]
         inside += [name for name in reversed(read) if name in able]
-        names = [name for name in (*real, *inside) if printable(name) == name]
+        names = [name for name in (*numbers, *inside) if printable(name) == name]
         return f"{names[0]}[top]" if names else None
 
     def _way(self, why: str, settings: Mapping[str, Any], bare: bool) -> Way:

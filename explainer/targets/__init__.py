@@ -1,6 +1,6 @@
 """Targets: what an explanation starts from, and the relevance put there."""
 
-from .anchor import Anchor, anchor_at_output, anchor_at_tensor
+from .anchor import Anchor, anchor_at_output, anchor_at_tensor, numbers_of
 from .ask import STARTS, UNSAID, Ask, TargetLike
 from .choosing import Chosen, check_choice, choose, indices_of
 from .conditions import Condition, ConditionsLike, conditioned_tensors, paired
@@ -46,6 +46,7 @@ __all__ = [
     "is_balanced",
     "labels_given",
     "labels_of",
+    "numbers_of",
     "paired",
     "put_relevance",
     "refuse_itself",

@@ -69,10 +69,8 @@ def anchor_at_output(graph: Graph, output: str) -> Anchor:
     for written in ("softmax", "sigmoid"):
         view = get(written).applied(view, frozenset(graph.outputs))
     moves: list[Move] = []
+    output = numbers_of(view, output)
     name = view.resolve(output)
-    node = view.producers.get(name)
-    if node is not None and node.operator == "ai.onnx.ml.ZipMap":  # the same numbers, by names
-        output, name = node.inputs[0], view.resolve(node.inputs[0])
     while (node := view.producers.get(name)) is not None and facts_of(node.operator).rearranges:
         moves.append(_move(node))
         name = node.inputs[0]
@@ -87,6 +85,12 @@ def anchor_at_output(graph: Graph, output: str) -> Anchor:
         axis=None if axis is None else int(axis),
         flattens=axis is not None and node.opset < 13,
     )
+
+
+def numbers_of(graph: Graph, output: str) -> str:
+    """The tensor whose numbers an output lists by the names of the classes; of any other it is itself."""
+    node = graph.producers.get(graph.resolve(output))
+    return node.inputs[0] if node is not None and node.operator == "ai.onnx.ml.ZipMap" else output
 
 
 def _move(node: Node) -> Move:

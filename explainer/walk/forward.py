@@ -246,19 +246,16 @@ def check_numbers(graph: Graph, name: str, values: Mapping[str, Any]) -> None:
     Raises
     ------
     TargetError
-        With the outputs that are, or the tensors that it was made of.
+        From the tensors that it was made of others may be explained.
     """
     value = values[name]
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
         return
     held = "text" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
     held = "nothing" if value is None else held
-    there = [name for name in graph.outputs if isinstance(values[name], np.ndarray)]
-    there = [name for name in there if values[name].dtype.kind == "f"]
-    made_of = graph.producers[name].inputs if name in graph.producers else ()
-    others = [repr(other) for other in there or made_of if other]
-    hint = f"; take {' or '.join(others)}" if others else ""
-    raise TargetError(f"target: {name!r} holds {held}, and no numbers that could be explained{hint}")
+    error = TargetError(f"target: {name!r} holds {held}, and no numbers that could be explained")
+    error.before = graph.producers[name].inputs if name in graph.producers else ()
+    raise error.looking("targets")
 
 
 def _arrays(outputs: Mapping[str, Any]) -> dict[str, Array]:
