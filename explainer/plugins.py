@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from .errors import ExplainerError, RegistrationError
+from .errors import ExplainerError, RegistrationError, shown
 
 GROUP = "onnx_lrp.plugins"
 SWITCH = "ONNX_LRP_PLUGINS"
@@ -110,7 +110,9 @@ def origin(thing: Any) -> str:
         "onnx-lrp"; for a plugin's, its distribution's name and version; else the module.
     """
     if not isinstance(getattr(thing, "__module__", None), str):
-        raise RegistrationError(f"origin: a class or a function, as a registry holds it, not {thing!r}")
+        raise RegistrationError(
+            f"origin: a class or a function, as a registry holds it, not {shown(thing):.80}"
+        )
     home = thing.__module__.split(".")
     if home[0] == __name__.partition(".")[0]:
         return OURS

@@ -57,6 +57,11 @@ DOORS = {
     "Explainer.prepare": (MADE.prepare, {"image": X}),
     "Explainer.plan_for": (MADE.plan_for, {"target": 1}),
     "Explainer.start_of": (MADE.start_of, {"target": 1}),
+    "Explainer.check_target": (MADE.check_target, {}),
+    "Explainer.check_first": (MADE.check_first, {"asks": [], "error": ExplainerError("x")}),
+    "Explainer.check_image": (MADE.check_image, {"name": "x"}),
+    "Explainer.axis_of_samples": (MADE.axis_of_samples, {"name": "x"}),
+    "Explainer.example": (MADE.example, {}),
     **{
         f"Explanation.{name}": (getattr(FOUND, name), {})
         for name in ("label", "title", "rival", "remark", "heatmap")
@@ -127,6 +132,7 @@ ELSEWHERE |= {
     "methods",
     "rules",
 }
+DEEP = [NONSENSE["deep list"](), NONSENSE["list of itself"]()]
 # What takes it: whose names are looked up later, or what is called when it is needed.
 TAKEN = {
     ("printable", "text"),
@@ -140,6 +146,41 @@ TAKEN = {
 def test_every_public_thing_has_a_door_here():
     errors = {name for name in explainer.__all__ if name.endswith("Error")}
     assert set(explainer.__all__) - errors - ELSEWHERE <= {name.partition(".")[0] for name in DOORS}
+
+
+def test_every_public_method_with_a_parameter_has_a_door_here():
+    """Those of the classes that users hold; a dict's own and properties take nothing of theirs."""
+    missing = [
+        f"{kind.__name__}.{name}"
+        for kind in (Explainer, explainer.Explanation, Ask, Recipe, Preprocess, explainer.ColorMap)
+        for name, made in inspect.getmembers(kind, callable)
+        if not name.startswith("_") and len(inspect.signature(made).parameters) > inspect.isfunction(made)
+        if f"{kind.__name__}.{name}" not in DOORS
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("check", ["adjoint", "derivative", "weights", "forward", "layer", "rule"])
+@pytest.mark.parametrize("value", [None, 3, [], object, *DEEP])
+def test_what_is_no_layer_does_not_pass_a_proof(check, value):
+    """The proofs say so as they say all else: by an AssertionError, or our own where a name is unknown."""
+    proof = getattr(explainer.testing, f"check_{check}")
+    with pytest.raises((AssertionError, ExplainerError)):
+        proof(*([value, X] if check == "forward" else [value]))
+
+
+@pytest.mark.parametrize("value", [None, 3, "zz", [], *DEEP])
+def test_what_is_no_graph_is_not_seen_through(value):
+    for door in (explainer.canonizers.see_through, explainer.canonizers.canonize):
+        with pytest.raises(ExplainerError, match="is no graph"):
+            door(value)
+
+
+@pytest.mark.parametrize("value", [*DEEP, None, 3])
+def test_what_has_no_name_is_not_registered(value):
+    for door in (explainer.register, explainer.composites.preset, explainer.plugins.origin):
+        with pytest.raises(ExplainerError):
+            door(value)
 
 
 def parameters_of(door):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from ..errors import InputError, shown
 from ..layers.chance import drops
 from ..model.graph import Graph, Node
 from ..model.tensors import FLOATS
@@ -37,7 +38,14 @@ def see_through(graph: Graph) -> Graph:
     """Take out nodes that only hand a value on: Identity, Dropout, Cast to floats or wider whole numbers.
 
     And what divides the probabilities of a Softmax by their sum, which is 1.
+
+    Raises
+    ------
+    InputError
+        It is no Graph.
     """
+    if not isinstance(graph, Graph):
+        raise InputError(f"{shown(graph):.80} is no graph: explainer.Explainer(model).graph is one")
     aliases: dict[str, str] = dict(graph.aliases)
     # Of the tensors that are known to hold whole numbers, which.
     whole = {value.name: value.dtype for value in graph.inputs if value.dtype.kind in "iu"}

@@ -165,7 +165,7 @@ def preset(make: Callable[..., Composite], *, replace: bool = False) -> Callable
         Another composite has that name, however it is spelled; or it is no function of a dialect.
     """
     if not callable(make):
-        raise RegistrationError(f"{make!r:.80} is no function; write {HOW}")
+        raise RegistrationError(f"{shown(make):.80} is no function; write {HOW}")
     name: str = getattr(make, "__name__", "")
     check_name("composite", name, HOW)
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ..composites import Composite
-from ..errors import ExplainerError, InputError, UnsupportedError
+from ..errors import ExplainerError, InputError, UnsupportedError, shown
 from ..inputs.arrays import check_kind
 from ..inputs.feeds import given, layout_of
 from ..inputs.fitting import check_pictured, check_preprocess, pictured
@@ -21,6 +21,8 @@ from ..methods.base import Method
 from ..methods.drawn import check_steady
 from ..model.axes import sample_axes
 from ..model.graph import Graph
+from ..model.node import Input
+from ..plain.checks import is_one_of, is_whole, several
 from ..plain.tables import html_table, text_table
 from ..plan import Plan
 from ..recipe import Recipe, Settings
@@ -98,8 +100,20 @@ class Made:
         check_choice(goal, shape_by_sample(self.graph, anchor.output))
 
     def axis_of_samples(self, name: str) -> int | None:
-        """Where an input has its samples; None where it has none, and is a sample itself or all samples'."""
-        return sample_axes(self.graph).get(name, (0, 0))[1]
+        """Where an input has its samples; None where it has none, and is a sample itself or all samples'.
+
+        Raises
+        ------
+        InputError
+            The model has no such input.
+        """
+        return sample_axes(self.graph).get(self._input(name).name, (0, 0))[1]
+
+    def _input(self, name: str) -> Input:
+        names = [value.name for value in self.graph.inputs]
+        if not is_one_of(name, names):
+            raise InputError(f"name: {shown(name):.80} is no input of this model; it has {', '.join(names)}")
+        return self.graph.inputs[names.index(name)]
 
     def check_first(self, asks: Sequence[Ask], error: ExplainerError) -> None:
         """Refuse questions that a model does not answer before pictures that do not fit: neither would help.
@@ -113,9 +127,16 @@ class Made:
         Raises
         ------
         UnsupportedError
+        InputError
+            `asks` is no list of Ask, or `error` none of this package's.
         """
+        given = several(asks)
+        if given is None or not all(isinstance(ask, Ask) for ask in given):
+            raise InputError(f"asks is {shown(asks):.80}; give a list of Ask")
+        if not isinstance(error, ExplainerError):
+            raise InputError(f"error is {shown(error):.80}; give an ExplainerError")
         try:
-            for ask in asks:
+            for ask in given:
                 self.check_target(ask)
         except UnsupportedError as first:
             python, options = getattr(error, "likely", ("", ""))
@@ -141,9 +162,7 @@ class Made:
         ------
         InputError, PreprocessError
         """
-        for expected in self.graph.inputs:
-            if expected.name == name:
-                check_pictured(self.graph, expected, self._preprocess())
+        check_pictured(self.graph, self._input(name), self._preprocess())
 
     def check_preprocess(self) -> None:
         """Refuse a preprocessing whose pictures the model does not take; arrays are of no concern here.
@@ -164,6 +183,7 @@ class Made:
         Parameters
         ----------
         seed : int
+            From 0 on.
 
         Returns
         -------
@@ -172,8 +192,10 @@ class Made:
         Raises
         ------
         InputError
-            The model's shapes leave open what it takes, and no preprocessing says it.
+            The model's shapes leave open what it takes, and no preprocessing says it; or the seed is none.
         """
+        if not (is_whole(seed) and seed >= 0):
+            raise InputError(f"seed is {shown(seed):.80}; give a whole number from 0 on")
         from ..compiler.examples import Examples, sizes_of
 
         preprocess = self.preprocess

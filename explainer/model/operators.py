@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 
 import onnx
 
-from ..errors import RegistrationError
+from ..errors import RegistrationError, shown
 from .contributed import CONTRIBUTED
 
 
@@ -186,7 +186,8 @@ def checked(name: str) -> str:
     parts = name.replace("::", ".").split(".") if isinstance(name, str) else [""]
     if not all(part.replace("-", "_").isidentifier() for part in parts):
         raise RegistrationError(
-            f"{name!r} cannot be an operator's name: it is Relu, com.example.MyScale or com.example::MyScale"
+            f"{shown(name):.80} cannot be an operator's name: it is Relu, com.example.MyScale or "
+            "com.example::MyScale"
         )
     domain, _, operator = spelled(name).rpartition(".")
     there = _operators().get(domain)

@@ -17,7 +17,7 @@ from .resolve import Fed, Index, Target, saying
 # Values of an output, beyond which nobody asks in advance whether it has an index.
 MANY = 1 << 24
 # What a region may begin with, whether or not that is the batch axis.
-ANY = (0, -1, slice(None), Ellipsis)
+FIRST = ((), (0,), (-1,), (slice(None),), (Ellipsis,))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ def check_choice(target: Target, shape: tuple[int | None, ...] | None) -> None:
     if shape is None or len(sizes) + 1 < len(shape) or math.prod(sizes) > MANY:
         return
     regions = [side for side in (target.index, target.against) if isinstance(side, Region)]
-    if any(isinstance(side.entries, np.ndarray) or side.entries[0] not in ANY for side in regions):
+    if any(isinstance(side.entries, np.ndarray) or side.entries[:1] not in FIRST for side in regions):
         return  # it may name samples, and how many there are nobody knows yet
     anchor = replace(target.anchor, tensor=target.anchor.output, moves=())
     values = {anchor.tensor: np.zeros((1, *sizes), np.float32)}

@@ -11,7 +11,7 @@ import numpy as np
 from ..compiler import compile
 from ..compiler.examples import Examples
 from ..doors.explainer import Explainer
-from ..errors import ExplainerError, UnsupportedError
+from ..errors import ExplainerError, UnsupportedError, shown
 from ..layers import REGISTRY, Bound, Layer, supported
 from ..model.graph import Graph, ModelLike, Node
 from ..model.runtime import PathLike, Runtime
@@ -144,6 +144,9 @@ def _operators(layer: str | type[Layer]) -> set[str]:
     if isinstance(layer, str):
         require(layer in known, f"{layer}: no layer is registered for this operator")
         return {layer}
+    require(
+        isinstance(layer, type), f"{shown(layer):.80} is neither an operator's name nor a class of layers"
+    )
     operators = {name for name, entry in known.items() if entry is layer}
     require(bool(operators), f"{layer.__qualname__}: register it for an operator first")
     return operators

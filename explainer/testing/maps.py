@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import shown
 from ..layers import Bound
 from ..tensor import Array
 from .comparing import drawn, is_array, relative, require
@@ -24,6 +25,10 @@ THIRD_DERIVATIVE = 6.25
 TRIES = 20
 
 
+def _require_bound(layer: object) -> None:
+    require(isinstance(layer, Bound), f"{shown(layer):.80} is no Bound, a layer with its input")
+
+
 def check_forward(layer: Bound, z: Array, tolerance: float = ROUNDING) -> None:
     """A layer's forward is z, in the type of its input.
 
@@ -39,6 +44,7 @@ def check_forward(layer: Bound, z: Array, tolerance: float = ROUNDING) -> None:
     ------
     AssertionError
     """
+    _require_bound(layer)
     ours = layer.forward(layer.x)
     require(is_array(ours), f"forward returns {type(ours).__name__}, not an array")
     dtype = flat(layer.x).dtype
@@ -65,6 +71,7 @@ def check_adjoint(layer: Bound) -> None:
     ------
     AssertionError
     """
+    _require_bound(layer)
     layer = layer.held()
     z = layer.forward(layer.x)
     s = drawn("adjoint").standard_normal(z.shape)
@@ -123,6 +130,7 @@ def check_weights(layer: Bound) -> None:
     ------
     AssertionError
     """
+    _require_bound(layer)
     if not layer.kind.linear:
         return
     z, doubled = layer.forward(layer.x), layer.with_params(lambda w: w * 2)
@@ -161,6 +169,7 @@ def check_derivative(layer: Bound, third: float = THIRD_DERIVATIVE) -> None:
     ------
     AssertionError
     """
+    _require_bound(layer)
     x, z = flat(layer.x), layer.forward(layer.x)
     random = drawn("directions")
     error = STEP**2 / 6 * third + 8 * float(np.finfo(float).eps) * max(abs(x).max(), abs(z).max()) / STEP

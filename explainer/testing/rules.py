@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..compiler.examples import Examples
+from ..errors import shown
 from ..layers import Bound
 from ..model.graph import Graph
 from ..rules import RULES, Handed, Relevance, Rule, parse
@@ -87,7 +88,7 @@ def check_rule(
     """
     if isinstance(rule, type):
         raise AssertionError(f"{rule.__qualname__} is a class: give a rule, {rule.__qualname__}(...)")
-    require(isinstance(rule, Rule | str), f"{rule!r} is no rule: derive from explainer.rules.Rule")
+    require(isinstance(rule, Rule | str), f"{shown(rule):.80} is no rule: derive from explainer.rules.Rule")
     rule = parse(rule)
     require(hash(rule) == hash(replace(rule)) and rule == replace(rule), f"{rule}: it is no frozen value")
     if RULES.get(rule.name()) is type(rule):
