@@ -11,6 +11,7 @@ import numpy as np
 from ..composites import Composite
 from ..errors import TargetError
 from ..inputs.feeds import Batch
+from ..layers.kinds import MOVEMENT
 from ..model.graph import Graph
 from ..model.told import Axes
 from ..plain.checks import is_one_of
@@ -154,7 +155,14 @@ def own_term(plan: Plan, x: Value, answer: Value) -> Value:
 
 
 def crossed(plan: Plan) -> tuple[str, ...]:
-    """Inputs of layers that every path from the target to the inputs passes."""
+    """Inputs of layers that every path from the target to the inputs passes, but the model's own, also moved.
+
+    So a model of pictures with channels last, or in patches, has the same map as without the Transpose.
+    """
+    moved = set(plan.sources)
+    for step in reversed(plan.steps):
+        if step.layer.kind == MOVEMENT and moved.issuperset(step.layer.inputs):
+            moved.add(step.layer.output)
     reading: dict[str, set[str]] = {}
     for step in plan.steps:
         for name in step.layer.inputs:
@@ -162,7 +170,8 @@ def crossed(plan: Plan) -> tuple[str, ...]:
     found, pending = [], {plan.anchor.tensor}
     for step in plan.steps:
         output = step.layer.output
-        if pending == {output} and not READERS.isdisjoint(reading.get(output, ())):
+        is_read = output not in moved and not READERS.isdisjoint(reading.get(output, ()))
+        if is_read and pending == {output}:
             found.append(output)
         pending = (pending - {output}) | set(step.layer.inputs)
     return tuple(found)
