@@ -243,6 +243,9 @@ class Layer:
         kind = self.kind
         return (kind.routes and not kind.shares) or (kind.one_to_one and kind.linear)
 
+    # Whether every value is a weighted mean of x's, by weights that sum to 1: by them all of R comes back.
+    is_mean: ClassVar[bool] = False
+
     def only_scales(self, graph: Graph) -> bool:
         """Whether its weights, as they are, scale values and move them, and mix none with another."""
         return False

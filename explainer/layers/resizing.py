@@ -25,6 +25,7 @@ class Resize(Layer):
     """z = A₁ ⊗ A₂ x: every value a weighted mean of its neighbours, of the nearest alone in mode nearest."""
 
     kind = SUM
+    normalises = is_mean = True
     measures = frozenset({"roi", "scales"})
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:

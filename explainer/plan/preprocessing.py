@@ -3,7 +3,8 @@
 Flat, w² and z^B say what each place of the input gets; in which units its value is written is nothing to
 them. So what only changes these units, (x − mean) / deviation say, hands relevance on as it comes, and the
 map is that of the same net with the normalisation outside. Shared by contributions it would be multiplied
-by x / (x − mean), and turn its sign wherever a pixel is darker than the mean.
+by x / (x − mean), and turn its sign wherever a pixel is darker than the mean. A Resize in front, before or
+behind, shares by its weights for the same reason.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ..layers import Layer
 from ..layers.kinds import NORMALIZATION
 from ..model.axes import axes_of
 from ..model.graph import Graph, Input
-from ..rules import Pass, Rule, WSquare, ZBox
+from ..rules import Pass, Route, Rule, WSquare, ZBox
 from ..rules.first import Limit
 from ..tensor import Array, Bundle
 from .steps import Step
@@ -60,7 +61,9 @@ def handing_on(layer: Layer, rule: Rule) -> Rule:
     """The rule by which such a layer hands on what comes; of one that has a matrix, by its places in it."""
     if is_scale(layer):
         return WSquare(eps=BELOW_ROUNDING, zero_params="bias")  # w² of an only weight is all of Σw²
-    return Pass() if rule.proportional else rule
+    if not rule.proportional:
+        return rule
+    return Route() if layer.is_mean else Pass()  # by the weights of a mean, not by what is weighed
 
 
 def _is_first(layer: Layer, rule: Rule) -> bool:

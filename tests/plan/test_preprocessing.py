@@ -2,17 +2,19 @@
 
 import numpy as np
 import pytest
-from building import relative
+from building import parse, relative
 from compiled import CLOSE, run
 from normalised import (
     AS_IS,
     BODY,
     BYTES,
     COLUMN,
+    CONSTANTS,
     FORMS,
     OUTSIDE,
     STD,
     UNPADDED,
+    WEIGHTS,
     back,
     fed,
     given,
@@ -116,6 +118,34 @@ def test_rules_that_multiply_and_gradients_are_left_as_they_are(form, how):
     plan = Explainer(inside(form), **how).plan
     assert not any(step.prepares for step in plan.steps)
     assert "preprocessing" not in str(plan)
+
+
+RESIZES = {
+    "linear": 'mode="linear"',
+    "antialiased": 'mode="linear",antialias=1',
+    "corners": 'mode="cubic",coordinate_transformation_mode="align_corners"',
+    "nearest": 'mode="nearest"',
+}
+
+
+@pytest.mark.parametrize("composite", ["epsilon_plus_flat", "wsquare", "epsilon_gamma_box"])
+@pytest.mark.parametrize("how", RESIZES)
+def test_a_picture_may_be_resized_before_or_after(how, composite):
+    def net(front):
+        resize = f"Resize <{RESIZES[how]}>"
+        lines = front.replace("Resize", resize)
+        arrays = {**WEIGHTS, **CONSTANTS, "none": np.zeros(0), "scales": np.array([1, 1, 0.75, 1.25])}
+        return parse(f"g (float[N,3,12,12] x) => (float[N,3] y) {{ {lines} {BODY}", **arrays)
+
+    x = picture()
+    wanted = Explainer(net("n = Resize (x, none, scales)"), **settings(composite, OUTSIDE, dtype="float64"))
+    wanted = wanted.explain(normal(x), 1)
+    for front in (
+        "z = Resize (x, none, scales) a = Sub (z, mean) n = Div (a, std)",
+        "a = Sub (x, mean) e = Div (a, std) n = Resize (e, none, scales)",
+    ):
+        ex = Explainer(net(front), **settings(composite, fed(AS_IS), dtype="float64"))
+        assert relative(ex.explain(given(x, AS_IS), 1).relevance, wanted.relevance) < 1e-5
 
 
 @pytest.mark.parametrize("form", ["Sub, Div", "Mul, Add", "BatchNormalization"])
