@@ -52,3 +52,8 @@ def test_the_kinds_are_members():
 
 def test_what_is_read_from_the_page_is_written_so():
     assert page.written(ROWS) == page.PAGE.read_text(encoding="utf-8")
+
+
+def test_every_gradient_on_the_page_is_autograds():
+    told = [row[page.EXPLAINED.index("gradient")] for row in ROWS.values() if page.is_explained(row)]
+    assert all(float(one.split(" ")[0]) < 1e-9 and "quotient" not in one for one in told)
