@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,14 @@ from ..tensor import Array
 
 # What samples are multiplied by, one after the other: where a model is dead for some, it is not for others.
 SPREAD = (1.0, 0.1, 10.0)
+# What is drawn instead where a model makes no numbers of that: amounts, as logarithms take them, and shares.
+DRAWN: dict[str, Callable[[Array], Array]] = {
+    "N(0, 1)": lambda x: x,
+    "|N(0, 1)|": np.abs,
+    "shares between 0 and 1": lambda x: np.abs(x) / (1 + np.abs(x)),
+}
+# What takes no number at all of some: only where there is such a node others are tried.
+PICKY = frozenset({"Acos", "Acosh", "Asin", "Atanh", "Log", "Pow", "Sqrt"})
 LARGEST_BATCH = 128
 # In bytes: what a file declares need not be what anybody can make.
 LARGEST = 1 << 31
@@ -45,6 +54,8 @@ class Examples:
         Below which other whole numbers are drawn.
     size : float
         What all numbers are multiplied by, besides `SPREAD`.
+    drawn : str
+        A key of `DRAWN`.
     """
 
     inputs: tuple[Input, ...]
@@ -55,6 +66,7 @@ class Examples:
     of_one: bool = False
     rows: int = 255
     size: float = 1.0
+    drawn: str = "N(0, 1)"
 
     @classmethod
     def of(cls, graph: Graph, image_size: int | tuple[int, int] | None) -> Examples:
@@ -99,7 +111,24 @@ class Examples:
         return (batch or self.batch or samples, *(size or sizes[axis] for axis, size in enumerate(inner)))
 
     def running(self, graph: Graph) -> Examples:
-        """The same with whole numbers that the model runs with: where they tell places there may be few."""
+        """The same with numbers that the model runs with, and makes numbers of."""
+        return self.in_domain(graph)._counting(graph)
+
+    def in_domain(self, graph: Graph) -> Examples:
+        """The same of another distribution, where that of this one has no logarithms, say."""
+        if PICKY.isdisjoint(graph.by_operator) or not any(v.dtype.kind == "f" for v in self.inputs):
+            return self
+        session = graph.session(list(graph.outputs))
+        for drawn in DRAWN:
+            tried = replace(self, drawn=drawn)
+            with suppress(ModelError):
+                runs = [session.run(graph.typed(feeds)) for feeds in tried.trials()]
+                if all(_finite(found) for run in runs for found in run.values()):
+                    return tried
+        return self
+
+    def _counting(self, graph: Graph) -> Examples:
+        """The same with whole numbers that it runs with: where they tell places there may be few."""
         drawn = [v.name for v in self.inputs if v.name not in self.tables and v.dtype in WHOLE]
         if not drawn:
             return self
@@ -144,8 +173,11 @@ class Examples:
                 x[..., :1] = 1
             elif value.dtype.kind in "iu" or value.name in self.tables:
                 x = np.asarray(rng.integers(0, rows, x.shape))
-            elif x.ndim:
-                x = x * self.size * np.resize(np.roll(SPREAD, -seed), len(x)).reshape(-1, *[1] * (x.ndim - 1))
+            else:
+                if x.ndim:
+                    spread = np.resize(np.roll(SPREAD, -seed), len(x)).reshape(-1, *[1] * (x.ndim - 1))
+                    x = x * self.size * spread
+                x = DRAWN[self.drawn](x)
             feeds[value.name] = np.asarray(x, dtype=value.dtype)
         return feeds
 
@@ -157,6 +189,11 @@ class Examples:
         """What a file is proved on: a further batch size shows whether the traced one was baked in."""
         sizes = ((1, 0), (3, 0)) if self.is_dynamic else ((1, 0), (1, 1), (1, 2))
         return (self.feeds(samples, seed) for samples, seed in sizes)
+
+
+def _finite(found: Any) -> bool:
+    """Whether an output holds numbers alone, or none that could be no number."""
+    return not isinstance(found, np.ndarray) or found.dtype.kind != "f" or bool(np.isfinite(found).all())
 
 
 def sizes_of(preprocess: Preprocess) -> tuple[int, int] | None:

@@ -256,8 +256,8 @@ def _agree(name: str, got: Any, wanted: Any, precision: int, again: Callable[[],
     precision = min(precision, wanted.dtype.itemsize)
     if not np.isfinite(wanted).all():
         raise NumericalError(
-            f"the model's own output {name!r} has NaN or infinity in it on inputs drawn from N(0, 1), by "
-            f"which a compiled file is proved; {remedy(precision)}"
+            f"the model's own output {name!r} has NaN or infinity in it on inputs drawn from N(0, 1), and on "
+            f"amounts and shares of them, by which a compiled file is proved; {remedy(precision)}"
         )
     error = _error(got, wanted)
     if not error <= AGREEMENT[precision] and not error <= CONDITION * _error(again()[name], wanted):

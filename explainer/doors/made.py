@@ -177,8 +177,9 @@ class Made:
     def example(self, seed: int = 0) -> dict[str, Array]:
         """An input of the model's own shapes and types, drawn as those that a compiled file is proved on.
 
-        Numbers are N(0, 1), whole ones from 0 to 254 or as many as a table has rows, masks 0 and 1. It shows
-        how a model computes, not what it sees.
+        Numbers are N(0, 1), or amounts or shares where a model makes no numbers of these (it takes their
+        logarithm, say), whole ones from 0 to 254 or as many as a table has rows, masks 0 and 1. It shows how a
+        model computes, not what it sees.
 
         Parameters
         ----------
@@ -203,7 +204,7 @@ class Made:
         if preprocess is not None and examples.sizes is None:
             examples = replace(examples, sizes=sizes_of(preprocess))
         try:
-            return examples.feeds(1, seed)
+            return examples.in_domain(self.graph).feeds(1, seed)
         except InputError as error:
             what, _, advice = str(error).partition(";")
             sizes = advice[advice.index("fix=") :] if "fix=" in advice else ""

@@ -54,7 +54,7 @@ class Relu(Activation):
     """max(x, 0)."""
 
     facts = Facts(sign=never_negative, rectifies=True)
-    normalises = True
+    rises_from = -math.inf
 
     def forward(self, x: Value, p: Parameters) -> Value:
         return relu(x)
@@ -114,7 +114,7 @@ class Clip(Activation):
     """x limited to [min, max]; bounds are attributes before opset 11, inputs since."""
 
     facts = Facts(sign=_clipped)
-    normalises = True
+    rises_from = -math.inf
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
@@ -192,6 +192,7 @@ class SigmoidLayer(Activation):
     """1 / (1 + e⁻ˣ)."""
 
     facts = Facts(sign=never_negative, cut="probability, each class on its own")
+    rises_from = -math.inf
 
     def forward(self, x: Value, p: Parameters) -> Value:
         return Sigmoid(x)
@@ -221,6 +222,8 @@ class HardSigmoid(Activation):
 @register("Tanh")
 class TanhLayer(Activation):
     """tanh(x)."""
+
+    rises_from = -math.inf
 
     def forward(self, x: Value, p: Parameters) -> Value:
         return Tanh(x)

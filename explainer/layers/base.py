@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -238,10 +239,21 @@ class Layer:
         return self.kind.one_to_one
 
     @property
+    def by_place(self) -> bool:
+        """Whether each value is a function of what its inputs have at its own place, and of constants."""
+        return self.kind.one_to_one
+
+    @property
     def normalises(self) -> bool:
-        """Whether it may be preprocessing: every value is one of x's, moved or on a line of its own."""
+        """Whether it may be preprocessing: every value is one of x's, moved, or a function of it alone."""
         kind = self.kind
-        return (kind.routes and not kind.shares) or (kind.one_to_one and kind.linear)
+        return (kind.routes and not kind.shares) or (self.by_place and len(self.inputs) == 1)
+
+    @property
+    def rises_from(self) -> float:
+        """The least x from which on each value only rises with x, or only falls; ∞ where it is not known."""
+        kind = self.kind
+        return -math.inf if kind.routes or (kind.one_to_one and kind.linear) else math.inf
 
     # Whether every value is a weighted mean of x's, by weights that sum to 1: by them all of R comes back.
     is_mean: ClassVar[bool] = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import operator
 from collections.abc import Mapping
 
@@ -45,9 +46,11 @@ class Add(Layer):
     def keeps_maps(self) -> bool:
         return True
 
+    by_place = True
+
     @property
-    def normalises(self) -> bool:
-        return len(self.inputs) == 1
+    def rises_from(self) -> float:
+        return -math.inf if len(self.inputs) == 1 else math.inf
 
     @property
     def constants(self) -> dict[str, str]:

@@ -42,6 +42,8 @@ class Function(Activation):
 class Curve(Curved, Function):
     """f(0) is not 0, so no z is all x's own: R_in = x·f′(x)·R / f(x), and the rest is the intercept's."""
 
+    by_place = True
+
     def multipliers(self, s: Value, at: Bound) -> Value:
         return by_value(s, at, self.derivative(at.x, at.p))
 
@@ -57,6 +59,7 @@ def by_value(s: Value, at: Bound, slope: Value) -> Value:
 class Abs(Function):
     """|x|; its slope at 0 is 0."""
 
+    rises_from = 0
     facts = Facts(sign=never_negative)
     f, slope = staticmethod(tensor.Abs), staticmethod(tensor.Sign)
 
@@ -65,6 +68,7 @@ class Abs(Function):
 class SquareRoot(Function):
     """√x."""
 
+    rises_from = -math.inf
     facts = Facts(sign=never_negative)
     f, slope = staticmethod(Sqrt), staticmethod(lambda x: 0.5 / Sqrt(x))
 
@@ -73,6 +77,7 @@ class SquareRoot(Function):
 class ErrorFunction(Function):
     """2/√π ∫₀ˣ e^(−t²) dt."""
 
+    rises_from = -math.inf
     facts = Facts(sign=as_first)
     f, slope = staticmethod(tensor.Erf), staticmethod(lambda x: Exp(x * -x) * (2 / math.sqrt(math.pi)))
 
@@ -95,6 +100,7 @@ class Tangent(Function):
 class ArcSine(Function):
     """arcsin x."""
 
+    rises_from = -math.inf
     facts = Facts(sign=as_first)
     f, slope = staticmethod(tensor.Asin), staticmethod(lambda x: 1 / Sqrt(1 - x * x))
 
@@ -103,6 +109,7 @@ class ArcSine(Function):
 class ArcTangent(Function):
     """arctan x."""
 
+    rises_from = -math.inf
     facts = Facts(sign=as_first)
     f, slope = staticmethod(tensor.Atan), staticmethod(lambda x: 1 / (1 + x * x))
 
@@ -111,6 +118,7 @@ class ArcTangent(Function):
 class HyperbolicSine(Function):
     """sinh x."""
 
+    rises_from = -math.inf
     facts = Facts(sign=as_first)
     f, slope = staticmethod(Sinh), staticmethod(Cosh)
 
@@ -119,6 +127,7 @@ class HyperbolicSine(Function):
 class InverseHyperbolicSine(Function):
     """arsinh x."""
 
+    rises_from = -math.inf
     facts = Facts(sign=as_first)
     f, slope = staticmethod(tensor.Asinh), staticmethod(lambda x: 1 / Sqrt(x * x + 1))
 
@@ -127,6 +136,7 @@ class InverseHyperbolicSine(Function):
 class InverseHyperbolicTangent(Function):
     """artanh x."""
 
+    rises_from = -math.inf
     facts = Facts(sign=as_first)
     f, slope = staticmethod(tensor.Atanh), staticmethod(lambda x: 1 / (1 - x * x))
 
@@ -135,6 +145,7 @@ class InverseHyperbolicTangent(Function):
 class Exponential(Curve):
     """e^x: of R, x·R is x's, and (1 − x)·R the intercept's."""
 
+    rises_from = -math.inf
     facts = Facts(sign=never_negative)
     f, slope = staticmethod(Exp), staticmethod(Exp)
 
@@ -152,6 +163,8 @@ class LogSigmoid(Activation):
 @register("Log")
 class Logarithm(Curve):
     """log x; of a group, log σ(x)."""
+
+    rises_from = -math.inf
 
     @classmethod
     def form(cls, node: Node, graph: Graph) -> type[Layer]:
@@ -178,6 +191,7 @@ class Reciprocal(Curve):
     def form(cls, node: Node, graph: Graph) -> type[Layer]:
         return FallingSigmoid if node.members else cls
 
+    rises_from = 0
     facts = Facts(sign=as_first)
     f, slope = staticmethod(lambda x: 1 / x), staticmethod(lambda x: -1 / (x * x))
 
@@ -193,6 +207,7 @@ class Cosine(Curve):
 class ArcCosine(Curve):
     """arccos x."""
 
+    rises_from = -math.inf
     facts = Facts(sign=never_negative)
     f, slope = staticmethod(tensor.Acos), staticmethod(lambda x: -1 / Sqrt(1 - x * x))
 
@@ -201,6 +216,7 @@ class ArcCosine(Curve):
 class HyperbolicCosine(Curve):
     """cosh x."""
 
+    rises_from = 0
     facts = Facts(sign=never_negative)
     f, slope = staticmethod(Cosh), staticmethod(Sinh)
 
@@ -209,6 +225,7 @@ class HyperbolicCosine(Curve):
 class InverseHyperbolicCosine(Curve):
     """arcosh x."""
 
+    rises_from = -math.inf
     facts = Facts(sign=never_negative)
     held = Layer.held  # there is no chord from 0
     f, slope = staticmethod(tensor.Acosh), staticmethod(lambda x: 1 / Sqrt(x * x - 1))
@@ -217,6 +234,7 @@ class InverseHyperbolicCosine(Curve):
 class Steps(Function):
     """Flat between its steps: relevance passes unchanged, a gradient ends there and its plan says so."""
 
+    rises_from = -math.inf
     facts = Facts(sign=as_first)
     flat = True
     slope = staticmethod(lambda x: x * 0)
@@ -268,6 +286,8 @@ class Raised(Layer):
     """x to a constant exponent."""
 
     measures = frozenset({"exponent"})
+    by_place = True
+    rises_from = 0
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)

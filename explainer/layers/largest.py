@@ -6,6 +6,7 @@ So does PyTorch's gradient of torch.maximum, and of amax. A constant operand is 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -93,7 +94,7 @@ class ReduceMin(ReduceMax):
 class Limit(Activation):
     """x, or a constant where that is larger (smaller, of Min): relevance passes, as it does at a Clip."""
 
-    normalises = True
+    rises_from = -math.inf
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
@@ -130,6 +131,7 @@ class Extreme(Layer):
 
     kind = WINNER
     keeps_maps = True
+    by_place = True
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)

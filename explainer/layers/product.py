@@ -44,6 +44,7 @@ class ElementwiseProduct(Product):
     """a·b, either of them spread over the other."""
 
     keeps_maps = True
+    by_place = True
 
     @staticmethod
     def product(a: Value, b: Value) -> Value:
@@ -119,6 +120,7 @@ class Gated(Layer):
 class GatedProduct(Gated):
     """x·g, either of them spread over the other."""
 
+    by_place = True  # the gate is a parameter of the call
     whole = ElementwiseProduct
 
 

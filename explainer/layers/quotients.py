@@ -19,6 +19,7 @@ class Ratio(Divided):
     """
 
     kind = QUOTIENT
+    by_place = True
 
     def deviation(self, x: Value) -> Value:
         return x[1]
@@ -48,6 +49,7 @@ class HeldRatio(Layer):
 
     kind = QUOTIENT
     keeps_maps = True
+    by_place = True  # what divides is a parameter of the call
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)
@@ -65,6 +67,9 @@ class HeldRatio(Layer):
 
 class Inverse(Curved):
     """z = w/x: of degree −1, so that by its tangent −R is x's, and 2R the intercept's."""
+
+    by_place = True
+    rises_from = 0
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
         super().__init__(node, graph, output)

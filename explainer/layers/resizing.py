@@ -26,6 +26,7 @@ class Resize(Layer):
 
     kind = SUM
     normalises = is_mean = True
+    rises_from = -math.inf
     measures = frozenset({"roi", "scales"})
 
     def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:

@@ -9,6 +9,7 @@ behind, shares by its weights for the same reason.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
@@ -19,7 +20,6 @@ from ..composites import Composite
 from ..composites.dialects import BELOW_ROUNDING
 from ..errors import CompositeError, ExplainerError
 from ..layers import Layer
-from ..layers.kinds import NORMALIZATION
 from ..model.axes import axes_of
 from ..model.graph import Graph, Input
 from ..rules import Pass, Route, Rule, WSquare, ZBox
@@ -130,19 +130,24 @@ def _ends(graph: Graph, layers: Sequence[Layer], box: ZBox) -> tuple[dict[str, E
     ends = {value.name: found for value in graph.inputs if (found := _ends_of(graph, value, box))}
     moved = {value.name for value in graph.inputs}
     for layer in reversed(layers):
-        if not layer.place.prepares or layer.kind == NORMALIZATION:
-            continue  # by the input's own statistics its bounds become what only a run tells
+        if not layer.place.prepares:
+            continue
         if layer.kind.routes and moved.issuperset(layer.inputs):
             moved.add(layer.output)
         try:
             x = [Bundle(sides) for sides in zip(*(ends[name] for name in layer.inputs), strict=True)]
             constants = {name: _constant(graph, name) for name in layer.operands.values()}
             bound = layer.bind(None, None, layer.prepare(constants))
-            one, other = (bound.forward(side if len(side) > 1 else side[0]) for side in x)
+            rises_from = -math.inf if is_scale(layer) else layer.rises_from
+            if any(np.min(ends[name][0]) < rises_from for name in layer.inputs):
+                continue  # what a curve or the input's own statistics make of its bounds only a run tells
+            with np.errstate(all="ignore"):
+                one, other = (bound.forward(side if len(side) > 1 else side[0]) for side in x)
         except (KeyError, IndexError, ValueError, ExplainerError):
             continue  # of sizes that are not known before the model runs
-        # On a line each end becomes an end, the other one where it falls.
-        ends[layer.output] = np.minimum(one, other), np.maximum(one, other)
+        if np.isfinite(one).all() and np.isfinite(other).all():
+            # Each end becomes an end, the other one where it falls.
+            ends[layer.output] = np.minimum(one, other), np.maximum(one, other)
     return ends, moved
 
 

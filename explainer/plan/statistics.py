@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..errors import UnsupportedError
+from ..layers.kinds import SUM
 from ..model.graph import Graph, Node
 from ..model.operators import known
 from ..model.roles import ELEMENTWISE, REDUCING
 from .complaints import layer_of
+from .where import Prepared
 
 # What sums an image up, or the surroundings of each place.
 SUMMING = REDUCING | {"AveragePool", "GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool", "LpPool"}
@@ -39,6 +41,7 @@ def normalised(graph: Graph) -> dict[Node, Graph]:
     """
     roles = {value.name: IMAGE for value in graph.inputs}
     origins = {value.name: frozenset({value.name}) for value in graph.inputs}
+    prepared = Prepared(roles)
     found: dict[Node, Graph] = {}
     for node in graph.nodes:
         reads = [name for name in dict.fromkeys((*node.inputs, *node.captures)) if name in graph.carrying]
@@ -49,9 +52,10 @@ def normalised(graph: Graph) -> dict[Node, Graph]:
         origin = frozenset().union(*(origins[name] for name in reads))
         if node.operator in NORMALISING and held and _joins(node, images, held, origins):
             found[node] = graph.having(held=graph.held | held)
+        if _goes_through(found.get(node, graph), node, prepared):
             role: str | None = IMAGE
         else:
-            role = _role(graph, node, {roles[name] for name in reads})
+            role = _role(node, {roles[name] for name in reads})
         if role is not None:
             roles.update((name, role) for name in node.outputs if name)
             origins.update((name, origin) for name in node.outputs if name)
@@ -67,17 +71,22 @@ def _joins(
     return all(origins[name] <= origins[images[0]] for name in held)
 
 
-def _role(graph: Graph, node: Node, reads: set[str]) -> str | None:
-    """What its outputs are, None where there may be weights in them."""
+def _goes_through(graph: Graph, node: Node, prepared: Prepared) -> bool:
+    """Whether all that it makes of the input is the input, at most moved and normalised."""
+    if node.operator in SUMMING:
+        return False
+    try:
+        layers = [layer_of(node, graph, place) for place, name in enumerate(node.outputs) if name]
+    except UnsupportedError:
+        return False  # there is no need to explain it
+    scales = (layer.having(kind=SUM) if layer.only_scales(graph) else layer for layer in layers)
+    return all(prepared.goes_through(layer) for layer in scales)
+
+
+def _role(node: Node, reads: set[str]) -> str | None:
+    """What its outputs are besides, None where there may be weights in them."""
     if node.operator in SUMMING:
         return STATISTIC
-    if reads == {IMAGE}:
-        try:
-            layer = layer_of(node, graph, 0)
-            if layer.normalises or layer.only_scales(graph):
-                return IMAGE
-        except UnsupportedError:
-            pass  # |x|, say: there is no need to explain it
     if node.operator in ELEMENTWISE | MOVING:
         return STATISTIC if reads == {STATISTIC} else VALUES
     return None

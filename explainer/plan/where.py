@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 
 from ..layers import Layer
 from ..layers.base import Place
@@ -29,12 +29,11 @@ def placed(graph: Graph, layers: Sequence[Layer], target: str, weights: Collecti
     first = _met_first(layers[::-1], set(begins), forward=True)
     ancestors = Ancestry(graph)
     above_zero = nonnegative(graph)
-    prepared = set(given)
+    prepared = Prepared(given)
     known = []
     for layer in layers[::-1]:
-        at_input = prepared.issuperset(layer.inputs)
-        prepares = at_input and normalises(layer)
-        prepared.update([layer.output] if prepares else [])
+        at_input = prepared.holds(layer.inputs)
+        prepares = prepared.goes_through(layer)
         place = Place(layer in first, layer in last, at_input, prepares, ancestors)
         known.append(layer.having(place=place, nonnegative=above_zero.issuperset(layer.inputs)).sealed())
     return known[::-1]
@@ -48,9 +47,40 @@ def _beginning(graph: Graph) -> tuple[set[str], set[str]]:
     return names - later, names - {stop.name for stop in stops if not stop.is_given}
 
 
-def normalises(layer: Layer) -> bool:
-    """Whether it may be preprocessing: by what it is, or as `as_scales` sees it."""
-    return layer.normalises or is_scale(layer)
+class Prepared:
+    """The tensors of which each value is made of one value of the input: as it is, moved or a function of it.
+
+    Two of them can meet (x·|x|, say) where they have the values that were made of one at the same place.
+
+    Parameters
+    ----------
+    given : iterable of str
+        The inputs.
+    """
+
+    def __init__(self, given: Iterable[str]) -> None:
+        self._places: dict[str, Hashable] = {name: name for name in given}
+        self._moved: dict[Hashable, int] = {}
+
+    def holds(self, names: Iterable[str]) -> bool:
+        """Whether these tensors are all known to be such."""
+        return self._places.keys() >= set(names)
+
+    def goes_through(self, layer: Layer) -> bool:
+        """Whether what a layer makes of such tensors is one again, which is then known."""
+        if not self.holds(layer.inputs):
+            return False
+        places = tuple(self._places[name] for name in layer.inputs)
+        if layer.by_place and len(set(places)) == 1:
+            self._places[layer.output] = places[0]
+            return True
+        if layer.normalises or is_scale(layer):
+            node = layer.node
+            way = (node.operator, repr(node.attributes), *layer.operands.items())
+            move = (*way, node.outputs.index(layer.output), *places)
+            self._places[layer.output] = self._moved.setdefault(move, len(self._moved))
+            return True
+        return False
 
 
 def is_scale(layer: Layer) -> bool:
@@ -68,14 +98,14 @@ def as_scales(graph: Graph, layers: Sequence[Layer], weights: Collection[Node]) 
     for layer in layers:
         if layer.kind.weighted or layer.output in before:
             before.update(layer.inputs)
-    _, prepared = _beginning(graph)
+    prepared = Prepared(_beginning(graph)[1])
     seen = []
     for layer in reversed(layers):
-        if prepared.issuperset(layer.inputs):
+        if prepared.holds(layer.inputs):
             may_be = layer.kind.weighted and layer.output in before and layer.node not in weights
             if may_be and layer.only_scales(graph):
                 layer = layer.having(kind=SUM)
-            prepared.update([layer.output] if normalises(layer) else [])
+            prepared.goes_through(layer)
         seen.append(layer)
     return seen[::-1]
 

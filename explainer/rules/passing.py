@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from ..errors import CompositeError, shown
-from ..tensor import Relu, Sigmoid, Value, sum_to
+from ..tensor import Bundle, Relu, Sigmoid, Value, sum_to
 from .base import Rule, is_finite
 from .handed import Handed, Moved, Sloped
 from .linear import Norm
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Pass(Rule):
     """R_in = R: an activation passes its relevance unchanged. Montavon et al. 2019, sec. 10.3.
 
-    Where a layer spread its input, an input gets the sum over all places it was spread to.
+    Where a layer spread its input, an input gets the sum over all places it was spread to. Of several inputs
+    each gets an equal part.
     """
 
     kinds: ClassVar[frozenset[str] | None] = frozenset({"one_to_one"})
@@ -31,6 +32,9 @@ class Pass(Rule):
         return frozenset() if layer.kind == "activation" else frozenset({"x"})
 
     def __call__(self, layer: Bound, x: Value, R: Relevance) -> Handed:
+        if isinstance(x, Bundle):
+            part = R.whole * (1 / len(x))
+            return Handed(None, Bundle(sum_to(part, each.shape) for each in x))
         if x is None or x.shape == R.factor.shape:
             return Handed(R.value, R.factor)
         return Handed(None, sum_to(R.whole, x.shape))
