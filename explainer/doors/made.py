@@ -178,8 +178,8 @@ class Made:
         """An input of the model's own shapes and types, drawn as those that a compiled file is proved on.
 
         Numbers are N(0, 1), or amounts or shares where a model makes no numbers of these (it takes their
-        logarithm, say), whole ones from 0 to 254 or as many as a table has rows, masks 0 and 1. It shows how a
-        model computes, not what it sees.
+        logarithm, say), whole ones from 0 to 254 or as many as a table has rows, masks 0 and 1. It shows how
+        a model computes, not what it sees.
 
         Parameters
         ----------

@@ -88,9 +88,8 @@ def only_decides(graph: Graph, name: str) -> bool:
     return graph.depending([name], graph.held, decided=False).isdisjoint(graph.outputs)
 
 
-def check_is_score(graph: Graph, anchor: Anchor) -> None:
-    """Refuse a class's number as a score: it is larger for another class, and says nothing of how sure; and
-    a row of a list that the input's values decide, for it is another thing where they are changed.
+def check_is_no_list(graph: Graph, anchor: Anchor) -> None:
+    """Refuse a row of a list that the input's values decide, for it is another thing where they are changed.
 
     Raises
     ------
@@ -101,6 +100,17 @@ def check_is_score(graph: Graph, anchor: Anchor) -> None:
             f"{anchor.output!r} has as many values as {decided} makes of the input, so that a place in it is "
             "another thing where the input is changed, and no difference of two would mean anything"
         ).looking("targets")
+
+
+def check_is_score(graph: Graph, anchor: Anchor) -> None:
+    """Refuse a class's number as a score: it is larger for another class, and says nothing of how sure; and
+    a row of a list that the input's values decide, for it is another thing where they are changed.
+
+    Raises
+    ------
+    InputError
+    """
+    check_is_no_list(graph, anchor)
     kinds = {value.name: input_of(value).dtype for value in graph.source.proto.graph.output}
     kind = kinds.get(anchor.output)
     if kind is None or kind.kind not in "iubO" or (kind.itemsize == 1 and kind.kind != "b"):

@@ -21,7 +21,7 @@ from ..targets import Anchor, Target
 from ..tensor import Array, Value, total
 from ..walk.runs import Run
 from ..walk.walker import Walkers
-from .asking import check_is_score
+from .asking import check_is_no_list, check_is_score
 from .baselines import Baseline, is_baseline, origins_of
 from .drawn import check_steady
 from .question import Question, check_hold, refuse_whole_numbers
@@ -127,6 +127,7 @@ class Method:
             asked = question.holding([*self.held(question), *self._fixed(question)])
             if self.elsewhere:
                 refuse_whole_numbers(asked.feeds)
+                check_is_no_list(walkers.graph, target.anchor)
             found = self(asked, progress)
             self.check_maps(found, asked)
             # What the caller holds has a map, of nothing; what is held by its nature has none.

@@ -10,7 +10,7 @@ from .counting import SHAPED
 from .following import Carried, Following, Labels, equation
 from .graph import Graph, Input
 from .node import Node
-from .roles import PRODUCTS, RECURRENT
+from .roles import BY_VALUES, PRODUCTS, RECURRENT
 from .sharing import is_shared, sizes_named, turned
 from .told import said
 
@@ -42,7 +42,13 @@ def _unbatched(graph: Graph) -> frozenset[str]:
     told = {name: said(graph, name, len(shape))[0] for name, shape in shapes.items()}
     first = {name: one is None or one.samples == 0 for name, one in told.items()}
     asked = [value for value in graph.inputs if first.get(value.name) and _may(graph, value)]
-    found = {value.name for value in asked if _is_tied(graph, value) or _is_of_steps(graph, value)}
+    found = {
+        value.name
+        for value in asked
+        if _is_tied(graph, value)
+        or _is_of_steps(graph, value)
+        or _is_listed(graph, value, told[value.name] is not None)
+    }
     if not found and not any(told.values()):
         found = {value.name for value in asked if _first_name(graph, value.name) not in BATCH}
         begun = {name: (HERE, *[None] * (len(shape) - 1)) for name, shape in shapes.items()}
@@ -103,6 +109,29 @@ def _is_of_steps(graph: Graph, value: Input) -> bool:
         if node.operator in RECURRENT
     )
     return any(labels == (HERE,) for labels in steps)
+
+
+def _is_listed(graph: Graph, value: Input, is_told: bool) -> bool:
+    """Whether all its entries together decide which of them go on, or a vector's what becomes of each.
+
+    Of a batch with further axes that is only so where the file has it fixed, since it cannot come apart then.
+    """
+    assert value.shape
+    is_vector, is_open = len(value.shape) == 1, value.shape[0] is None
+    if _first_name(graph, value.name) in BATCH or (not is_vector and (is_open or is_told)):
+        return False
+    following = Following(graph, {value.name: (HERE, *[None] * (len(value.shape) - 1))})
+    for node, carried in following:
+        for place, labels in carried.items():
+            if HERE not in labels:
+                continue
+            along = labels.index(HERE) in across(following, node, place, len(labels))
+            by_values = node.operator == "Compress" and node.operand(1) in graph.computed
+            if node.operator in BY_VALUES or (
+                along and (by_values or (is_vector and value.dtype.kind == "f"))
+            ):
+                return True
+    return False
 
 
 def _sized(following: Following, node: Node, place: int, carried: Carried, label: int) -> bool:

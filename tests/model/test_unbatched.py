@@ -56,6 +56,21 @@ WHOLE = {
         {}, {"shape"},
     ),
     "frames, which a convolution takes for samples": (FRAMES, STEPS, {"x"}),
+    "a vector of which some are taken": (
+        """g (float[5] x) => (float[M] y) {
+        i = NonZero (x) t = Transpose (i) s = GatherND (x, t) y = Neg (s) }""", {}, {"x"},
+    ),
+    "a vector cut short": ("g (float[5] x) => (float[4] y) { s = Slice (x, one1, six) y = Neg (s) }",
+        {"one1": np.array([1]), "six": np.array([6])}, {"x"},
+    ),
+    "the odds of a vector": ("g (float[5] x) => (float[5] y) { s = Softmax (x) y = Neg (s) }", {}, {"x"}),
+    "a vector of steps, added up": (
+        "g (float[5] x) => (float[5] y) { y = CumSum (x, zeroth) }", {"zeroth": np.array(0)}, {"x"},
+    ),
+    "a fixed table of which some are taken": (
+        "g (float[4,3] x) => (float[M] y) { i = NonZero (x) t = Transpose (i) y = GatherND (x, t) }",
+        {}, {"x"},
+    ),
     "nodes and edges": (EDGES, {"w": W, **PLACES}, {"x"}),
 }  # fmt: skip
 BATCHES = {
@@ -77,6 +92,10 @@ BATCHES = {
         t = Transpose (x) p = MatMul (x, t) q = MatMul (p, x) y = MatMul (q, w) }""", {"w": W},
     ),
     "frames, of a length that nobody says": (FRAMES.replace("[4", "[T"), STEPS),
+    "a batch of which some are taken": (
+        "g (float[N,3] x) => (float[M] y) { i = NonZero (x) t = Transpose (i) y = GatherND (x, t) }", {},
+    ),
+    "a batch of numbers": ("g (float[5] x) => (float[5] y) { y = Relu (x) }", {}),
     "a fixed batch that meets": (
         "g (float[4,3] x) => (float[4,3] y) { s = Softmax <axis = 0> (x) y = Neg (s) }", {},
     ),
@@ -193,3 +212,30 @@ def test_of_frames_whose_number_is_said_each_score_has_its_own_map(method):
     assert not found.relevance[3:].any()  # what comes later
     remark = explainer.explain(model, x, target="y").remark()
     assert "one sequence is explained whole, where its size is said: fix={'T': 6}" in remark
+
+
+THRESHOLD = {"least": np.float32(0)}
+TAKEN = "g (float[5] x) => (float y) { m = Greater (x, least) c = Compress <axis = 0> (x, m)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{TAKEN} y = ReduceSum <keepdims = 0> (c) }}",
+        "g (float[5] x) => (float[1] y) { u, i, v, n = Unique (x) m = Relu (u) y = ReduceSum (m) }",
+    ],
+    ids=["Compress", "Unique"],
+)
+def test_scores_of_a_vector_of_which_some_are_taken_are_of_all_of_it(text):
+    x = np.array([0.5, -0.25, 1, 2, -3], np.float32)
+    found = explainer.explain(parse(text, **THRESHOLD), x, method="occlusion", window=1)
+    np.testing.assert_allclose(found.relevance, np.maximum(x, 0), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "method", ["integrated_gradients", "deeplift", "smoothgrad", "gradient_shap", "occlusion"]
+)
+def test_a_place_in_a_list_is_another_thing_where_the_input_is_changed(method):
+    model = parse(WHOLE["a vector of which some are taken"][0])
+    with pytest.raises(InputError, match="'y' has as many values as NonZero 'i' makes of the input"):
+        explainer.explain(model, np.array([1, 0, 2, 3, 4], np.float32), target=1, method=method)
