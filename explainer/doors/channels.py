@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import InputError
+from ..model.channels import channel_of
 from ..plain.keywords import only_named
 from ..results.explanation import Explanation
 from ..targets import UNSAID, TargetLike
@@ -21,6 +22,7 @@ def concepts(
     against: TargetLike | None = None,
     top: int = 5,
     signed: bool = False,
+    axis: int | None = None,
 ) -> list[Explanation]:
     """The channels of an inner tensor that matter most, each with its own map.
 
@@ -33,6 +35,8 @@ def concepts(
         Its channels stand for concepts: a late convolution's output, behind its activation.
     target, start, against : see `explain`
     top, signed : see `Explanation.ranking`
+    axis : int, optional
+        Where the tensor has its channels; that which the graph takes for them by default.
 
     Returns
     -------
@@ -43,8 +47,10 @@ def concepts(
     Raises
     ------
     InputError
-        Several samples, or a tensor without channels.
-    TargetError, UnsupportedError, ModelError, NumericalError, PreprocessError
+        Several samples.
+    TargetError
+        The tensor has no channels, or nothing tells which axis has them.
+    UnsupportedError, ModelError, NumericalError, PreprocessError
 
     References
     ----------
@@ -54,9 +60,12 @@ def concepts(
         raise InputError(f"concepts: an Explainer, not {explained!r}")
     if not isinstance(tensor, str):
         raise InputError(f"concepts: a tensor's name, not {tensor!r}")
-    all_of_it = explained.explain(x, target, start, against, conditions={tensor: slice(None)})
+    whole = slice(None) if axis is None else {axis: slice(None)}
+    all_of_it = explained.explain(x, target, start, against, conditions={tensor: whole})
     if len(all_of_it.start) != 1:
         raise InputError(f"concepts: one sample at a time, not {len(all_of_it.start)}; give x[:1]")
-    ranking = all_of_it.ranking(tensor, top=top, signed=signed)
-    chosen = [{tensor: entry.channel} for entry in ranking]
+    along = channel_of(explained.graph, tensor, all_of_it.relevances[tensor].ndim) if axis is None else axis
+    assert along is not None  # else the condition was refused
+    ranking = all_of_it.ranking(tensor, top=top, signed=signed, axis=along)
+    chosen = [{tensor: entry.channel if axis is None else {axis: entry.channel}} for entry in ranking]
     return explained.explain_targets(x, [target], start, against, conditions=chosen)

@@ -58,8 +58,9 @@ def explain(
     conditions : dict of tensor name -> channels, optional
         Only relevance that passes through these tensors, and there through these channels, one
         tensor after the other: ``{"layer3": [3, 17], "layer2": slice(0, 8)}``. Channels, counted
-        along axis 1, are a number, several, a slice, text ("3, 10:20"), or a mask of bool: of the
-        channels, of a sample or of the batch. These tensors are kept too. Achtibat et al. 2023.
+        along the axis that the graph takes for them, are a number, several, a slice, text ("3,
+        10:20"), or a mask of bool: of the channels, of a sample or of the batch. Another axis is
+        named: ``{"layer3": {2: [3, 17]}}``. These tensors are kept too. Achtibat et al. 2023.
     preprocess, labels, max_pixels, fix, **how
         Method, composite, rules, options and all else that `Explainer` takes; or a `recipe`.
 

@@ -27,8 +27,9 @@ def channel_sums(explanation: Explained, tensor: str, axis: int) -> Array:
     if not is_one_of(tensor, maps):
         there = ", ".join(map(repr, maps)) or "none"
         raise InputError(f"channels: {tensor!r} was not kept (keep=[...]); kept: {there}")
-    R = maps[tensor]
-    samples = len(explanation.start)
+    R, samples = maps[tensor], len(explanation.start)
+    if samples == 1 and (R.ndim == 1 or len(R) != 1) and is_whole(axis):  # all of the tensor is one sample
+        R, axis = R[None], axis + 1 if 0 <= axis < R.ndim else axis
     if not is_whole(axis) or not -R.ndim < axis < R.ndim or axis == 0 or len(R) != samples:
         raise InputError(f"channels: {tensor!r}, {list(R.shape)}, has no channels on axis {axis!r}")
     rest = tuple(place for place in range(1, R.ndim) if place != axis % R.ndim)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ..errors import TargetError
+from ..model.channels import channel_of, first_of_sample
 from ..plan import Plan
 from ..rules import Relevance
 from ..targets import Condition
@@ -26,19 +28,26 @@ class Gate:
     conditions : tuple of Condition
         Of this tensor; what passes is chosen by all of them.
     samples : int or None
+    channel : callable
+        How many axes it has -> which of them holds its channels, or None.
+    first : int
+        The first axis that is a sample's own.
     audit : Auditor or None
     """
 
     tensor: str
     conditions: tuple[Condition, ...]
     samples: int | None
+    channel: Callable[[int], int | None]
+    first: int
     audit: Auditor | None = None
 
     def __call__(self, relevance: Mapping[str, Relevance]) -> dict[str, Relevance]:
         R = relevance[self.tensor]
         passed = R
         for condition in self.conditions:
-            passed = passed * condition.mask(R.factor.shape, self.samples).astype(R.factor.dtype)
+            mask = condition.mask(R.factor.shape, self.samples, self.channel(R.factor.ndim), self.first)
+            passed = passed * mask.astype(R.factor.dtype)
         if self.audit is not None:
             past = [value for name, value in relevance.items() if name != self.tensor]
             text = " & ".join(map(str, self.conditions))
@@ -65,7 +74,11 @@ def gates_of(
     for condition in conditions:
         tensor = plan.keep[condition.name]
         found[tensor] = (*found.get(tensor, ()), condition)
-    return {tensor: Gate(tensor, together, samples, audit) for tensor, together in found.items()}
+    first = first_of_sample(plan.graph)
+    return {
+        tensor: Gate(tensor, together, samples, partial(channel_of, plan.graph, tensor), first, audit)
+        for tensor, together in found.items()
+    }
 
 
 def check_passable(plan: Plan, conditions: Sequence[Condition]) -> None:
