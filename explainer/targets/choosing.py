@@ -167,8 +167,8 @@ def per_sample(x: Value, samples: int) -> Value:
     if samples == 1:
         return Reshape(x, np.array([1, -1]))
     raise TargetError(
-        f"the target's first axis is {x.shape[:1]}, not the batch of {samples}: give one sample, or a target "
-        "that has a row for each"
+        f"target: it has the shape {list(x.shape)}, in which the {samples} samples have no row each: explain "
+        "one sample at a time, or take a tensor that has a row for each"
     )
 
 

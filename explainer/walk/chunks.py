@@ -40,6 +40,10 @@ class Chunk:
     can_be_cut : bool
         Whether a failure of the model inside the context is kept in `error` instead of raised: the
         same samples then come again, one by one.
+    place : int, optional
+        Where its only sample is in a batch of which each is asked alone.
+    before : ExplainerError, optional
+        Why it comes again: what is wrong with the target, where it fails this time too.
 
     Attributes
     ----------
@@ -54,9 +58,11 @@ class Chunk:
         references: dict[str, Array] | None,
         count: int,
         can_be_cut: bool = False,
+        place: int | None = None,
+        before: ExplainerError | None = None,
     ) -> None:
         self.feeds, self.targets, self.references = feeds, targets, references
-        self.count, self.can_be_cut = count, can_be_cut
+        self.count, self.can_be_cut, self.place, self.before = count, can_be_cut, place, before
         self.runs: list[Run] = []
         self.error: ExplainerError | None = None
 
@@ -71,8 +77,16 @@ class Chunk:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> bool:
+        if isinstance(error, TargetError) and self.place is not None:
+            error.args = (
+                f"{error.args[0]}, in sample {self.place} of the batch, of which each is asked alone: give "
+                "each a target of its own, or explain them one by one",
+                *error.args[1:],
+            )
         if self.can_be_cut and isinstance(error, ModelError | TargetError):
             self.error = error
+        elif isinstance(error, TargetError) and isinstance(self.before, TargetError):
+            raise self.before from None
         return self.error is not None
 
 
@@ -115,7 +129,7 @@ class Chunks:
             return
         if size == 1:  # what begins the inputs are no samples: the nodes of a graph
             self.done.clear()
-            yield self._chunk(0, self.samples)
+            yield self._chunk(0, self.samples, before=whole.error)
             return
         # Some files declare a dynamic batch that they do not have: does one sample pass?
         self.done.clear()
@@ -153,7 +167,9 @@ class Chunks:
                 f"{takes / 1e9:.3g} GB; declare a dynamic batch, or give so many samples"
             )
 
-    def _chunk(self, begin: int, size: int, can_be_cut: bool = False) -> Chunk:
+    def _chunk(
+        self, begin: int, size: int, can_be_cut: bool = False, before: ExplainerError | None = None
+    ) -> Chunk:
         """So many samples; the last chunk is filled up with its last sample."""
         count = min(size, self.samples - begin)
         targets = [single for group in self.groups for single in group]
@@ -167,7 +183,8 @@ class Chunks:
             ]
             targets = [target.taking(take, self.samples) for target in targets]
         assert parts[0] is not None
-        self.done.append(Chunk(parts[0], targets, parts[1], count, can_be_cut))
+        place = begin if size == 1 < self.samples else None
+        self.done.append(Chunk(parts[0], targets, parts[1], count, can_be_cut, place, before))
         return self.done[-1]
 
     def runs(self) -> list[Run]:

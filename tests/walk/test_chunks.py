@@ -7,6 +7,7 @@ from building import parse, rng
 from explainer import Explainer, InputError, ModelError, TargetError, compile
 from explainer.model.graph import Graph
 from explainer.targets import resolve_target
+from explainer.targets.choosing import per_sample
 from explainer.walk.audit import Audit
 from explainer.walk.chunks import Batches
 from explainer.walk.runs import Run
@@ -140,3 +141,26 @@ def test_one_sequence_whose_size_is_said_is_walked_whole():
     np.testing.assert_allclose(found.outputs["y"], np.cumsum(x, axis=0), rtol=1e-6)
     np.testing.assert_allclose(found.relevance.sum(axis=1), (x * [[4], [3], [2], [1]]).sum(axis=1), rtol=1e-3)
     assert found.remark() == ""
+
+
+TAKEN = "g (float[N,5] x) => (float[M] y) { i = NonZero (x) t = Transpose (i) y = GatherND (x, t) }"
+FEW = np.array([[0, 0, 7, 0, 8], [1, 2, 3, 4, 5]], np.float32)
+
+
+@pytest.mark.parametrize("target", [3, np.array([3, 1]), "y[3]"])
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_index_that_one_sample_of_a_batch_has_not(place, target):
+    """Each has as many values as it tells, so that the message names the sample, and what its own are."""
+    x = FEW if place == 0 else FEW[::-1].copy()
+    target = target[::-1].copy() if place and isinstance(target, np.ndarray) else target
+    with pytest.raises(TargetError, match=rf"3 is out of range.* in sample {place} of the batch.*of its own"):
+        Explainer(parse(TAKEN)).explain(x, target)
+    found = Explainer(parse(TAKEN)).explain(x, 1).relevance
+    np.testing.assert_array_equal(found[place], [0, 0, 0, 0, 8])
+
+
+def test_a_target_in_which_samples_have_no_row():
+    with pytest.raises(
+        TargetError, match=r"shape \[1, 5\], in which the 2 samples have no row each: explain one"
+    ):
+        per_sample(np.ones((1, 5)), 2)
