@@ -35,8 +35,8 @@ class Occlusion(Perturbing):
     window : int, tuple of int, dict or None
         Size of the window along the places, over all channels; of an input without places along its
         features. A tuple with one entry more is a shape with the channels, in the input's own order
-        (captum's ``sliding_window_shapes``). None is an eighth of each spatial axis, rounded up; of a text
-        one word, of a table one feature. A dict has one per input.
+        (captum's ``sliding_window_shapes``). None is an eighth of each spatial axis, rounded up, and
+        of a graph's nodes; of a text one word, of a table one feature. A dict has one per input.
     stride : int, tuple of int, dict or None
         Step from one window to the next; one number is for every axis. It cannot be larger than the
         window, or some values would never be hidden. None is half the window, rounded up: with both

@@ -239,3 +239,16 @@ def test_a_place_in_a_list_is_another_thing_where_the_input_is_changed(method):
     model = parse(WHOLE["a vector of which some are taken"][0])
     with pytest.raises(InputError, match="'y' has as many values as NonZero 'i' makes of the input"):
         explainer.explain(model, np.array([1, 0, 2, 3, 4], np.float32), target=1, method=method)
+
+
+@pytest.mark.parametrize("name", ["nodes", "nodes and edges"])
+def test_occlusion_hides_one_node_at_a_time_where_it_is_asked_to(name):
+    text, constants, _ = WHOLE[name]
+    model, other = parse(text, **constants), "a" if name == "nodes" else "edges"
+    feeds = given(model) | {"x": rng(4).standard_normal((4, 5)).astype(np.float32)}
+    options = {"target": ("y", (1, 2)), "method": "occlusion", "window": 1, "hold": other}
+    found = explainer.explain(model, feeds, **options).relevance["x"]
+    for node in range(4):
+        hidden = feeds | {"x": np.where(np.arange(4).reshape(4, 1) == node, 0, feeds["x"]).astype(np.float32)}
+        loss = run(model, feeds)[0][1, 2] - run(model, hidden)[0][1, 2]
+        np.testing.assert_allclose(found[node], np.full(5, loss), atol=1e-5)
