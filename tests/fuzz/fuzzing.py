@@ -125,6 +125,12 @@ def answers(cases: Iterable[tuple[str, int]], workers: int = 1) -> Iterator[Answ
             worker.close()
 
 
+def sort_of(fault: Answer) -> str:
+    """What faults have in common: of wrong answers what is wrong, of exceptions their type and file."""
+    what = str(fault["what"])
+    return what if what.startswith("wrong") else what.split(":")[0]
+
+
 def reduce(fault: Answer, edits: Sequence[Edit], nodes: int = 0) -> tuple[list[Edit], Answer]:
     """The fewest edits that still end in the same fault, and of a model the fewest nodes.
 
@@ -135,7 +141,7 @@ def reduce(fault: Answer, edits: Sequence[Edit], nodes: int = 0) -> tuple[list[E
     def still(tried: Sequence[Edit]) -> bool:
         nonlocal found
         answer = worker.ask(fault["kind"], fault["seed"], tried)
-        same = answer["status"] == "fault" and answer["what"].split(":")[0] == fault["what"].split(":")[0]
+        same = answer["status"] == "fault" and sort_of(answer) == sort_of(fault)
         found = answer if same else found
         return bool(same)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import tempfile
 import traceback
 import warnings
@@ -20,6 +21,9 @@ from PIL.Image import DecompressionBombWarning
 from subject import Subject, Wrong
 
 from explainer import ExplainerError
+
+# What tells one case from another of the same fault: names and numbers.
+NAMES = re.compile(r"'[^']*'|-?\d[\w.+-]*")
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def judged(call: Callable[[], object]) -> Verdict:
             if not str(error).strip():
                 return Verdict("fault", "an empty message", type(error).__name__)
         except Wrong as error:
-            return Verdict("fault", f"wrong: {str(error)[:40]}", str(error))
+            return Verdict("fault", f"wrong: {NAMES.sub('...', str(error))[:60]}", str(error))
         except MemoryError:
             raise
         except Exception as error:
