@@ -226,10 +226,19 @@ def to_rgb(image: Image.Image, kind: str | None = None) -> Image.Image:
             )
         return Image.fromarray(to_bytes(np.asarray(image))).convert("RGB")
     if image.mode in TRANSPARENT_MODES or "transparency" in image.info:
-        shown = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
-        paper = Image.new("RGBA", shown.size, "white")
-        return Image.alpha_composite(paper, shown).convert("RGB")
+        return _on_white(image)
     return image.convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """A transparent picture over white, in RGB."""
+    found = Image.new("RGB", image.size)
+    for rows in strips((image.height, image.width)):
+        part = image.crop((0, rows.start, image.width, min(rows.stop, image.height)))
+        shown = (part.convert("LA") if part.mode == "La" else part).convert("RGBA")
+        paper = Image.new("RGBA", shown.size, "white")
+        found.paste(Image.alpha_composite(paper, shown).convert("RGB"), (0, rows.start))
+    return found
 
 
 def to_bytes(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
