@@ -52,6 +52,8 @@ def _across(following: Following, node: Node, place: int, rank: int) -> Collecti
         return [axis for axis, letter in enumerate(said.operands[place]) if letter not in said.output]
     if operator in CHOOSING and (not place or operator == "Concat"):
         return chosen(following, node, rank)
+    if operator == "GatherND" and not place:
+        return _named(following, node)
     if place or operator in ELEMENTWISE:
         return []
     if (
@@ -100,3 +102,10 @@ def chosen(following: Following, node: Node, rank: int) -> Collection[int]:
         return [axis % rank for axis in axes]
     cuts = zip(axes, starts, ends, steps, strict=True)
     return [axis % rank for axis, start, end, step in cuts if start or end < ENDLESS or step != 1]
+
+
+def _named(following: Following, node: Node) -> Collection[int]:
+    """The axes that constant vectors of indices go by; those that are computed may name each sample's own."""
+    vectors = following.graph.initializers.get(node.operand(1))
+    first = node.attributes.get("batch_dims", 0)
+    return [] if vectors is None else range(first, first + vectors.dims[-1])

@@ -28,6 +28,7 @@ CONSTANTS = {
     "endless": np.array([2**63 - 1]),
     "zeroth": np.array(0),
     "last": np.array([-1]),
+    "row": np.array([[0]]),
     "W": rng(3).standard_normal((1, 2, 4)),
     "R": rng(4).standard_normal((1, 2, 2)),
 }
@@ -80,6 +81,7 @@ n = Shape (x) l = Gather (n, a0) f = Cast <to = 1> (l) s = Sqrt (f) y2 = Div (x,
 n = Size (x) f = Cast <to = 1> (n) y2 = Div (x, f)
 r = Slice (x, last, far, a0, last) y2 = Add (x, r)
 g = Gather <axis = 0> (x, zeroth) y2 = Sub (x, g)
+g = GatherND (x, row) y2 = Sub (x, g)
 q = Reshape (x, flat) f = Flatten <axis = 1> (q) s = Softmax <axis = 1> (f) y2 = Reshape (s, back)
 y2 = MatMul (x, each)
 {ROWS} m = ReduceMean <keepdims=0> (v) y2 = Add (x, m)
