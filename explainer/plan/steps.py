@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from ..composites import Composite
@@ -16,6 +17,7 @@ from ..targets import Anchor
 from ..tensor import Value
 from ..text import LINE, in_short, printable
 from .rows import COLUMNS, Row, noted, row_of, singles
+from .untaken import untaken_of
 
 
 @in_short
@@ -144,6 +146,12 @@ class Plan:
                 masked.update(step.layer.operands.values())  # a mask that is added, or chosen
                 masked.update(step.layer.inputs if step.layer.kind == "movement" else ())
         return frozenset(masked)
+
+    @cached_property
+    def untaken(self) -> frozenset[str]:
+        """The tensors that may hold anything where a Where takes the other branch: see `untaken_of`."""
+        others = {self.anchor.tensor, self.anchor.output, *self.sources, *self.keep.values(), *self.shows}
+        return untaken_of([(step.node, step.layer) for step in self.steps], others)
 
     @property
     def tensors(self) -> list[str]:

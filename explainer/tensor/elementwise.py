@@ -132,6 +132,11 @@ def finite(x: Value) -> Value:
     return Where(Abs(x) > x.dtype.type(np.finfo(x.dtype).max), x.dtype.type(0), x)
 
 
+def ordinary(x: Value) -> Value:
+    """x, and 0 where it is infinite or no number."""
+    return Where(Abs(x) < np.inf, x, x.dtype.type(0))
+
+
 def summed(x: Array) -> Array:
     """Σ over everything but the first two axes: (N, C)."""
     return np.asarray(np.sum(x.reshape(*_lead(x), -1), axis=2))

@@ -180,6 +180,7 @@ def check_finite(
     producers: Mapping[str, str],
     precision: int = 4,
     masked: Collection[str] = (),
+    untaken: Collection[str] = (),
 ) -> None:
     """Refuse a forward pass with NaN or infinity in it, naming the first node that shows it.
 
@@ -191,6 +192,8 @@ def check_finite(
         The bytes of the coarsest number that the file computes in.
     masked : collection of str
         Tensors that may hold −∞.
+    untaken : collection of str
+        Tensors that may hold anything.
 
     Raises
     ------
@@ -201,7 +204,8 @@ def check_finite(
         bad = [
             name
             for name, value in values.items()
-            if value.dtype.kind == "f"
+            if name not in untaken
+            and value.dtype.kind == "f"
             and not np.isfinite(np.sum(value))
             and not is_finite(value, but_minus_infinity=name in masked)
         ]

@@ -13,6 +13,7 @@ from ..plan import Gathering, Plan, Step
 from ..rules import Handed, Relevance
 from ..rules.answers import MISTAKES, check_answer, mistaken
 from ..tensor import Value
+from .untaken import aside
 
 Watch: TypeAlias = Callable[[Step, Relevance, Handed, Bound], None]
 # The relevance of every tensor that has some and has not handed it on -> what of it goes on.
@@ -83,6 +84,8 @@ def backward(
         layer = _bound(step, activations, parameters)
         if references is not None:
             layer = replace(layer, reference=_bound(step, references, parameters))
+        if plan.untaken:
+            layer = aside(layer, at_output, plan.untaken)
         try:
             handed = step.rule(layer, layer.x, at_output)
         except MISTAKES as error:

@@ -81,7 +81,7 @@ class SessionForward:
         given = {value.name for value in graph.inputs}
         self.wanted = [name for name in dict.fromkeys(self._reads()) if name not in given]
         self.carried = plan.carrying
-        self.masked = plan.masked
+        self.masked, self.untaken = plan.masked, plan.untaken
         self.producers = {name: str(node) for name, node in graph.producers.items()}
         with np.errstate(all="ignore"):  # what comes of it is reported below
             self.fixed = {
@@ -122,7 +122,11 @@ class SessionForward:
         activations = self.numbers({name: values[name] for name in self.wanted})
         activations.update(self.numbers(given))
         check_finite(
-            {**activations, **_arrays(outputs)}, self.producers, self.plan.graph.precision, self.masked
+            {**activations, **_arrays(outputs)},
+            self.producers,
+            self.plan.graph.precision,
+            self.masked,
+            self.untaken,
         )
         with np.errstate(all="ignore"):
             parameters = self.parameters(activations)
@@ -235,7 +239,7 @@ class LayersForward(SessionForward):
         whole = self.whole(values)
         values = {name: value.astype(self.dtype, copy=False) for name, value in {**given, **values}.items()}
         check_whole_numbers(self.plan, whole, values, passed.parameters)
-        check_finite(values, self.producers, precision, self.masked)
+        check_finite(values, self.producers, precision, self.masked, self.untaken)
         stored = {step: {**passed.activations, **self._constants(step)} for step in self.plan.steps}
         check_layers(self.plan, values, passed.parameters, stored, precision)
 
