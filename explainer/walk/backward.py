@@ -81,11 +81,10 @@ def backward(
         at_output = relevance.pop(output)
         if output in wanted:
             kept[output] = at_output.whole
-        layer = _bound(step, activations, parameters)
+        layer = aside(_bound(step, activations, parameters), at_output, plan.untaken)
         if references is not None:
-            layer = replace(layer, reference=_bound(step, references, parameters))
-        if plan.untaken:
-            layer = aside(layer, at_output, plan.untaken)
+            other = aside(_bound(step, references, parameters), at_output, plan.untaken)
+            layer = replace(layer, reference=other)
         try:
             handed = step.rule(layer, layer.x, at_output)
         except MISTAKES as error:

@@ -28,8 +28,8 @@ def aside(layer: Bound, R: Relevance, untaken: Set[str]) -> Bound:
     untaken : set of str
         See `explainer.plan.Plan.untaken`.
     """
-    if layer.reference is not None:
-        layer = replace(layer, reference=aside(layer.reference, R, untaken))
+    if not untaken:
+        return layer
     names, xs = layer.layer.inputs, layer.x if isinstance(layer.x, Bundle) else (layer.x,)
     if layer.layer.output in untaken:
         nothing = Equal(R.factor, 0)
