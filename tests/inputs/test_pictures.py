@@ -283,7 +283,7 @@ def test_twenty_bytes_a_pixel_at_the_peak(tmp_path, form):
     else:
         path = tmp_path / "picture"
         kind, _, mode = form.partition(" ")
-        Image.new(mode or "RGB", (side, side), (200, 100, 0)).save(path, kind)
+        Image.new(mode or "RGB", (side, side), (200, 100, 0, 128)[: len(mode or "RGB")]).save(path, kind)
     code = """
 import sys
 from explainer.inputs.image import prepare
