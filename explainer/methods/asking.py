@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, ModelError
 from ..layers import facts_of
 from ..model.axes import axes_of
 from ..model.graph import Graph
@@ -16,6 +16,7 @@ from ..model.node import input_of
 from ..model.told import Axes
 from ..targets import Anchor, numbers_of
 from ..walk.chunks import Batches
+from .question import Question
 
 Shapes: TypeAlias = "Mapping[str, Sequence[int | None]]"
 
@@ -100,6 +101,18 @@ def check_is_no_list(graph: Graph, anchor: Anchor) -> None:
             f"{anchor.output!r} has as many values as {decided} makes of the input, so that a place in it is "
             "another thing where the input is changed, and no difference of two would mean anything"
         ).looking("targets")
+
+
+def refused_when_changed(question: Question, error: ModelError) -> ModelError:
+    """What to do where a model runs on a sample, and not where parts of it are hidden: boxes, indices."""
+    names = list(question.feeds)
+    how = "take another baseline= (--option baseline=)"
+    if len(names) > 1:
+        which = f"what cannot be hidden of {', '.join(map(repr, names))}"
+        how += f", or hold {which}: hold=[{names[-1]!r}] (--option hold={names[-1]}; several with commas)"
+    return ModelError(
+        f"{error}\nThe model runs on the input as it is, and not where parts of it are hidden: {how}"
+    )
 
 
 def check_is_score(graph: Graph, anchor: Anchor) -> None:

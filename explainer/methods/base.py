@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from ..composites import Composite
-from ..errors import CompositeError, InputError, TargetError
+from ..errors import CompositeError, InputError, ModelError, TargetError
 from ..inputs.feeds import Batch, as_text
 from ..model.axes import axes_of
 from ..model.graph import Graph
@@ -21,7 +21,7 @@ from ..targets import Anchor, Target
 from ..tensor import Array, Value, total
 from ..walk.runs import Run
 from ..walk.walker import Walkers
-from .asking import check_is_no_list, check_is_score
+from .asking import check_is_no_list, check_is_score, refused_when_changed
 from .baselines import Baseline, is_baseline, origins_of
 from .drawn import check_steady
 from .question import Question, check_hold, refuse_whole_numbers
@@ -128,7 +128,12 @@ class Method:
             if self.elsewhere:
                 refuse_whole_numbers(asked.feeds)
                 check_is_no_list(walkers.graph, target.anchor)
-            found = self(asked, progress)
+            try:
+                found = self(asked, progress)
+            except ModelError as error:
+                if self.walks:
+                    raise
+                raise refused_when_changed(asked, error) from error
             self.check_maps(found, asked)
             # What the caller holds has a map, of nothing; what is held by its nature has none.
             nothing = {
