@@ -105,13 +105,12 @@ def check_is_no_list(graph: Graph, anchor: Anchor) -> None:
 
 def refused_when_changed(question: Question, error: ModelError) -> ModelError:
     """What to do where a model runs on a sample, and not where parts of it are hidden: boxes, indices."""
-    names = list(question.feeds)
+    _, *others = question.feeds
     how = "take another baseline= (--option baseline=)"
-    if len(names) > 1:
-        which = f"what cannot be hidden of {', '.join(map(repr, names))}"
-        how += f", or hold {which}: hold=[{names[-1]!r}] (--option hold={names[-1]}; several with commas)"
+    if others:
+        how += f", or hold those that cannot be hidden: hold={others} (--option hold={','.join(others)}), say"
     return ModelError(
-        f"{error}\nThe model runs on the input as it is, and not where parts of it are hidden: {how}"
+        *error.args, f"The model runs on the input as it is, and not where parts of it are hidden: {how}"
     )
 
 
