@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
 from .across import CHOOSING, across
 from .counting import SHAPED
 from .following import Carried, Following, Labels, equation
@@ -127,11 +129,21 @@ def _is_listed(graph: Graph, value: Input, is_told: bool) -> bool:
                 continue
             along = labels.index(HERE) in across(following, node, place, len(labels))
             by_values = node.operator == "Compress" and node.operand(1) in graph.computed
+            if is_vector and node.operator == "Reshape" and _leads_no_more(following, node, value.shape[0]):
+                return True
             if node.operator in BY_VALUES or (
                 along and (by_values or (is_vector and value.dtype.kind == "f"))
             ):
                 return True
     return False
+
+
+def _leads_no_more(following: Following, node: Node, size: int | None) -> bool:
+    """Whether a vector becomes a row, or a series of one channel, in a batch of another size."""
+    sizes = following.numbers(node.operand(1)) or [-1]
+    rest = -int(np.prod(sizes))
+    first = size // rest if sizes[0] == -1 and size and rest > 0 else sizes[0]
+    return first > 0 and first != size
 
 
 def _sized(following: Following, node: Node, place: int, carried: Carried, label: int) -> bool:

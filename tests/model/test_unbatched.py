@@ -60,6 +60,10 @@ WHOLE = {
         """g (float[5] x) => (float[M] y) {
         i = NonZero (x) t = Transpose (i) s = GatherND (x, t) y = Neg (s) }""", {}, {"x"},
     ),
+    "a sound without a batch": (
+        "g (float[5] x) => (float[1,4,4] y) { r = Reshape (x, one_one) y = Conv (r, k) }",
+        {"one_one": np.array([1, 1, 5]), "k": rng(5).standard_normal((4, 1, 2))}, {"x"},
+    ),
     "a vector cut short": ("g (float[5] x) => (float[4] y) { s = Slice (x, one1, six) y = Neg (s) }",
         {"one1": np.array([1]), "six": np.array([6])}, {"x"},
     ),
@@ -94,6 +98,9 @@ BATCHES = {
     "frames, of a length that nobody says": (FRAMES.replace("[4", "[T"), STEPS),
     "a batch of which some are taken": (
         "g (float[N,3] x) => (float[M] y) { i = NonZero (x) t = Transpose (i) y = GatherND (x, t) }", {},
+    ),
+    "a batch of numbers, each a row": (
+        "g (float[5] x) => (float[5,1] y) { r = Reshape (x, rows) y = Neg (r) }", {"rows": np.array([-1, 1])},
     ),
     "a batch of numbers": ("g (float[5] x) => (float[5] y) { y = Relu (x) }", {}),
     "a fixed batch that meets": (
