@@ -147,7 +147,7 @@ def test_the_box_of_a_model_that_normalises_its_input():
     assert "preprocessing in the file, through which relevance goes unchanged: Neg 'n'" in done.output
     done = run("check", "inside.onnx", "--composite", "epsilon_gamma_box", "--json")
     assert json.loads(done.stdout)["preprocessing_in_file"] == ["n"]
-    text = TINY.replace("a = Conv <pads=[1,1,1,1]> (image", inside.format("Tanh"))
+    text = TINY.replace("a = Conv <pads=[1,1,1,1]> (image", inside.format("Sin"))
     onnx.save(tiny(text, preprocessor_config=PREPROCESSING), "inside.onnx")
     message = "those of the model's input, but Conv 'a' reads 'n'"
     fails(1, message, "check", "inside.onnx", "--composite", "epsilon_gamma_box")

@@ -76,9 +76,10 @@ READS_THE_INPUT = {
     "normalised and not merged": "t = BatchNormalization (x, g3, b3, m3, v3)"
     " c = Conv <pads = [1, 1, 1, 1]> (t, w0)",
     "rectified": "t = Relu (x) c = Conv (t, w0)",
+    "squashed": "t = Tanh (x) c = Conv (t, w0)",
 }
 READS_ANOTHER = {
-    "squashed": "t = Tanh (x) c = Conv (t, w0)",
+    "waved": "t = Sin (x) c = Conv (t, w0)",
     "averaged": "t = AveragePool <kernel_shape = [2, 2]> (x) c = Conv (t, w0)",
 }
 

@@ -259,3 +259,67 @@ def test_bounds_between_which_it_turns_or_ends_are_asked_for(form):
     options = {"composite": ("epsilon_gamma_box", {"low": -1, "high": 1})}
     with pytest.raises(CompositeError, match=r"Conv 'c' reads 'n'.*\"c=zbox:-1,1\""):
         Explainer(inside(form), **options).plan  # noqa: B018
+
+
+ONE_VALUE = (
+    "Abs",
+    "Acos",
+    "Acosh",
+    "Asin",
+    "Asinh",
+    "Atan",
+    "Atanh",
+    "Ceil",
+    "Cos",
+    "Cosh",
+    "Elu",
+    "Erf",
+    "Exp",
+)
+ONE_VALUE += (
+    "Floor",
+    "Gelu",
+    "HardSigmoid",
+    "HardSwish",
+    "LeakyRelu",
+    "Log",
+    "Mish",
+    "Neg",
+    "Reciprocal",
+    "Relu",
+)
+ONE_VALUE += (
+    "Round",
+    "Selu",
+    "Shrink",
+    "Sigmoid",
+    "Sign",
+    "Sin",
+    "Sinh",
+    "Softplus",
+    "Softsign",
+    "Sqrt",
+    "Tan",
+)
+ONE_VALUE += ("Tanh", "ThresholdedRelu")
+
+
+@pytest.mark.parametrize(("low", "high"), [(-3, 2), (0.25, 0.75), (-0.5, 0.5), (2, 3)])
+def test_no_value_lies_outside_the_box_of_what_a_layer_reads_behind_a_function(low, high):
+    """Its two sides are values that it takes; or the bounds are asked for."""
+    asked = set()
+    for operator in ONE_VALUE:
+        text = f"g (float[N,3,12,12] x) => (float[N,3] y) {{ n = {operator}(x) {BODY}"
+        made = Explainer(parse(text, **WEIGHTS), composite=("epsilon_gamma_box", {"low": low, "high": high}))
+        try:
+            (box,) = (step.rule for step in made.plan.steps if isinstance(step.rule, ZBox))
+        except CompositeError as error:
+            assert "Conv 'c' reads 'n'" in str(error) or "is no box" in str(error)  # one value alone
+            asked.add(operator)
+            continue
+        x = np.linspace(low, high, 3 * 144).reshape(1, 3, 12, 12).astype(np.float32)
+        n = run(parse(text.replace("(float[N,3] y)", "(float[N,3,12,12] n)"), **WEIGHTS), x)["n"]
+        np.testing.assert_allclose([box.low, box.high], [n.min(), n.max()], rtol=1e-5, err_msg=operator)
+    assert asked.isdisjoint({"Neg", "Tanh", "Exp", "Sinh", "Relu"})
+    assert {"Sin", "Tan", "Cos"} <= asked
+    assert ("Abs" in asked) == (low < 0)
