@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from .following import MISFITS, Following, equation, reduced
+from .looped import meets, scanned
 from .node import Node
 from .roles import (
     BY_THE_LARGEST,
@@ -52,6 +53,8 @@ def _across(following: Following, node: Node, place: int, rank: int) -> Collecti
         return [axis for axis, letter in enumerate(said.operands[place]) if letter not in said.output]
     if operator in CHOOSING and (not place or operator == "Concat"):
         return chosen(following, node, rank)
+    if operator == "Scan":
+        return scanned(node, place, rank) if meets(node) else []
     if operator == "GatherND" and not place:
         return _named(following, node)
     if place or operator in ELEMENTWISE:

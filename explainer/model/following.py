@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from .equations import Equation
 from .graph import Graph
+from .looped import Labels, loop, scan
 from .node import Node
 from .operators import known
 from .roles import (
@@ -22,8 +23,6 @@ from .roles import (
 )
 from .sizes import numbers_of, sizes_of
 
-# For every axis of a tensor what it was where the following began; None for one that is new or mixed.
-Labels: TypeAlias = "tuple[int | None, ...]"
 Carried: TypeAlias = Mapping[int, Labels]
 # What a rank that an operator does not take ends in. onnxruntime says so when the file is opened; until then
 # nothing can be told of the axes behind it.
@@ -51,9 +50,7 @@ class Following:
             if known(node.operator).shape_alone:
                 continue
             carried = {place: self.at[name] for place, name in enumerate(node.inputs) if name in self.at}
-            if not carried:
-                if any(name in self.at for name in node.captures):
-                    yield node, {}
+            if not carried and not any(name in self.at for name in node.captures):
                 continue
             yield node, carried
             for name, labels in zip(node.outputs, self.passed(node, carried), strict=False):
@@ -91,6 +88,9 @@ class Following:
             return [whole, states, states]
         if operator == EMBEDDING:
             return [None if first is None else (*first, None)]
+        if operator in ("Loop", "Scan"):
+            ranks = [self.rank(name) for name in node.outputs]
+            return scan(node, carried, ranks) if operator == "Scan" else loop(node, self.at, ranks)
         if operator in PRODUCTS:
             return [self.product(node, carried, PRODUCTS[operator])]
         moved = MOVES.get(operator)
