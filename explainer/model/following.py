@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from .equations import Equation
 from .graph import Graph
-from .looped import Labels, loop, scan
+from .looped import loop, scan
 from .node import Node
 from .operators import known
 from .roles import (
@@ -23,6 +23,8 @@ from .roles import (
 )
 from .sizes import numbers_of, sizes_of
 
+# For every axis of a tensor what it was where the following began; None for one that is new or mixed.
+Labels: TypeAlias = "tuple[int | None, ...]"
 Carried: TypeAlias = Mapping[int, Labels]
 # What a rank that an operator does not take ends in. onnxruntime says so when the file is opened; until then
 # nothing can be told of the axes behind it.

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from .node import Node
 
-# For every axis of a tensor what it was where the following began; None for one that is new or mixed.
+# Labels, as `following` has them: for every axis what it was.
 Labels: TypeAlias = "tuple[int | None, ...]"
 
 
