@@ -197,9 +197,14 @@ def check_numbers(array: Array, expected: Input) -> None:
         if not np.isfinite(array).all():
             raise InputError(f"the array for input {name!r} has NaN or infinity in it")
         if kind != "f":
-            raise InputError(
+            what = (
                 f"input {name!r} wants {expected.dtype}, not {array.dtype}; where the numbers are whole "
-                f"and as the model takes them, give x.astype({expected.dtype.name!r})"
+                "and as the model takes them, give"
+            )
+            made = f"np.load('FILE.npy').astype('{expected.dtype}')"
+            raise InputError(f"{what} x.astype({expected.dtype.name!r})").optioned(
+                f"{what} a file of {expected.dtype}, OTHER.npy of",
+                f"""  python -c "import numpy as np; np.save('OTHER.npy', {made})\"""",
             )
     elif kind != "f" and array.size:
         low, high = limits(expected.dtype)

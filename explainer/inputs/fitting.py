@@ -96,9 +96,20 @@ def check_pictured(graph: Graph, expected: Input, how: Preprocess | None) -> Non
     if expected.dtype.kind in "iub":
         _check_whole(how, expected, likely)
     if shape is not None:
-        height, width = how.crop or (how.size if isinstance(how.size, tuple) else (None, None))
+        wanted = [shape[how.layout.index(axis)] for axis in "HW"]
+        edge = _edge_beside(how, wanted)
+        height, width = how.crop or (how.size if isinstance(how.size, tuple) else (edge, edge))
         sizes = {"N": 1, "C": CHANNELS[how.channels], "H": height, "W": width}
-        check_fits([sizes[axis] for axis in how.layout], expected, how.layout)
+        check_fits([sizes[axis] for axis in how.layout], expected, how.layout, edge)
+
+
+def _edge_beside(how: Preprocess, wanted: Sequence[int | None]) -> int | None:
+    """The shorter edge that every prepared picture has, where none can be of the height and width wanted."""
+    if how.crop is not None or not isinstance(how.size, int):
+        return None
+    known = [size for size in wanted if size is not None]
+    fits = min(known) == how.size if len(known) == len(wanted) else all(size >= how.size for size in known)
+    return None if fits else how.size
 
 
 def check_preprocess(graph: Graph, how: Preprocess | None) -> None:
@@ -175,7 +186,9 @@ def _check_whole(how: Preprocess, expected: Input, likely: Suggested | None) -> 
     )
 
 
-def check_fits(shape: Sequence[int | None], expected: Input, layout: str) -> None:
+def check_fits(
+    shape: Sequence[int | None], expected: Input, layout: str, shorter_edge: int | None = None
+) -> None:
     """Check a prepared picture against the shape that the model declares.
 
     Parameters
@@ -186,6 +199,8 @@ def check_fits(shape: Sequence[int | None], expected: Input, layout: str) -> Non
         Of as many axes. A size that is None fits every one. The batch is not compared.
     layout : {"NCHW", "NHWC"}
         How the array lies.
+    shorter_edge : int, optional
+        Where height and width are those of a square picture, what is the same of every other one.
 
     Raises
     ------
@@ -193,7 +208,10 @@ def check_fits(shape: Sequence[int | None], expected: Input, layout: str) -> Non
         If it does not fit; the message names what mends it.
     """
     wanted = expected.shape or ()
-    complaint = f"the model takes {_sizes(wanted)} and the prepared picture is {_sizes(shape)} ({layout}): "
+    made = f"the prepared picture is {_sizes(shape)} ({layout})"
+    if shorter_edge is not None:
+        made = f"every prepared picture has a shorter edge of {shorter_edge} ({layout})"
+    complaint = f"the model takes {_sizes(wanted)} and {made}: "
     sizes = {
         axis: (have, want)
         for axis, have, want in zip(layout, shape, wanted, strict=True)

@@ -159,6 +159,11 @@ DRAWN = DRAWN.replace("Softmax (logits)", "Softmax (z)")
 DROPPED = TINY.replace("Softmax (logits)", "Dropout (logits, half, true)")
 REFUSED = {
     "another size": ("bare", ["--scale", "1", "--size", "9,9"], "the prepared picture is 1 x 3 x 9 x 9"),
+    "a shorter edge": (
+        "bare",
+        ["--scale", "1", "--size", "9"],
+        "give --size 8 --crop 8,8 (shorter edge, then",
+    ),
     "another layout": ("bare", ["--scale", "1", "--layout", "NHWC"], "try --layout NCHW"),
     "other channels": ("bare", ["--scale", "1", "--channels", "gray"], "try --channels RGB"),
     "more labels": ("bare", [*FLAGS, "--labels", "names"], "there are 5 names, but 'probability' has 4"),

@@ -2,6 +2,9 @@
 
 import json
 import os
+import shlex
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -271,3 +274,16 @@ def test_samples_lie_where_the_model_has_them(folder):
     for place in (0, 1):
         found = np.load(f"steps/steps-{place}.npz")["relevance"]
         np.testing.assert_allclose(found, wanted[:, place : place + 1], rtol=1e-4, atol=1e-6)
+
+
+def test_fractions_for_whole_numbers_are_made_whole_by_a_command():
+    onnx.save(
+        parse("g (uint8[N,5] x) => (float[N,5] y) { f = Cast <to = 1> (x) y = Relu (f) }"), "whole.onnx"
+    )
+    np.save("FILE.npy", np.arange(5.0)[None])
+    ask = ("explain", "whole.onnx", "--method", "occlusion", "--target", "0", "-o", "map.png")
+    said = run(*ask, "--input", "x=FILE.npy")
+    assert said.exit_code == 1 and "give a file of uint8, OTHER.npy of" in said.output, said.output
+    line = next(line for line in said.output.splitlines() if "python -c" in line)
+    subprocess.run([sys.executable, *shlex.split(line)[1:]], check=True)
+    assert run(*ask, "--input", "x=OTHER.npy").exit_code == 0

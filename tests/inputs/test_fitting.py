@@ -108,7 +108,10 @@ def test_a_misfit_is_told_before_the_picture_is_read(tmp_path):
         ({"layout": "NHWC"}, "layout='NCHW'"),
         ({"channels": "gray"}, "channels='RGB'"),
         ({}, ""),
-        ({"size": 64}, ""),
+        ({"size": 64}, "every prepared picture has a shorter edge of 64 .*give size=32, crop="),
+        ({"size": 20}, "every prepared picture has a shorter edge of 20 "),
+        ({"size": 32}, ""),
+        ({"size": 64, "crop": (32, 32)}, ""),
         ({"size": (32, 32)}, ""),
     ],
 )
@@ -120,6 +123,9 @@ def test_a_preprocessing_is_compared_with_the_file(how, message):
     else:
         made.check_preprocess()
     Explainer(model_of("N,3,32,32")).check_preprocess()
+    Explainer(model_of("N,3,32,W"), preprocess=Preprocess(size=20)).check_preprocess()  # a high picture
+    with pytest.raises(InputError, match="shorter edge of 40"):
+        Explainer(model_of("N,3,32,W"), preprocess=Preprocess(size=40)).check_preprocess()
     Explainer(parse("g (float[N,4] x) => (float[N,4] y) { y = Relu (x) }")).check_preprocess()
 
 
