@@ -210,6 +210,8 @@ def matches(graph: Graph, pattern: str) -> Iterator[Match]:
     Where operands may change places one set of nodes can match in several ways; each is a match.
     """
     lines = lines_of(pattern)
+    if not all(any(operator in graph.by_operator for operator in line.operators) for line in lines):
+        return
     made = {name for line in lines for name in line.outputs}
     read = {name for line in lines for name in line.operands if not is_constant(name)} - made - {""}
     ends = (node for operator in set(lines[-1].operators) for node in graph.by_operator.get(operator, ()))

@@ -81,7 +81,9 @@ class Pattern(Canonizer):
                 note = replace(note, reason=str(reasons[0]))
             notes.append((note, set(nodes)))
         left = (groups.get(node, node) for node in graph.nodes if node in groups or node not in inside)
-        news = (note for note in _news(notes) if not (note.refused and self.quiet))
+        news = [note for note in _news(notes) if not (note.refused and self.quiet)]
+        if not groups:
+            return graph.having(notes=(*graph.notes, *news)) if news else graph
         return graph.having(nodes=tuple(left), notes=(*graph.notes, *news), arrays=arrays)
 
     def _candidates(self, graph: Graph) -> Iterator[list[Match]]:

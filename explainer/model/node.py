@@ -71,7 +71,9 @@ class Node:
     @property
     def relevant(self) -> tuple[str, ...]:
         """Its operands, without those that only choose among the others."""
-        choosers = CHOOSERS.get(self.operator, ())
+        choosers = CHOOSERS.get(self.operator)
+        if choosers is None:
+            return self.inputs
         return tuple(name for index, name in enumerate(self.inputs) if index not in choosers)
 
 

@@ -39,6 +39,14 @@ class Chain(Pattern):
         return match.becomes("Relu", [match["x"]])
 
 
+@dataclass(frozen=True)
+class Refusing(Gelu):
+    """Groups nothing, and says why."""
+
+    def check(self, graph, match):
+        return "it is not to be"
+
+
 FIVE = "d = Div (h, root) e = Erf (d) a = Add (e, one) m = Mul (h, a) g = Mul (m, half)"
 NET = "g (float[N,4] x) => (float[N,3] y) {{ h = Gemm (x, w) {} y = Gemm (g, v) }}"
 X = rng(1).standard_normal((2, 4)).astype(np.float32)
@@ -282,3 +290,11 @@ def test_a_group_of_an_operator_that_is_nowhere():
         explainer_of(model, mine).plan  # noqa: B018
     with pytest.raises(AssertionError, match=r"the model: Rellu 'g': .* has no layer; did you mean .*Relu"):
         check_canonizer(mine, model)
+
+
+def test_what_was_found_of_the_nodes_is_kept_where_nothing_is_grouped():
+    graph = Graph.load(net(FIVE))
+    assert Chain()(graph, ()) is graph  # there are no two rectifiers
+    told = Refusing()(graph, ())
+    assert told.notes and told.readers is graph.readers and told.carrying is graph.carrying
+    assert Gelu()(graph, ()).readers is not graph.readers
