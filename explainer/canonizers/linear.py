@@ -17,7 +17,7 @@ class Linear(Pattern):
     patterns = ("m = MatMul (x, WEIGHT); y = Add (m, BIAS)",)
 
     def check(self, graph: Graph, match: Match) -> str | None:
-        weight, bias = (graph.constant(match[label]).shape for label in ("WEIGHT", "BIAS"))
+        weight, bias = (graph.shape(match[label]) for label in ("WEIGHT", "BIAS"))
         if len(weight) != 2:
             return f"{match['WEIGHT']!r} is no matrix"
         if bias[-1:] != weight[1:] or any(size != 1 for size in bias[:-1]):

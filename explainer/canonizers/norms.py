@@ -63,7 +63,7 @@ class NormWeights(Pattern):
             return "it is an operator, with a weight of its own"
         axes = match.node(*NAMES).attributes["axes"]
         for name in filter(None, (match.get("WEIGHT"), match.get("BIAS"))):
-            if sum(size != 1 for size in graph.constant(name).shape) > len(axes):
+            if sum(size != 1 for size in graph.shape(name)) > len(axes):
                 return f"{name!r} is no vector"
         return None
 

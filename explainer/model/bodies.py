@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import onnx
@@ -86,7 +86,7 @@ class Bodies:
         """What ONNX itself says an operator is, where that can be explained."""
         if node.op_type in NAMED or not has_body(node.op_type, self.opset):
             return None
-        found = _body_of_onnx(node, self.opset, self.types.of)
+        found = _body_of_onnx(node, self.opset, self.types)
         if found is None or any(has_graphs(one) for one in found.node):
             return None  # some with branches are no files that onnxruntime runs, and the operator itself is
         does = _done_to_inputs(found)
@@ -137,6 +137,7 @@ def _done_to_inputs(function: onnx.FunctionProto) -> set[str]:
 
 
 @functools.lru_cache(maxsize=1024)  # a file may name what it likes
+@functools.lru_cache(maxsize=1024)
 def has_body(operator: str, opset: int) -> bool:
     """Whether ONNX defines an operator of its own by others, in some cases at least."""
     try:
@@ -146,9 +147,7 @@ def has_body(operator: str, opset: int) -> bool:
     return bool(schema.has_function or schema.has_context_dependent_function)
 
 
-def _body_of_onnx(
-    node: onnx.NodeProto, opset: int, types: Mapping[str, onnx.TypeProto]
-) -> onnx.FunctionProto | None:
+def _body_of_onnx(node: onnx.NodeProto, opset: int, told: Types) -> onnx.FunctionProto | None:
     schema: Any = onnx.defs.get_schema(node.op_type, opset, "")
     if schema.has_function:
         since = [version for version in schema.function_opset_versions if version <= opset]
@@ -158,6 +157,7 @@ def _body_of_onnx(
         versions = schema.context_dependent_function_opset_versions
         since = [version for version in versions if version <= opset]
         read = [name for name in node.input if name]
+        types = told.of if since else {}  # inferred for the whole file, where a body depends on them
         if not since or not all(name in types for name in read):
             return None
         kinds = [(types[name] if name else onnx.TypeProto()).SerializeToString() for name in node.input]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import onnx
@@ -32,6 +34,24 @@ FEW = 1 << 10
 ROUNDS = 4
 
 
+@dataclass(frozen=True)
+class Size:
+    """How large a constant is.
+
+    Attributes
+    ----------
+    bytes : int
+    shape : tuple of int
+    """
+
+    bytes: int
+    shape: tuple[int, ...]
+
+
+# How large the constants are that there is room for; None where only computing one would tell.
+Sizes: TypeAlias = "dict[str, Size | None]"
+
+
 def computed(
     source: Source,
     name: str,
@@ -39,6 +59,7 @@ def computed(
     known: Mapping[str, Array],
     stored: Callable[[str], Array],
     runtime: Runtime,
+    sizes: Sizes | None = None,
 ) -> dict[str, Array]:
     """The value of a constant, and of all others that can be had with it.
 
@@ -54,6 +75,8 @@ def computed(
     stored : callable
         The value of an initializer.
     runtime : Runtime
+    sizes : dict, optional
+        What is known of sizes, which grows: they are inferred once.
 
     Raises
     ------
@@ -61,12 +84,31 @@ def computed(
         It would take too much memory, or onnxruntime cannot compute it.
     """
     everything = {name, *others}
-    able, needs = Part(source, everything, stored, runtime).affordable()
-    if name not in able:
-        raise ModelError(f"{source.title}: {name!r} is a constant that is not computed: {needs}")
+    able = affordable(source, name, others, stored, runtime, sizes)
     largest = SMALL if able[name] <= SMALL else math.inf
     wanted = {one for one in everything - known.keys() if one in able and able[one] <= largest}
     return Part(source, wanted, stored, runtime, known).run()
+
+
+def affordable(
+    source: Source,
+    name: str,
+    others: Collection[str],
+    stored: Callable[[str], Array],
+    runtime: Runtime,
+    sizes: Sizes | None = None,
+) -> dict[str, float]:
+    """The bytes of a constant and of all others that can be had with it: see `computed`.
+
+    Raises
+    ------
+    ModelError
+        It would take too much memory.
+    """
+    able, needs = Part(source, {name, *others}, stored, runtime, sizes=sizes).affordable()
+    if name not in able:
+        raise ModelError(f"{source.title}: {name!r} is a constant that is not computed: {needs}")
+    return able
 
 
 class Part:
@@ -79,6 +121,8 @@ class Part:
     stored, runtime : see `computed`
     known : dict of str -> array
         Values of some of the tensors, which are not computed again.
+    sizes : dict, optional
+        See `computed`.
     """
 
     def __init__(
@@ -88,7 +132,9 @@ class Part:
         stored: Callable[[str], Array],
         runtime: Runtime,
         known: Mapping[str, Array] | None = None,
+        sizes: Sizes | None = None,
     ) -> None:
+        self.sizes: Sizes = {} if sizes is None else sizes
         self.source, self.names, self.stored, self.runtime = source, names, stored, runtime
         wanted, self.known = set(names), dict[str, Array]()
         nodes: list[onnx.NodeProto] = []
@@ -138,7 +184,8 @@ class Part:
         left = LARGEST + TIMES * sum(map(bytes_of_tensor, self.initializers))
         able, blocked, reason = dict[str, float](), set[str](), ""
         for node in self.nodes:
-            takes = sum(sizes.get(name) or 0 for name in node.output)
+            found = {name: sizes.get(name) for name in node.output}
+            takes = sum(size.bytes for size in found.values() if size is not None)
             if takes > left and not reason:
                 reason = (
                     f"{node.op_type} {(node.name or node.output[0])!r} makes {takes / 1e9:.3g} GB out of "
@@ -148,17 +195,25 @@ class Part:
                 blocked.update(node.output)
             else:
                 left -= takes
-                able.update((name, sizes.get(name, math.inf)) for name in node.output)
+                self.sizes.update(found)
+                able.update((name, math.inf if size is None else size.bytes) for name, size in found.items())
         return able, reason
 
-    def _sizes(self) -> Mapping[str, int]:
-        """The bytes of every tensor, of all but those where only computing them would tell."""
+    def _sizes(self) -> Mapping[str, Size | None]:
+        """How large every tensor is, of all but those where only computing them would tell."""
+        if all(name in self.sizes for node in self.nodes for name in node.output):
+            return self.sizes
         part, values = self, dict[str, Array]()
         for _ in range(ROUNDS):
-            sizes = part._inferred() | {name: value.nbytes for name, value in values.items()}
+            sizes = part._inferred() | {name: Size(x.nbytes, x.shape) for name, x in values.items()}
             unknown = [node for node in part.nodes if not sizes.keys() >= {*filter(None, node.output)}]
             # The sizes of these may be told by what they read, where that is computed.
-            known = {name for node in part.nodes for name in node.output if sizes.get(name, FEW + 1) <= FEW}
+            known = {
+                name
+                for node in part.nodes
+                for name in node.output
+                if name in sizes and sizes[name].bytes <= FEW
+            }
             few = {name for node in unknown for name in node.input if name in known}
             if not few:
                 break
@@ -166,15 +221,15 @@ class Part:
             part = Part(self.source, self.names, self.stored, self.runtime, values)
         return sizes
 
-    def _inferred(self) -> dict[str, int]:
-        """The bytes of the tensors of which ONNX's inference of shapes can tell."""
+    def _inferred(self) -> dict[str, Size]:
+        """How large the tensors are of which ONNX's inference of shapes can tell."""
         model = self._model()
         outline(model.graph, self.initializers)
         try:
             found = onnx.shape_inference.infer_shapes(model, data_prop=True).graph.value_info
         except Exception:  # of an odd file nothing is told; onnxruntime says what is wrong with it
             return {}
-        sizes = {value.name: _bytes(value.type.tensor_type) for value in found}
+        sizes = {value.name: _size(value.type.tensor_type) for value in found}
         return {name: size for name, size in sizes.items() if size is not None}
 
 
@@ -211,11 +266,12 @@ def bytes_of_tensor(tensor: onnx.TensorProto) -> int:
     return math.prod(map(int, tensor.dims)) * _item(tensor.data_type)
 
 
-def _bytes(kind: onnx.TypeProto.Tensor) -> int | None:
+def _size(kind: onnx.TypeProto.Tensor) -> Size | None:
     dims = kind.shape.dim
     if not kind.HasField("shape") or not all(dim.HasField("dim_value") for dim in dims):
         return None
-    return math.prod(int(dim.dim_value) for dim in dims) * _item(kind.elem_type)
+    shape = tuple(int(dim.dim_value) for dim in dims)
+    return Size(math.prod(shape) * _item(kind.elem_type), shape)
 
 
 def _item(kind: int) -> int:

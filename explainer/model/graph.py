@@ -15,7 +15,7 @@ from ..errors import ModelError
 from ..files import read
 from ..tensor import Array
 from ..text import LINE, printable
-from .constants import computed, value_of
+from .constants import Sizes, affordable, computed, value_of
 from .dependence import depending, frontier
 from .dependence import fixed as the_same
 from .fixing import fixed_of
@@ -74,6 +74,7 @@ class Graph:
     notes: tuple[Note, ...] = ()
     arrays: Mapping[str, Array] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
+    sizes: Sizes = field(default_factory=dict)
     runtime: Runtime = field(default_factory=Runtime)
     held: frozenset[str] = frozenset()
 
@@ -137,7 +138,7 @@ class Graph:
         return self.source.title
 
     def having(self, **changes: Any) -> Graph:
-        """A changed copy; the file and the constants read so far are shared.
+        """A changed copy; the file, and the constants and sizes known so far are shared.
 
         Parameters
         ----------
@@ -157,7 +158,10 @@ class Graph:
                     f"{self.title}: an array of a canonizer is called {taken[0]!r}, as another tensor is"
                 )
             changes["arrays"] = {**self.arrays, **changes["arrays"]}
-        return replace(self, **changes)
+        changed = replace(self, **changes)
+        if changes.keys() <= {"notes"}:  # the nodes are the same: what was found of them is
+            vars(changed).update({**vars(self), **vars(changed)})
+        return changed
 
     def unused(self, name: str, besides: Collection[str] = ()) -> str:
         """`name`, or one like it that no tensor of the file has, no array, and nothing of `besides`."""
@@ -286,6 +290,28 @@ class Graph:
             return len(self.initializers[name].dims)
         return self.arrays[name].ndim if name in self.arrays else self.source.axes.get(name)
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a constant tensor; a weight is not read for it, nor computed.
+
+        Raises
+        ------
+        ModelError
+            See `constant`.
+        """
+        if name in self.initializers:
+            return tuple(self.initializers[name].dims)
+        made = self.producers.get(name)
+        is_known = (
+            name in self.arrays or name in self.constants or made is None or made.operator == "Constant"
+        )
+        if not is_known and not (self.arrays and name in self._remade):
+            if name not in self.sizes:
+                affordable(self.source, name, self._frontier, self.constant, self.runtime, self.sizes)
+            if (size := self.sizes[name]) is not None:
+                return size.shape
+        value: Array = self.constant(name)
+        return tuple(value.shape)
+
     def _evaluate(self, name: str) -> dict[str, Array]:
         if name in self.initializers:
             return {name: self.source.value(name, self.initializers[name])}
@@ -293,7 +319,9 @@ class Graph:
         if producer is not None and producer.operator == "Constant":
             return {name: value_of(producer)}
         # All at once: a session per constant would cost more than the explanation.
-        return computed(self.source, name, self._frontier, self.constants, self.constant, self.runtime)
+        return computed(
+            self.source, name, self._frontier, self.constants, self.constant, self.runtime, self.sizes
+        )
 
     @cached_property
     def _frontier(self) -> frozenset[str]:

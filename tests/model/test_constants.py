@@ -1,6 +1,7 @@
 """Constants that a file computes from others: once, together, and never more than memory holds."""
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from building import parse, relative, rng, run
@@ -139,3 +140,37 @@ def test_what_is_asked_later_is_computed_then(sessions):
     np.testing.assert_allclose(graph.constant("c"), np.exp(W), rtol=1e-6)
     np.testing.assert_allclose(graph.constant("a"), np.exp(W), rtol=1e-6)
     assert graph.constant("c") is graph.constant("c") and len(sessions) == 2
+
+
+def test_for_a_dense_layer_no_matrix_is_computed_before_the_walk(sessions):
+    w = rng(5).standard_normal((600, 600))
+    net = parse(
+        "g (float[N,600] x) => (float[N,600] y) "
+        "{ t = Transpose(w) u = Transpose(w) c = MatMul(x, t) d = Add(c, b) e = MatMul(d, u) y = Add(e, b) }",
+        w=w,
+        b=np.ones(600),
+    )
+    made, x = Explainer(net), rng(1).random((1, 600)).astype(np.float32)
+    assert len(made.plan.steps) == 2 and not sessions
+    assert {"t", "u"}.isdisjoint(made.graph.constants) and made.graph.shape("t") == (600, 600)
+    explanation = made.explain(x, target=1)
+    assert relative(explanation.score, run(net, {"x": x})[0][:, 1]) < 1e-5
+
+
+def test_how_large_constants_are_is_inferred_once(monkeypatch):
+    infer, asked = onnx.shape_inference.infer_shapes, []
+
+    def counted(model, **options):
+        asked.append(model)
+        return infer(model, **options)
+
+    net = parse(
+        "g (float[N,600] x) => (float[N,600] y) "
+        "{ t = Transpose(w) a = Neg(b) c = MatMul(x, t) d = Add(c, a) y = Relu(d) }",
+        w=rng(5).standard_normal((600, 600)),
+        b=np.ones(600),
+    )
+    graph = Graph.load(net)
+    monkeypatch.setattr(onnx.shape_inference, "infer_shapes", counted)
+    assert graph.constant("a").shape == (600,) and graph.constant("t").shape == (600, 600)
+    assert len(asked) == 1
