@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import onnx
@@ -46,6 +47,16 @@ def see_through(graph: Graph) -> Graph:
     """
     if not isinstance(graph, Graph):
         raise InputError(f"{shown(graph):.80} is no graph: explainer.Explainer(model).graph is one")
+    if graph not in _SEEN:
+        _SEEN[graph] = _seen_through(graph)
+    return _SEEN[graph]
+
+
+# Who resolves a target and who makes a plan see through one graph, and share what is found in the view.
+_SEEN: WeakKeyDictionary[Graph, Graph] = WeakKeyDictionary()
+
+
+def _seen_through(graph: Graph) -> Graph:
     aliases: dict[str, str] = dict(graph.aliases)
     # Of the tensors that are known to hold whole numbers, which.
     whole = {value.name: value.dtype for value in graph.inputs if value.dtype.kind in "iu"}

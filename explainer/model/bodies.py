@@ -137,25 +137,33 @@ def _done_to_inputs(function: onnx.FunctionProto) -> set[str]:
 
 
 @functools.lru_cache(maxsize=1024)  # a file may name what it likes
-@functools.lru_cache(maxsize=1024)
 def has_body(operator: str, opset: int) -> bool:
     """Whether ONNX defines an operator of its own by others, in some cases at least."""
     try:
         schema: Any = onnx.defs.get_schema(operator, opset, "")
     except onnx.defs.SchemaError:
         return False
-    return bool(schema.has_function or schema.has_context_dependent_function)
+    if schema.has_function:
+        body = _same_for_all(schema, opset)
+        return body is not None and not any(map(has_graphs, body.node))
+    return bool(schema.has_context_dependent_function)
+
+
+def _same_for_all(schema: Any, opset: int) -> onnx.FunctionProto | None:
+    """The body that an operator has, whatever the types of its operands."""
+    since = [version for version in schema.function_opset_versions if version <= opset]
+    body = schema.get_function_with_opset_version(max(since)) if since else None
+    return onnx.FunctionProto.FromString(body) if isinstance(body, bytes) else body
 
 
 def _body_of_onnx(node: onnx.NodeProto, opset: int, told: Types) -> onnx.FunctionProto | None:
     schema: Any = onnx.defs.get_schema(node.op_type, opset, "")
-    if schema.has_function:
-        since = [version for version in schema.function_opset_versions if version <= opset]
-        body = schema.get_function_with_opset_version(max(since)) if since else None
-        found = onnx.FunctionProto.FromString(body) if isinstance(body, bytes) else body
+    is_same = schema.has_function
+    versions = schema.function_opset_versions if is_same else schema.context_dependent_function_opset_versions
+    since = [version for version in versions if version <= opset]
+    if is_same:
+        found = _same_for_all(schema, opset)
     else:
-        versions = schema.context_dependent_function_opset_versions
-        since = [version for version in versions if version <= opset]
         read = [name for name in node.input if name]
         types = told.of if since else {}  # inferred for the whole file, where a body depends on them
         if not since or not all(name in types for name in read):

@@ -5,6 +5,8 @@ import pytest
 from building import parse, rng
 
 from explainer import Explainer, ExplainerError, UnsupportedError, explain
+from explainer.canonizers.identity import see_through
+from explainer.model.graph import Graph
 
 CHAIN = "g (float[N,4] x) => (float[N,6] y) {{ h = Gemm (x, w) {} }}"
 
@@ -123,3 +125,11 @@ def test_whole_numbers_that_become_others_are_refused(kind, front, said):
     x = rng(7).integers(0, 127, (1, 3, 6, 6)).astype("float32" if kind == "float" else kind)
     with pytest.raises(ExplainerError, match=said):
         explain(parse(PIXELS.format(kind, front), **WHOLE, **HALF), x)
+
+
+def test_who_resolves_a_target_and_who_makes_a_plan_share_a_view():
+    graph = Graph.load(parse("g (float[N,4] x) => (float[N,4] y) { a = Identity(x) y = Relu(a) }"))
+    assert see_through(graph) is see_through(graph)
+    changed = graph.having(nodes=graph.nodes[1:])
+    assert len(see_through(graph).nodes) == len(see_through(changed).nodes) == 1
+    assert see_through(changed) is not see_through(graph)

@@ -119,3 +119,9 @@ def test_what_onnx_says_of_a_loss_is_no_explanation():
     g (float[N,4] x, int64[N] t) => (float y) { y = SoftmaxCrossEntropyLoss (x, t) }"""
     with pytest.raises(UnsupportedError, match=r"SoftmaxCrossEntropyLoss x1 \(this operator has no layer\)"):
         Explainer(parse(text)).plan_for("y")
+
+
+def test_a_body_that_may_not_be_put_in_a_file_is_none():
+    """A Range is a Loop to ONNX: a model that only has one of these is not copied to be looked through."""
+    assert not has_body("Range", 17)
+    assert has_body("HardSwish", 17) and has_body("CastLike", 17) and not has_body("Relu", 12)
