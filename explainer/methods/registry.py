@@ -58,6 +58,23 @@ ALIASES = {
     "smoothgradsquared": "smoothgrad_sq",
     "layerwiserelevancepropagation": "lrp",
 }
+# Methods of other tools that there are none of here, folded, and what is nearest in kind.
+_SAMPLED = ("rise", "occlusion")  # scores of changed inputs alone
+_CAMS = ("grad_cam", "grad_cam_plus_plus")
+ABSENT: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("lime", "limebase", "anchors", "shap", "kernelshap", "partitionshap"), _SAMPLED),
+    **dict.fromkeys(("shapley", "shapleyvalue", "shapleyvalues", "shapleyvaluesampling"), _SAMPLED),
+    **dict.fromkeys(("samplingshap", "permutationshap", "treeshap", "linearshap"), _SAMPLED),
+    **dict.fromkeys(("featureablation", "featurepermutation", "meaningfulperturbation"), ("occlusion",)),
+    **dict.fromkeys(("deepshap", "deepliftshap"), ("deeplift", "gradient_shap")),
+    **dict.fromkeys(("expectedgradients", "expectedgradient"), ("gradient_shap",)),
+    **dict.fromkeys(("cam", "scorecam", "ablationcam", "layercam", "xgradcam", "hirescam"), _CAMS),
+    **dict.fromkeys(("eigencam", "eigengradcam", "groupcam", "sscam", "iscam", "smoothgradcam"), _CAMS),
+    "guidedgradcam": ("guided_backprop", "grad_cam"),
+    **dict.fromkeys(("blurig", "guidedig", "xrai", "idgi", "agi"), ("integrated_gradients",)),
+    **dict.fromkeys(("patternnet", "patternattribution", "rectgrad"), ("lrp",)),
+    **dict.fromkeys(("attentionrollout", "rollout", "attention", "transformerattribution"), ("lrp",)),
+}
 
 
 def names() -> tuple[str, ...]:
@@ -105,6 +122,12 @@ def refuse_unknown(name: object) -> None:
     InputError
     """
     if not isinstance(name, str) or name not in names():
+        if isinstance(name, str) and (alike := ABSENT.get(folded(name))):
+            nearest = " and ".join(map(repr, alike))
+            raise InputError(
+                f"no method {shown(name)}: it is not among those here; nearest in kind: {nearest}. "
+                "`onnx-lrp methods` lists all"
+            )
         raise InputError(no_such("method", name, names(), lists="onnx-lrp methods"))
 
 

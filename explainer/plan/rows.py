@@ -66,11 +66,14 @@ def noted(graph: Graph, layer: Layer, rule: Rule, prepares: bool = False) -> str
     layer : Layer
     rule : Rule
     prepares : bool
-        Whether it is the file's own preprocessing, which relevance passes unchanged.
+        Whether it is the file's own preprocessing.
     """
     node, said = layer.node, []
     if prepares:
-        said.append("preprocessing, which relevance goes through unchanged")
+        how = (
+            "hands relevance back by its own weights" if layer.is_mean else "relevance goes through unchanged"
+        )
+        said.append(f"preprocessing, which {how}")
     if node.gate is not None:
         said.append(f"held constant: {node.inputs[node.gate]!r}")
     if isinstance(rule, Held) and layer.kind == "normalization":

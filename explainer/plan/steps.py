@@ -19,6 +19,12 @@ from ..text import LINE, in_short, printable
 from .rows import COLUMNS, Row, noted, row_of, singles
 from .untaken import untaken_of
 
+# How relevance gets through preprocessing, by whether each value is a mean of others.
+PREPARES = {
+    False: "through which relevance goes unchanged",
+    True: "which hands relevance back by its own weights",
+}
+
 
 @in_short
 @dataclass(frozen=True, eq=False)
@@ -197,7 +203,10 @@ class Plan:
 
     @property
     def preprocessing(self) -> tuple[Node, ...]:
-        """The nodes in front of the first layer that relevance goes through unchanged, as they run."""
+        """The nodes in front of the first layer that are the file's own preprocessing, as they run.
+
+        Relevance goes through them unchanged, and through a Resize by its weights.
+        """
         return tuple(step.node for step in reversed(self.steps) if step.prepares)
 
     @property
@@ -212,11 +221,15 @@ class Plan:
     @property
     def _said(self) -> list[str]:
         """What is told of nodes that are not taken as they are."""
-        prepares = ", ".join(map(str, self.preprocessing))
-        passed = f"preprocessing in the file, through which relevance goes unchanged: {prepares}"
+        preparing = [step for step in reversed(self.steps) if step.prepares]
+        prepares = [
+            printable(f"preprocessing in the file, {how}: {', '.join(nodes)}", LINE)
+            for by_weights, how in PREPARES.items()
+            if (nodes := [str(step.node) for step in preparing if step.layer.is_mean is by_weights])
+        ]
         cut = self.graph.source.cut
         ends = [] if cut is None or not cut.told else [printable(cut.told, LINE)]
-        return [*ends, *([printable(passed, LINE)] if prepares else []), *self.ending, *told(self.notes)]
+        return [*ends, *prepares, *self.ending, *told(self.notes)]
 
     @property
     def _header(self) -> str:

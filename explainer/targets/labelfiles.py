@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, shown
 from ..files import opened
 
 MOST_BYTES = 1 << 24  # a thousand times ImageNet's names
@@ -45,12 +45,22 @@ def read_labels(path: str | os.PathLike[str]) -> Any:
             f"labels: {str(path)!r} cannot be read ({getattr(error, 'strerror', None) or error}); a text is "
             "the path of a file of names, anything else a list of them or a dict of index -> name"
         ) from None
+    return names_in(content, path)
+
+
+def names_in(content: bytes | str, path: str | os.PathLike[str]) -> Any:
+    """The same of what stands in a file, `path` for messages.
+
+    Raises
+    ------
+    InputError
+    """
     if len(content) > MOST_BYTES:
         raise InputError(
             f"labels: {path} has more than {MOST_BYTES >> 20} MiB: these are no names of classes"
         )
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig") if isinstance(content, bytes) else content.removeprefix("\ufeff")
     except UnicodeDecodeError:
         raise InputError(f"labels: {path} is not a text file in UTF-8") from None
     if not text.strip():
@@ -64,6 +74,24 @@ def read_labels(path: str | os.PathLike[str]) -> Any:
             f"labels: {path} is not a JSON list of names, or dict of index to name ({error})"
         ) from None
     return held.get("id2label", held) if isinstance(held, dict) else held
+
+
+def read_open(file: Any) -> Any:
+    """The same of a file that was opened, as text or bytes, from where it stands.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or holds nothing of the kind.
+    """
+    name = getattr(file, "name", "the open file")
+    try:
+        content = file.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: closed, or no text
+        raise InputError(f"labels: {shown(name)} cannot be read ({error})") from None
+    if not isinstance(content, bytes | str):
+        raise InputError(f"labels: {shown(file)} is no file of names")
+    return names_in(content, str(name))
 
 
 def of_lines(lines: Sequence[str], path: str | os.PathLike[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from ..model.node import input_of
 from ..plain.checks import is_whole
 from ..plain.values import FrozenDict
 from ..tensor import Array
-from .labelfiles import read_labels
+from .labelfiles import read_labels, read_open
 
 Labels: TypeAlias = "Sequence[str] | Mapping[int, str]"
 LabelsLike: TypeAlias = "Labels | str | os.PathLike[str]"
@@ -102,7 +103,7 @@ def shape_by_sample(graph: Graph, output: str) -> tuple[int | None, ...] | None:
 
 
 def labels_given(labels: LabelsLike) -> Names:
-    """Class names as the caller gives them; a text is the path of a file.
+    """Class names as the caller gives them; a text is the path of a file, and an open one is read as it is.
 
     Raises
     ------
@@ -114,6 +115,8 @@ def labels_given(labels: LabelsLike) -> Names:
     where, held = "labels", labels  # type: str, Any
     if isinstance(labels, str | os.PathLike):
         where, held = f"labels: {os.fspath(labels)}", read_labels(labels)
+    elif isinstance(labels, io.IOBase):
+        held = read_open(labels)
     listed = not isinstance(held, Mapping)
     pairs = _pairs(held)
     if pairs is None:
@@ -155,7 +158,7 @@ def _name(label: Any, where: str) -> str:
         label = name if re.fullmatch(r"n\d+", synset) else label
     if not isinstance(label, str):
         raise InputError(f"{where}: a class name is a text, not {shown(label)}")
-    return str(label)
+    return str(label).rstrip("\r\n")  # as `readlines` leaves them
 
 
 def labels_of(graph: Graph) -> Names:

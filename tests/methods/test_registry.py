@@ -12,6 +12,7 @@ from residual import picture, residual_net
 
 import explainer
 from explainer import CompositeError, Explainer, InputError, RegistrationError, methods
+from explainer.errors import folded
 from explainer.methods import Method, Progress, Single, Walk
 from explainer.plan import make_plan
 
@@ -254,3 +255,22 @@ def test_what_others_call_noise():
     assert noisy == explainer.Recipe(noise="smoothgrad")
     assert explainer.Recipe(noise=("smooth_grad", {"n_samples": 3})).noise == ("smoothgrad", {"n_samples": 3})
     assert methods.get("gradient", "SmoothGrad_Sq").method.kind == "smoothgrad_sq"
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("lime", "'rise' and 'occlusion'"),
+        ("KernelSHAP", "'rise' and 'occlusion'"),
+        ("Score-CAM", "'grad_cam'"),
+    ],
+)
+def test_methods_that_there_are_none_of_are_said_to_be_absent(name, nearest):
+    with pytest.raises(InputError, match=f"it is not among those here; nearest in kind: {nearest}"):
+        explainer.Explainer(residual_net(), method=name)
+
+
+def test_what_is_nearest_is_there_and_what_is_absent_is_not():
+    for name, nearest in methods.registry.ABSENT.items():
+        assert methods.spelled(name) == (name, "") and folded(name) == name
+        assert set(nearest) <= set(methods.names())

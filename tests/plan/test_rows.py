@@ -96,6 +96,19 @@ def test_preprocessing_is_noted():
     assert row.note == "preprocessing, which relevance goes through unchanged"
 
 
+def test_a_resize_in_front_hands_back_by_its_weights():
+    text = """g (float[N,3,4,4] x) => (float[N,3,8,8] y) {
+        n = Div (x, half) r = Resize <mode = "linear"> (n, nil, sizes) y = Conv (r, w) }"""
+    constants = {"half": np.array(0.5), "nil": np.zeros(0), "sizes": np.array([1.0, 1, 2, 2])}
+    made = Explainer(parse(text, **constants, w=rng(1).standard_normal((3, 3, 1, 1))), composite="flat")
+    notes = {row.node: row.note for row in made.plan.rows}
+    assert notes["n"] == "preprocessing, which relevance goes through unchanged"
+    assert notes["r"] == "preprocessing, which hands relevance back by its own weights"
+    said = str(made.plan).splitlines()
+    assert "preprocessing in the file, through which relevance goes unchanged: Div 'n'" in said
+    assert "preprocessing in the file, which hands relevance back by its own weights: Resize 'r'" in said
+
+
 def test_coverage_counts_the_nodes_of_groups():
     plan = Explainer(model(WRITTEN["GELU"])).plan
     assert len(plan.steps) == 2 and plan.coverage == (6, 6)

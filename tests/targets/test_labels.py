@@ -1,5 +1,6 @@
 """Class names as the caller gives them, and where they would stand beside the wrong numbers."""
 
+import io
 import itertools
 import json
 import pickle
@@ -213,3 +214,23 @@ def test_what_is_wrong_with_the_other_side_is_said_of_it(against):
         made.explain(picture(1), against, start="margin", against=0)
     with pytest.raises(TargetError, match=r"^against: "):
         made.explain(picture(1), Ask(0, start="margin", against=against))
+
+
+@pytest.mark.parametrize("mode", ["r", "rb"])
+@pytest.mark.parametrize(
+    "text", ["cat\ndog\n", "0 cat\r\n1 dog", '["cat", "dog"]', '{"0": "cat", "1": "dog"}']
+)
+def test_an_open_file_is_read_as_its_path_is(tmp_path, text, mode):
+    path = tmp_path / "names.txt"
+    path.write_bytes(text.encode())
+    with open(path, mode, **({} if mode == "rb" else {"encoding": "utf-8"})) as file:
+        assert dict(labels_given(file)) == dict(labels_given(path)) == {0: "cat", 1: "dog"}
+    with pytest.raises(InputError, match=r"names\.txt' cannot be read"):
+        labels_given(file)
+
+
+def test_lines_have_no_ends():
+    assert dict(labels_given(["cat\n", "dog\r\n"])) == {0: "cat", 1: "dog"}
+    assert dict(labels_given(io.StringIO("cat\ndog\n"))) == {0: "cat", 1: "dog"}
+    with pytest.raises(InputError, match="the open file is empty"):
+        labels_given(io.StringIO(""))
