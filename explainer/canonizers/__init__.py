@@ -10,6 +10,7 @@ from .identity import see_through
 from .linear import Linear
 from .matching import Match
 from .pattern import Pattern
+from .quantised import is_quantised
 
 __all__ = [
     "CANONIZERS",
@@ -28,6 +29,7 @@ __all__ = [
     "canonize",
     "get",
     "groups_of",
+    "is_quantised",
     "norms",
     "register",
     "resolve",

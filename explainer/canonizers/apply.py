@@ -9,6 +9,7 @@ from ..model.graph import Graph
 from ..plain.checks import several
 from .base import Canonizer, CanonizerLike, get
 from .identity import see_through
+from .quantised import dequantised
 
 # What a framework has as one module, and exporters write out.
 FORMS: tuple[CanonizerLike, ...] = (
@@ -52,6 +53,7 @@ def canonize(
         No canonizer has such a name, or one returns no graph.
     """
     view = see_through(graph)
+    view = dequantised(view, frozenset(view.resolve(name) for name in (*graph.outputs, *boundaries)))
     visible = frozenset(view.resolve(name) for name in (*graph.outputs, *boundaries))
     for canonizer in resolve(canonizers):
         view = canonizer.applied(view, visible)

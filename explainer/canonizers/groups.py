@@ -17,7 +17,6 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "attention": (
         "y = Attention | com.microsoft.Attention | com.microsoft.MultiHeadAttention (q, k?, v?, a?, b?, c?)",
     ),
-    "fake-quantised tensor": ("q = QuantizeLinear (x, S, Z?); y = DequantizeLinear (q, T, O?)",),
     "embedding lookup": ("y = Gather (W, ids)",),
 }
 

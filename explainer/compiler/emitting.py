@@ -119,6 +119,8 @@ class Emitter:
         named = {node.name for node in self.proto.graph.node}
         recorder = Recorder(unused_prefix(self.names | named))
         symbols = Symbols(recorder, self.plan, activations)
+        with recorder.scoped("real"):
+            symbols.complete()
         found = choose(self.target, activations, samples)
         if self.examples.is_dynamic and names_samples(found):
             raise InputError(f"compile: {self.target} names samples, and the file's batch is free")

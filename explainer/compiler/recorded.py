@@ -78,7 +78,7 @@ class RecordedForward(SessionForward):
         """See `Forward`."""
         record = next((record for record in self.records if record.is_at(feeds)), self.records[-1])
         # An input too is as the model had it, where its samples need not be in front.
-        activations = {**self.numbers(feeds), **self.numbers(record.values)}
+        activations = {**self.real(feeds), **self.numbers(record.values)}
         with np.errstate(all="ignore"):
             parameters = self.parameters(activations)
         anchor = self.plan.anchor

@@ -59,6 +59,18 @@ class Symbols(dict[str, Value]):
                 self[name] = Symbol(recorder, there, value)
             self.held[name] = self[name].name if flows else there
 
+    def complete(self) -> None:
+        """Add what quantised tensors stand for, and what is made again of that."""
+        for name, unit in self.graph.units.items():
+            if name in self.held:
+                parameters = {one: Cast(self[one], to=FLOAT32) for one in unit.tensors}
+                self[name] = unit.real(self[name], parameters)
+                self.held[name] = self[name].name
+        for step in self.plan.remade:
+            x, parameters = step.layer.read(self), step.layer.prepare(self)
+            self[step.layer.output] = made = step.layer.bind(x, None, parameters).forward(x)
+            self.held[step.layer.output] = made.name
+
     def __missing__(self, name: str) -> Value:
         if self.constants is not None:
             return self.constants[name]
@@ -124,6 +136,8 @@ def replay(
     wanted = {name: value for name, value in examples.items() if name not in points}
     copied = Symbols(recorder, outer.plan, wanted, names, outer)
     copied.update(points)
+    with recorder.scoped("real"):
+        copied.complete()
     return copied
 
 

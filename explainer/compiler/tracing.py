@@ -149,7 +149,7 @@ class ModelTrace:
         """The tensors that the walk reads, computed at other points by a copy of the model's nodes."""
         values = self.forward({**self.feeds, **{name: point.value for name, point in points.items()}})
         # Another output of the model, which the walk does not read, is not computed again.
-        examples = {name: values[name] for name in self.plan.reads}
+        examples = {name: values[name] for name in self.plan.asks}
         return replay(self.proto, self.symbols, recorder, points, examples)
 
     def _walk(self, values: Symbols, target: Target, references: Symbols | None = None) -> dict[str, Value]:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from contextlib import suppress
 
 from .. import composites
+from ..canonizers import is_quantised
 from ..composites import Composite
 from ..errors import TargetError, UnsupportedError
 from ..methods import Method
@@ -36,8 +37,13 @@ def walker(by: Backends, plan: Plan, batches: Batches) -> NumpyWalker:
     ------
     ModelError, NumericalError
     """
-    forward = LayersForward if by.forward == "numpy" else SessionForward
+    forward = LayersForward if runs_in_numpy(by, plan.graph) else SessionForward
     return NumpyWalker(plan, forward(plan, by.dtype), batches, by.audit)
+
+
+def runs_in_numpy(by: Backends, graph: Graph) -> bool:
+    """Whether the forward pass is NumPy's: what rounds to whole numbers is onnxruntime's in every type."""
+    return by.forward == "numpy" and not is_quantised(graph)
 
 
 def walker_of_many(by: Backends, one: NumpyWalker) -> Walker:
@@ -149,13 +155,15 @@ class Prepared:
         # A score is that of a sample alone, whatever else is asked at the same time.
         apart = Batches(self.graph, [anchor.tensor, anchor.output])
         if plan is None:
-            forward = self._forward(anchor) if by.forward == "numpy" else OutputForward(self.graph, anchor)
+            in_numpy = runs_in_numpy(by, self.graph)
+            forward = self._forward(anchor) if in_numpy else OutputForward(self.graph, anchor)
             return Walkers(lambda: Scorer(forward, apart), graph=self.graph, dtype=by.dtype, apart=apart)
         one = walker(by, plan, apart.walked(plan.sources))
 
         def scorer() -> Scorer:
             # Scores are those of the same forward pass, where that is not the file's own.
-            forward = one.forward if by.forward == "numpy" else OutputForward(self.graph, anchor)
+            in_numpy = runs_in_numpy(by, self.graph)
+            forward = one.forward if in_numpy else OutputForward(self.graph, anchor)
             mixing = apart.mixing
             return Scorer(forward, batches if mixing is None or not mixing.is_sure else apart)
 
@@ -168,7 +176,7 @@ class Prepared:
         ------
         UnsupportedError
         """
-        if self.backends.forward == "numpy":
+        if runs_in_numpy(self.backends, self.graph):
             self._layers(anchor)
 
     def _forward(self, anchor: Anchor) -> LayersForward:

@@ -15,6 +15,9 @@ from ..walk.runs import Run
 from .base import Method
 from .question import axes_of_feeds
 
+# How far a score may be from the fused file's, in its largest output, before that is said.
+UNLIKE = 1e-3
+
 
 def explanation_of(
     run: Run, target: Target, given: Batch, graph: Graph, plan: Plan | None, method: Method, labels: Names
@@ -91,7 +94,12 @@ def explanation_of(
         photos=given.photos * samples,
         pictured=given.pictured,
         stopped="" if graph.source.cut is None else graph.source.cut.told,
-        given=(*given.remarks, *_held(run, plan, given, graph), *(() if plan is None else plan.ending)),
+        given=(
+            *given.remarks,
+            *_held(run, plan, given, graph),
+            *(() if plan is None else plan.ending),
+            *_fused(run, target, plan),
+        ),
         amounts=amounts,
         layout=axes.layout,
         axis=turned[first][1]
@@ -110,6 +118,24 @@ def _held(run: Run, plan: Plan | None, given: Batch, graph: Graph) -> tuple[str,
     names = [name for name in names if plan is None or name in graph.held]
     listed = " and ".join(filter(None, (", ".join(map(repr, names[:-1])), *map(repr, names[-1:]))))
     return (f"{listed} {'is' if len(names) == 1 else 'are'} held as given",) if names else ()
+
+
+def _fused(run: Run, target: Target, plan: Plan | None) -> tuple[str, ...]:
+    """What is said where a quantised file, fused, says something else than its nodes one by one."""
+    name = target.anchor.tensor
+    if plan is None or not plan.graph.units or run.target is None or target.start != "output":
+        return ()
+    deployed = run.outputs.get(name)
+    if not isinstance(deployed, np.ndarray) or deployed.ndim != 2 or deployed.dtype.kind != "f":
+        return ()
+    said = deployed[np.arange(len(run.target)), run.target].astype(np.float64)
+    worst = int(np.argmax(np.abs(said - run.score)))
+    if abs(said[worst] - run.score[worst]) <= UNLIKE * float(np.max(np.abs(deployed[worst]))):
+        return ()
+    return (
+        f"onnxruntime fuses this file's nodes, and gives {said[worst]:.4g} then; one by one, as they are "
+        f"explained, {run.score[worst]:.4g}: they round to whole numbers at other places",
+    )
 
 
 def _amount(R: Array, repeats: bool, name: str, given: Batch, graph: Graph) -> Array:

@@ -37,6 +37,39 @@ _WIDER = {
 }
 _TURNS = {"interleaved": 0, "is_packed_batching": 0, "num_heads": 0, "rotary_embedding_dim": 0}
 _BENT = {"types": {}, "defaults": {}, "inputs": (1, 2), "outputs": (1, 1)}
+_POOL = {
+    "types": {
+        "auto_pad": AttributeProto.STRING,
+        "ceil_mode": _INT,
+        "channels_last": _INT,
+        "count_include_pad": _INT,
+        "kernel_shape": AttributeProto.INTS,
+        "pads": AttributeProto.INTS,
+        "strides": AttributeProto.INTS,
+    },
+    "defaults": {"auto_pad": "NOTSET", "ceil_mode": 0, "channels_last": 0, "count_include_pad": 0},
+    "required": ("kernel_shape",),
+}
+_FUSED_CONV = {
+    "types": {
+        **dict.fromkeys(("activation", "auto_pad"), AttributeProto.STRING),
+        **dict.fromkeys(("dilations", "kernel_shape", "pads", "strides"), AttributeProto.INTS),
+        "activation_params": AttributeProto.FLOATS,
+        "group": _INT,
+    },
+    "defaults": {"auto_pad": "NOTSET", "group": 1},
+    "inputs": (2, 4),
+    "outputs": (1, 1),
+}
+_FLIPS = ("transA", "transB", "transBatchA", "transBatchB")
+_ONE = {"types": {}, "defaults": {}, "inputs": (4, 5), "outputs": (1, 1)}
+_TWO = {"types": {}, "defaults": {}, "inputs": (7, 8), "outputs": (1, 1)}
+_REDUCED = {
+    "types": {"axes": AttributeProto.INTS, "keepdims": _INT},
+    "defaults": {},
+    "required": ("keepdims",),
+}
+_CAST = {"types": {"axis": _INT}, "defaults": {"axis": 1}, "inputs": (2, 3), "outputs": (1, 1)}
 # (domain, operator) -> its fewest and most inputs and outputs, attributes' types and defaults.
 CONTRIBUTED: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("", "SimplifiedLayerNormalization"): {**_NORM, "inputs": (2, 2), "outputs": (1, 2)},
@@ -68,6 +101,28 @@ CONTRIBUTED: Mapping[tuple[str, str], Mapping[str, Any]] = {
     },
     (MICROSOFT, "BiasGelu"): {**_BENT, "inputs": (2, 2)},
     (MICROSOFT, "FastGelu"): _BENT,
+    (MICROSOFT, "FusedConv"): _FUSED_CONV,
+    (MICROSOFT, "FusedGemm"): {
+        "types": {
+            **dict.fromkeys(("transA", "transB"), _INT),
+            **dict.fromkeys(("alpha", "beta", "activation_alpha", "activation_beta"), _FLOAT),
+            "activation_gamma": _FLOAT,
+            "activation": AttributeProto.STRING,
+        },
+        "defaults": {
+            **{"transA": 0, "transB": 0, "alpha": 1.0, "beta": 1.0},
+            **{"activation_alpha": 0.0, "activation_beta": 0.0, "activation_gamma": 0.0},
+        },
+        "inputs": (2, 3),
+        "outputs": (1, 1),
+    },
+    (MICROSOFT, "FusedMatMul"): {
+        "types": {**dict.fromkeys(_FLIPS, _INT), "alpha": _FLOAT},
+        "defaults": {**dict.fromkeys(_FLIPS, 0), "alpha": 1.0},
+        "inputs": (2, 2),
+        "outputs": (1, 1),
+    },
+    (MICROSOFT, "NhwcFusedConv"): _FUSED_CONV,
     (MICROSOFT, "Gelu"): {**_BENT, "inputs": (1, 1)},
     (MICROSOFT, "QuickGelu"): {
         "types": {"alpha": _FLOAT},
@@ -77,4 +132,44 @@ CONTRIBUTED: Mapping[tuple[str, str], Mapping[str, Any]] = {
     },
     (MICROSOFT, "SkipLayerNormalization"): {**_SKIP, "inputs": (3, 5)},
     (MICROSOFT, "SkipSimplifiedLayerNormalization"): {**_SKIP, "inputs": (3, 4)},
+    (MICROSOFT, "QuantizeLinear"): _CAST,
+    (MICROSOFT, "DequantizeLinear"): _CAST,
+    (MICROSOFT, "QGemm"): {
+        "types": {"alpha": _FLOAT, "transA": _INT, "transB": _INT},
+        "defaults": {"alpha": 1.0, "transA": 0, "transB": 0},
+        "inputs": (6, 9),
+        "outputs": (1, 1),
+    },
+    (MICROSOFT, "QLinearAdd"): _TWO,
+    (MICROSOFT, "QLinearAveragePool"): {**_POOL, "inputs": (4, 5), "outputs": (1, 1)},
+    (MICROSOFT, "QLinearConcat"): {
+        "types": {"axis": _INT},
+        "defaults": {},
+        "required": ("axis",),
+        "inputs": (3, 1 << 31),
+        "outputs": (1, 1),
+    },
+    (MICROSOFT, "QLinearGlobalAveragePool"): {
+        "types": {"channels_last": _INT},
+        "defaults": {"channels_last": 0},
+        "inputs": (5, 5),
+        "outputs": (1, 1),
+    },
+    (MICROSOFT, "QLinearLeakyRelu"): {
+        "types": {"alpha": _FLOAT},
+        "defaults": {"alpha": float(np.float32(0.01))},
+        "inputs": (4, 5),
+        "outputs": (1, 1),
+    },
+    (MICROSOFT, "QLinearMul"): _TWO,
+    (MICROSOFT, "QLinearReduceMean"): {**_REDUCED, "inputs": (4, 5), "outputs": (1, 1)},
+    (MICROSOFT, "QLinearSigmoid"): _ONE,
+    (MICROSOFT, "QLinearSoftmax"): {
+        "types": {"axis": _INT, "opset": _INT},
+        "defaults": {"axis": -1},
+        "required": ("opset",),
+        "inputs": (5, 5),
+        "outputs": (1, 1),
+    },
+    (MICROSOFT, "QLinearWhere"): {"types": {}, "defaults": {}, "inputs": (9, 9), "outputs": (1, 1)},
 }

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 
 from ..errors import UnsupportedError
+from . import fused_products
 from .contributed import MICROSOFT
 from .fused_attention import attention, multi_head_attention
 from .signature import attributes_of
@@ -110,8 +111,12 @@ BODIES: dict[str, Callable[[Body], None]] = {
     "BiasGelu": gelu,
     "EmbedLayerNormalization": embed_layer_normalization,
     "FastGelu": fast_gelu,
+    "FusedConv": fused_products.convolution,
+    "FusedGemm": fused_products.dense,
+    "FusedMatMul": fused_products.product,
     "Gelu": gelu,
     "MultiHeadAttention": multi_head_attention,
+    "NhwcFusedConv": fused_products.nhwc_convolution,
     "QuickGelu": quick_gelu,
     "RotaryEmbedding": rotary_embedding,
 }

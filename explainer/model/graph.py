@@ -26,6 +26,7 @@ from .runtime import Runtime
 from .settling import settle
 from .signature import opsets_of
 from .tensors import FLOATS, Stored, kind_of, name_of
+from .units import Unit
 
 if TYPE_CHECKING:
     from .session import Session
@@ -61,6 +62,11 @@ class Graph:
     held : frozenset of str
         Inputs and computed tensors that are taken for parameters of a call, and with them all that is
         computed from them alone.
+    units : dict of str -> Unit
+        What the whole numbers of quantised tensors stand for: layers are given that.
+    inner : frozenset of str
+        Tensors inside of quantised groups, which the file does not compute, or not if nobody asks: their
+        layers make them of what it does.
     """
 
     nodes: tuple[Node, ...]
@@ -77,6 +83,8 @@ class Graph:
     sizes: Sizes = field(default_factory=dict)
     runtime: Runtime = field(default_factory=Runtime)
     held: frozenset[str] = frozenset()
+    units: Mapping[str, Unit] = field(default_factory=dict)
+    inner: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return printable(f"<Graph of {self.title!r}: {len(self.nodes)} nodes, opset {self.opset}>", LINE)

@@ -48,6 +48,8 @@ def layer_of(node: Node, graph: Graph, output: int) -> Layer:
             "its body runs as often as data says, and nothing walks through a loop; export it unrolled, in "
             "Keras by the layer's unroll=True"
         )
+    if operator == "rescaling":
+        raise UnsupportedError("it reads whole numbers in another scale than they were written in")
     settled = graph.source.settled
     reason = REASONS.get(operator, "this operator has no layer")
     raise UnsupportedError((settled.kept if settled else {}).get(operator, reason))

@@ -24,6 +24,10 @@ PREPARES = {
     False: "through which relevance goes unchanged",
     True: "which hands relevance back by its own weights",
 }
+# What is said of a quantised file.
+DEPLOYED = (
+    "quantised: onnxruntime runs the file as it is, and the walk reads what its whole numbers stand for"
+)
 
 
 @in_short
@@ -137,6 +141,30 @@ class Plan:
         names.update(dict.fromkeys(self.shows))
         return list(names)
 
+    @property
+    def remade(self) -> tuple[Step, ...]:
+        """The steps whose outputs are read, and made again since the file does not tell them; as they run."""
+        needed, found = set(self.reads), []
+        for step in self.steps:
+            if step.layer.output in needed & self.graph.inner:
+                needed.update((*step.layer.inputs, *self.unfixed(step)))
+                found.append(step)
+        return tuple(reversed(found))
+
+    @property
+    def asks(self) -> list[str]:
+        """What the file is asked for: what is read of it, and what the rest of that is made of."""
+        remade = self.remade
+        names = dict.fromkeys(self.reads)
+        for step in remade:
+            names.update(dict.fromkeys((*step.layer.inputs, *self.unfixed(step))))
+        for step in remade:
+            names.pop(step.layer.output)
+        for name in list(names):
+            if (unit := self.graph.units.get(name)) is not None:
+                names.update(dict.fromkeys(one for one in unit.tensors if not self.graph.is_constant(one)))
+        return list(names)
+
     def unfixed(self, step: Step) -> list[str]:
         """The step's parameters that are computed from shapes, so known only when the model runs."""
         return [name for name in step.layer.operands.values() if not self.graph.is_constant(name)]
@@ -229,7 +257,8 @@ class Plan:
         ]
         cut = self.graph.source.cut
         ends = [] if cut is None or not cut.told else [printable(cut.told, LINE)]
-        return [*ends, *prepares, *self.ending, *told(self.notes)]
+        deployed = [DEPLOYED] if self.graph.units else []
+        return [*ends, *deployed, *prepares, *self.ending, *told(self.notes)]
 
     @property
     def _header(self) -> str:

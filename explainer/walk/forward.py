@@ -99,6 +99,8 @@ class SessionForward:
                     )
         # Behind the constants: of one that cannot be read, or had, onnxruntime would say less.
         self.session = graph.session(list(dict.fromkeys([*self.wanted, *graph.outputs])))
+        # A quantised file that is asked for inner values is fused less, and rounds otherwise.
+        self.deployed = graph.session(list(graph.outputs)) if graph.units else self.session
 
     @property
     def precision(self) -> int:
@@ -107,7 +109,7 @@ class SessionForward:
 
     def _reads(self) -> list[str]:
         """The tensors that onnxruntime is asked for."""
-        return self.plan.reads
+        return self.plan.asks
 
     def __call__(self, feeds: Mapping[str, Array]) -> ForwardPass:
         """See `Forward`.
@@ -118,9 +120,9 @@ class SessionForward:
         """
         given = as_model_has_them(self.plan.graph, feeds)
         values = self.session.run(self.plan.graph.typed(given))
-        outputs = {name: values[name] for name in self.plan.graph.outputs}
-        activations = self.numbers({name: values[name] for name in self.wanted})
-        activations.update(self.numbers(given))
+        fused = values if self.deployed is self.session else self.deployed.run(self.plan.graph.typed(given))
+        outputs = {name: fused[name] for name in self.plan.graph.outputs}
+        activations = self.real({name: values[name] for name in self.wanted} | given)
         check_finite(
             {**activations, **_arrays(outputs)},
             self.producers,
@@ -130,10 +132,12 @@ class SessionForward:
         )
         with np.errstate(all="ignore"):
             parameters = self.parameters(activations)
+            self.remake(activations, parameters)
             check_whole_numbers(self.plan, self.whole(values), activations, parameters)
         anchor = self.plan.anchor
-        seen = {name: activations[name] for name in (anchor.tensor, anchor.output, *anchor.moved)}
-        return ForwardPass(activations, outputs, seen, samples_of(feeds), parameters)
+        read = (anchor.tensor, anchor.output, *anchor.moved)
+        seen = {name: outputs[name] if name in outputs else activations[name] for name in read}
+        return ForwardPass(activations, outputs, self.numbers(seen), samples_of(feeds), parameters)
 
     def numbers(self, values: Mapping[str, Array]) -> dict[str, Array]:
         """Values in the number type of the walk: what carries relevance whatever type the file has it in.
@@ -145,9 +149,28 @@ class SessionForward:
             for name, value in values.items()
         }
 
+    def real(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        """The same, of quantised tensors what their whole numbers stand for."""
+        numbers, graph = self.numbers(values), self.plan.graph
+        for name, unit in graph.units.items():
+            if name in numbers:
+                parameters = {
+                    one: (graph.constant(one) if graph.is_constant(one) else values[one]).astype(self.dtype)
+                    for one in unit.tensors
+                }
+                numbers[name] = unit.real(numbers[name].astype(self.dtype, copy=False), parameters)
+        return numbers
+
+    def remake(self, activations: dict[str, Array], parameters: Mapping[Step, Mapping[str, Array]]) -> None:
+        """Add what is read, and the file does not tell, by the layers that make it."""
+        for step in self.plan.remade:
+            x = step.layer.read(activations)
+            activations[step.layer.output] = step.layer.bind(x, None, parameters[step]).forward(x)
+
     def whole(self, values: Mapping[str, Any]) -> set[str]:
         """What carries relevance though onnxruntime has it in whole numbers."""
-        return {name for name in self.carried & values.keys() if values[name].dtype.kind in "iu"}
+        carried = self.carried & values.keys() - self.plan.graph.units.keys()
+        return {name for name in carried if values[name].dtype.kind in "iu"}
 
     def multiplying(self, size: float) -> AbstractContextManager[None]:
         """A context in which NumPy has the threads that were asked for, or that so many numbers are worth."""

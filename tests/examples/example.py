@@ -117,7 +117,13 @@ EXAMPLES: list[Example] = []
 # Their samples are on axis 1, where none are explained: tests/layers/test_recurrent.py has whole nets.
 # ONNX infers no shape behind a SimplifiedLayerNormalization or an ImageScaler, which are onnxruntime's: see
 # tests/layers/test_fused_norms.py and test_old_opsets.py.
-IN_NETS = frozenset({"GRU", "ImageScaler", "LSTM", "RNN", "SimplifiedLayerNormalization"})
+# Of whole numbers layers are given what these stand for: see tests/canonizers/test_quantised.py.
+IN_NETS = frozenset(
+    {
+        *("GRU", "ImageScaler", "LSTM", "RNN", "SimplifiedLayerNormalization"),
+        *("DequantizeLinear", "DynamicQuantizeLinear", "QuantizeLinear"),
+    }
+)
 
 
 def add(

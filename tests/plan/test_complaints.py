@@ -29,20 +29,14 @@ def test_a_node_with_several_outputs_is_one():
     assert [(entry.what, entry.nodes) for entry in error.missing] == [("TopK", ("v",))]
 
 
-def test_dynamic_quantisation_counts_its_nodes():
+def test_what_makes_several_tensors_is_counted_once():
     parts = [
-        f"q{i}, s{i}, z{i} = DynamicQuantizeLinear (h{i}) m{i} = MatMulInteger (q{i}, W, z{i}) "
-        f"f{i} = Cast <to=1> (m{i}) h{i + 1} = Mul (f{i}, s{i})"
+        f"v{i}, i{i} = TopK (h{i}, k) f{i} = Cast <to=1> (i{i}) h{i + 1} = Add (v{i}, f{i})"
         for i in range(18)
     ]
-    error = refused(
-        f"g (float[N,4] h0) => (float[N,4] h18) {{ {' '.join(parts)} }}", W=np.eye(4, dtype=np.int8)
-    )
-    counts = {entry.what: len(entry.nodes) for entry in error.missing}
-    assert counts["DynamicQuantizeLinear"] == counts["MatMulInteger"] == 18
-    assert re.search(
-        r"DynamicQuantizeLinear x18 \(this operator has no layer.*: the first is 'q0'", error.text
-    )
+    error = refused(f"g (float[N,4] h0) => (float[N,4] h18) {{ {' '.join(parts)} }}", k=np.array([4]))
+    assert {entry.what: len(entry.nodes) for entry in error.missing} == {"TopK": 18}
+    assert re.search(r"TopK x18 \(it sorts by size.*: the first is 'v0'", error.text)
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,7 @@ KEPT = {
     "Min": "Min (r, up)",
     "CumSum": "CumSum (r, one)",
     "Trilu": "Trilu (r)",
+    "QuantizeLinear": "QuantizeLinear (r, one)",
     "Einsum": 'Einsum <equation = "ncij,cji->ncji"> (r, kernel2)',
 }
 

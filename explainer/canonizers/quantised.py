@@ -1,0 +1,135 @@
+"""Quantised files as what they stand for: whole numbers are read as (q − zero)·scale.
+
+A QuantizeLinear is an activation then, which rounds and closes at its ends, and a DequantizeLinear behind it
+hands on what is real already. An operator on whole numbers, QLinearConv say, is the real one and a
+QuantizeLinear behind it. What lies between these is made again from the whole numbers, by the layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+
+from ..model.graph import Graph, Node
+from ..model.units import Unit
+from .dynamic import DYNAMIC, Integers, integers
+from .integers import QLINEAR, Written
+
+QUANTIZE = frozenset({"QuantizeLinear", "com.microsoft.QuantizeLinear"})
+DEQUANTIZE = frozenset({"DequantizeLinear", "com.microsoft.DequantizeLinear"})
+# What moves whole numbers, or takes the largest of them: they stand for the same before and behind it.
+KEEPING = frozenset(
+    {
+        *("DepthToSpace", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Identity", "MaxPool"),
+        *("Reshape", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"),
+    }
+)
+
+
+def dequantised(graph: Graph, visible: Collection[str] = ()) -> Graph:
+    """The view in which tensors of whole numbers are what they stand for; a graph without such as it is.
+
+    Parameters
+    ----------
+    graph : Graph
+    visible : collection of str
+        Tensors that must stay in the view.
+    """
+    return _Reading(graph, visible).view() if is_quantised(graph) else graph
+
+
+def is_quantised(graph: Graph) -> bool:
+    """Whether whole numbers stand for real ones in a file, and not in its weights alone."""
+    return any(
+        name in graph.carrying
+        for operator in ({*QUANTIZE, *DEQUANTIZE, *QLINEAR, DYNAMIC} & graph.by_operator.keys())
+        for node in graph.by_operator[operator]
+        for name in node.outputs
+    )
+
+
+class _Reading:
+    """One pass over the nodes, as they run."""
+
+    def __init__(self, graph: Graph, visible: Collection[str]) -> None:
+        self.graph, self.visible = graph, visible
+        self.aliases = dict(graph.aliases)
+        self.written = Written(graph)
+        self.nodes, self.units = self.written.nodes, self.written.units
+        self.integers: dict[Node, Integers] = integers(graph, visible)
+        self.within = {node for one in self.integers.values() for node in one.nodes}
+
+    def view(self) -> Graph:
+        """What comes of it."""
+        for node in self.graph.nodes:
+            inputs = tuple(self.aliases.get(name, name) for name in node.inputs)
+            if node in self.integers:
+                self.integers[node].write(self.written)
+            elif node not in self.within:
+                self._take(node if inputs == node.inputs else replace(node, inputs=inputs))
+        view = self.graph.having(
+            nodes=tuple(self.nodes), aliases=self.aliases, arrays=self.written.arrays, units=self.units
+        )
+        return replace(view, inner=_inner(view, self.written.inner, self.visible))
+
+    def _take(self, node: Node) -> None:
+        carries = bool(node.inputs) and node.inputs[0] in self.graph.carrying
+        if node.operator in QUANTIZE and carries:
+            self.units[node.outputs[0]] = _unit_of(node)
+            self.nodes.append(replace(node, operator="QuantizeLinear"))
+        elif node.operator == DYNAMIC and carries:
+            q, scale, zero = node.outputs
+            self.units[q] = Unit(scale, zero)
+            self.nodes.append(
+                replace(node, operator="QuantizeLinear", inputs=(node.inputs[0], scale, zero), outputs=(q,))
+            )
+        elif node.operator in DEQUANTIZE and carries:
+            self._dequantise(node)
+        elif node.operator in QLINEAR and QLINEAR[node.operator](self.written.of(node)):
+            return
+        else:
+            if node.operator in KEEPING and carries and (unit := self.units.get(node.inputs[0])):
+                self.units.update(dict.fromkeys(filter(None, node.outputs), unit))
+            self.nodes.append(node)
+
+    def _dequantise(self, node: Node) -> None:
+        """What is real already is handed on; read in another scale than it was written in, it is refused."""
+        q, unit = node.inputs[0], _unit_of(node)
+        known = self.units.setdefault(q, unit)
+        if not (same := self._same(known, unit)) or node.outputs[0] in self.visible:
+            self.nodes.append(replace(node, operator="DequantizeLinear" if same else "rescaling"))
+        else:
+            self.aliases[node.outputs[0]] = q
+
+    def _same(self, one: Unit, other: Unit) -> bool:
+        pairs = ((one.scale, other.scale), (one.zero, other.zero))
+        return one.axis == other.axis and all(a == b or self._equal(a, b) for a, b in pairs)
+
+    def _equal(self, one: str, other: str) -> bool:
+        """Whether two scales or zero points are the same number, as far as that is known."""
+        if not all(self.graph.is_constant(name) for name in (one, other) if name):
+            return False
+        a, b = (self.graph.constant(name).squeeze() if name else np.zeros(()) for name in (one, other))
+        return np.array_equal(a, b)
+
+
+def _unit_of(node: Node) -> Unit:
+    return Unit(node.operand(1), node.operand(2), node.attributes.get("axis", 1))
+
+
+def _inner(graph: Graph, made: Collection[str], visible: Collection[str]) -> frozenset[str]:
+    """The tensors in quantised groups: they are made of whole numbers, and only such are made of them."""
+    before, inner = {*graph.units, *made}, set(made)
+    for node in graph.nodes:
+        real = [name for name in node.inputs if name in graph.carrying]
+        if real and before.issuperset(real) and node.operator != "QuantizeLinear":
+            before.update(name for name in node.outputs if name and name not in graph.units)
+    for node in reversed(graph.nodes):
+        for name in node.outputs:
+            readers = graph.readers.get(name, ())
+            inside = all(r.operator == "QuantizeLinear" or inner.issuperset(r.outputs) for r in readers)
+            if readers and inside and name in before - graph.units.keys() and name not in visible:
+                inner.add(name)
+    return frozenset(inner & graph.carrying)

@@ -1,0 +1,102 @@
+"""Rounding to the whole numbers of a quantised file, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..errors import UnsupportedError
+from ..model.graph import Graph, Node
+from ..model.operators import Facts, as_first
+from ..model.units import along
+from ..tensor import FLOAT32, Cast, Max, Min, Round, Value
+from .activations import Activation, inside
+from .base import Bound
+from .movement import Movement
+from .parameters import Parameters
+from .registry import register
+
+
+@register("QuantizeLinear")
+class QuantizeLinear(Activation):
+    """(q − zero)·scale with q = clip(round(x / scale) + zero): x, as closely as whole numbers say it.
+
+    Its slope is 1 where q is inside of its ends and 0 at them, which is how a Relu may be hidden there. (True
+    of no point, and of what lies between them: Bengio et al. 2013's straight-through estimate.)
+    """
+
+    facts = Facts(sign=as_first)
+    normalises = True
+    measures = frozenset({"scale", "zero"})
+    transpose_reads = frozenset({"z"})
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        self.inputs = node.inputs[:1]
+        self.take_operand(graph, "scale", 1, "scale")
+        self.take_operand(graph, "zero", 2, "zero point")
+        zero = node.operand(2)
+        self.ends = ends_of(graph, zero, node.attributes.get("output_dtype", 0))
+
+    def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        found = super().prepare(values)
+        return found | ({"zero": Cast(found["zero"], to=FLOAT32)} if "zero" in found else {})
+
+    def _scales(self, x: Value, p: Parameters) -> tuple[Value, Value]:
+        axis = self.node.attributes.get("axis", 1)
+        zero = p.get("zero")
+        scale = along(p["scale"], axis, x)
+        return scale, 0 * scale if zero is None else along(zero, axis, x)
+
+    def _bounds(self, x: Value, p: Parameters) -> tuple[Value, Value, Value]:
+        scale, zero = self._scales(x, p)
+        low, high = self.ends
+        return scale, (low - zero) * scale, (high - zero) * scale
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        scale, low, high = self._bounds(x, p)
+        return Min(Max(Round(x / scale) * scale, low), high)
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        z = at(at.x)
+        scale, low, high = self._bounds(z, at.p)
+        return s * inside(z, low + scale / 2, high - scale / 2)
+
+    def derivative(self, x: Value, p: Parameters) -> Value:
+        scale, low, high = self._bounds(x, p)
+        return inside(x, low + scale / 2, high - scale / 2)
+
+
+@register("DynamicQuantizeLinear")
+class DynamicQuantizeLinear(QuantizeLinear):
+    """The same, in a unit that it chooses by the least and the largest x, and that is held."""
+
+    facts = Facts()
+
+
+def ends_of(graph: Graph, zero: str, kind: int) -> tuple[float, float]:
+    """The least and the largest whole number of a tensor's type."""
+    dtype = np.dtype(np.uint8)
+    if zero:
+        dtype = graph.constant(zero).dtype if graph.is_constant(zero) else np.dtype(np.uint8)
+    try:
+        info = np.iinfo(dtype)
+    except ValueError as error:
+        raise UnsupportedError(f"its numbers are {dtype}") from error
+    return float(info.min), float(info.max)
+
+
+@register("DequantizeLinear")
+class DequantizeLinear(Movement):
+    """Real numbers again: what is read is real already."""
+
+    def __init__(self, node: Node, graph: Graph, output: int = 0) -> None:
+        super().__init__(node, graph, output)
+        self.inputs = node.inputs[:1]
+
+    def forward(self, x: Value, p: Parameters) -> Value:
+        return x + 0
+
+    def transpose(self, s: Value, at: Bound) -> Value:
+        return s
