@@ -109,10 +109,10 @@ ZOO = {
         " y = GlobalAveragePool (s) }",
         {},
     ),
-    "quantised": (
-        IMAGE + "(float[N,4] y) { q = QuantizeLinear (x, scale, zero) d = DequantizeLinear (q, scale, zero)"
+    "rescaled": (
+        IMAGE + "(float[N,4] y) { q = QuantizeLinear (x, scale, zero) d = DequantizeLinear (q, other, zero)"
         f" {LOGITS.replace('(x, k)', '(d, k)')} y = Relu (logits) }}",
-        {"scale": np.float32(0.1), "zero": np.uint8(128)},
+        {"scale": np.float32(0.1), "other": np.float32(0.2), "zero": np.uint8(128)},
     ),
 }
 ODD = {"odd names": 'a [0]\'s "$x" #1', "numbers as names": "24"}

@@ -99,7 +99,7 @@ class _Reading:
         q, unit = node.inputs[0], _unit_of(node)
         known = self.units.setdefault(q, unit)
         if not (same := self._same(known, unit)) or node.outputs[0] in self.visible:
-            self.nodes.append(replace(node, operator="DequantizeLinear" if same else "rescaling"))
+            self.nodes.append(replace(node, operator="DequantizeLinear", acts_as="" if same else "rescaling"))
         else:
             self.aliases[node.outputs[0]] = q
 

@@ -105,8 +105,9 @@ def test_a_size_that_is_open():
 
 
 def test_what_is_recommended_instead_runs_nothing_by_itself():
-    text = "z = Relu (x) q = QuantizeLinear (z, s) y = DequantizeLinear (q, s)"
-    onnx.save(parse(f"g (float[N,4] x) => (float[N,4] y) {{ {text} }}", s=np.float32(1)), "odd.onnx")
+    text = "z = Relu (x) q = QuantizeLinear (z, s) y = DequantizeLinear (q, t)"
+    scales = {"s": np.float32(1), "t": np.float32(2)}
+    onnx.save(parse(f"g (float[N,4] x) => (float[N,4] y) {{ {text} }}", **scales), "odd.onnx")
     result = run("check", "odd.onnx", "--numerics", "--keep", "all")
     ways = [
         line.split("  #")[0].split()[1:] for line in result.output.splitlines() if "onnx-lrp check" in line
