@@ -22,9 +22,10 @@ from .registry import register
 class QuantizeLinear(Activation):
     """(q − zero)·scale with q = clip(round(x / scale) + zero): x, as closely as whole numbers say it.
 
-    Its slope is 1 where q is inside of its ends and 0 at them, which is how a Relu may be hidden there. (True
-    of no point, and of what lies between them: Bengio et al. 2013's straight-through estimate.)
+    Its slope is 1 where q is inside of its ends, and 0 at them, where a Relu may be hidden.
     """
+
+    # The slope is that of no point, but of what lies between them: Bengio et al. 2013's straight-through one.
 
     facts = Facts(sign=as_first)
     normalises = True
