@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..errors import ModelError
 from ..model.graph import Graph, Node
 from ..model.units import Unit
 from .dynamic import DYNAMIC, Integers, integers
@@ -36,6 +37,11 @@ def dequantised(graph: Graph, visible: Collection[str] = ()) -> Graph:
     graph : Graph
     visible : collection of str
         Tensors that must stay in the view.
+
+    Raises
+    ------
+    ModelError
+        A scale or a zero point is of another shape than what it is one of.
     """
     return _Reading(graph, visible).view() if is_quantised(graph) else graph
 
@@ -65,10 +71,15 @@ class _Reading:
         """What comes of it."""
         for node in self.graph.nodes:
             inputs = tuple(self.aliases.get(name, name) for name in node.inputs)
-            if node in self.integers:
-                self.integers[node].write(self.written)
-            elif node not in self.within:
-                self._take(node if inputs == node.inputs else replace(node, inputs=inputs))
+            try:
+                if node in self.integers:
+                    self.integers[node].write(self.written)
+                elif node not in self.within:
+                    self._take(node if inputs == node.inputs else replace(node, inputs=inputs))
+            except (ValueError, IndexError) as error:
+                raise ModelError(
+                    f"{self.graph.title}: the scales and zero points of {node} do not fit its numbers: {error}"
+                ) from error
         view = self.graph.having(
             nodes=tuple(self.nodes), aliases=self.aliases, arrays=self.written.arrays, units=self.units
         )

@@ -48,6 +48,8 @@ class Symbols(dict[str, Value]):
         self.graph = graph = plan.graph
         self.held: dict[str, str] = {}
         carrying = plan.carrying
+        # A mask, indices, or a zero point that every input has of its own: what is computed from held values.
+        fed = graph.computed | {name for unit in graph.units.values() for name in unit.tensors}
         for name, value in activations.items():
             if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":
                 continue  # an output that is a list, a map or text: no walk reads it
@@ -55,7 +57,7 @@ class Symbols(dict[str, Value]):
             # Inputs may be whole numbers themselves (pixels).
             flows = value.dtype.kind == "f" or name in carrying
             self[name] = self._floating(there, value) if flows else value
-            if not flows and name in graph.computed:  # a mask, or indices, of inputs that are held
+            if not flows and name in fed:
                 self[name] = Symbol(recorder, there, value)
             self.held[name] = self[name].name if flows else there
 

@@ -12,7 +12,11 @@ from subject import TINY, Feeds, Subject, Wrong, flat, gap, parts, ran, session_
 
 import explainer
 from explainer import ExplainerError
+from explainer.canonizers import is_quantised
 from explainer.model.graph import Graph
+
+# So many numbers are asked about window by window.
+MANY = 10_000
 
 
 def outputs(subject: Subject) -> None:
@@ -25,6 +29,8 @@ def outputs(subject: Subject) -> None:
         mine = subject.answer.outputs.get(name)
         if mine is None or not np.issubdtype(np.asarray(value).dtype, np.number):
             continue
+        if np.ndim(value) and len(mine) > len(value):  # more samples were given than the file takes at once
+            mine = mine[: len(value)]
         largest = max(np.abs(value).max(initial=0), TINY)
         if not np.allclose(mine, value, rtol=1e-4, atol=digits * largest, equal_nan=True):
             raise Wrong(f"output {name!r} is not onnxruntime's")
@@ -70,6 +76,7 @@ def gradients(subject: Subject, rng: np.random.Generator) -> None:
         answer is None
         or answer.target is None
         or not all(v.dtype == np.float32 for v in subject.feeds.values())
+        or is_quantised(Graph.load(subject.data))  # flat between its steps, and a gradient goes through them
     ):
         return
     model = onnx.inliner.inline_local_functions(onnx.load_from_string(subject.data))
@@ -216,6 +223,10 @@ def compiled(subject: Subject, rng: np.random.Generator) -> None:
 
 def perturbed(subject: Subject, rng: np.random.Generator) -> None:
     """Scores of changed inputs do not depend on how many are asked for at once."""
+    if (
+        sum(x.size for x in subject.feeds.values()) > MANY
+    ):  # a fixed batch of pictures is asked for each window
+        return
     how = ({"method": "occlusion", "window": 3}, {"method": "rise", "n_masks": 5})[int(rng.integers(2))]
     alone, together = subject.again(**how, batch_size=1), subject.again(**how, batch_size=4)
     if alone is None or together is None:
