@@ -77,9 +77,8 @@ class _Reading:
                 elif node not in self.within:
                     self._take(node if inputs == node.inputs else replace(node, inputs=inputs))
             except (ValueError, IndexError) as error:
-                raise ModelError(
-                    f"{self.graph.title}: the scales and zero points of {node} do not fit its numbers: {error}"
-                ) from error
+                title = self.graph.title
+                raise ModelError(f"{title}: the scales of {node} do not fit its numbers: {error}") from error
         view = self.graph.having(
             nodes=tuple(self.nodes), aliases=self.aliases, arrays=self.written.arrays, units=self.units
         )

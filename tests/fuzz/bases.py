@@ -84,6 +84,15 @@ GRAPHS = {
         q = QuantizeLinear (x, scale, point) k = DequantizeLinear (q, scale, point)
         w = DequantizeLinear (wq, scale, spoint) a = Conv (k, w, v4) b = Relu (a) f = GlobalAveragePool (b)
         h = Flatten (f) y = Gemm (h, m44, v4) }""",
+    "integers": """g (float[N,3,8,8] x) => (float[N,4] y) {
+        q = QuantizeLinear (x, scale, point)
+        a = QLinearConv (q, scale, point, wq, scale, spoint, scale, point)
+        m = MaxPool <kernel_shape = [2, 2]> (a) k = DequantizeLinear (m, scale, point)
+        f = GlobalAveragePool (k) h = Flatten (f) y = Gemm (h, m44, v4) }""",
+    "dynamic": """g (float[N,3,8,8] x) => (float[N,4] y) {
+        q, s, z = DynamicQuantizeLinear (x) i = ConvInteger (q, wq, z) k = Cast <to = 1> (i)
+        both = Mul (s, scale) a = Mul (k, both) b = Relu (a) f = GlobalAveragePool (b)
+        h = Flatten (f) y = Gemm (h, m44, v4) }""",
 }
 FLOATS = {
     **{
