@@ -86,6 +86,9 @@ class Twin:
         self.nodes: list[onnx.NodeProto] = []
         self.made: dict[str, np.ndarray] = {}
         self.count = 0
+        shown = onnx.shape_inference.infer_shapes(model).graph
+        values = (*shown.input, *shown.value_info)
+        self.ranks = {value.name: len(value.type.tensor_type.shape.dim) for value in values}
 
     def constant(self, value: Any) -> str:
         name = f"twin{len(self.made)}"
@@ -143,25 +146,40 @@ class Twin:
     def write_exact(self, node: onnx.NodeProto, given: list[str], told: dict[str, Any]) -> None:
         """An operator on whole numbers."""
         kind, y = node.op_type, node.output[0]
-        behind = 3
-        inputs = [self.real(given[0], given[1], given[2])]
+        behind, factor = 3, 1.0
+        inputs = [] if kind in ("QLinearConcat", "QLinearWhere") else [self.real(*given[:3])]
+        if kind == "QGemm":
+            factor = told.get("alpha", 1.0)
         if kind in ("QLinearConv", "QLinearMatMul", "QGemm", "QLinearAdd", "QLinearMul"):
             axis = {"QLinearConv": 0, "QGemm": 0 if told.get("transB") else 1}.get(kind, -1)
             inputs.append(self.real(given[3], given[4], given[5], axis))
             bias, behind = {"QLinearConv": (8, 6), "QGemm": (6, 7)}.get(kind, (9, 6))
             if bias < len(node.input) and given[bias]:
                 scales = (self.constants[given[place]].astype(np.float64) for place in (1, 4))
-                b = self.constants[given[bias]] * np.prod(np.broadcast_arrays(*scales), axis=0)
+                b = factor * self.constants[given[bias]] * np.prod(np.broadcast_arrays(*scales), axis=0)
                 inputs.append(self.constant(b.astype(np.float32)))
         elif kind == "QLinearConcat":
             places = range(2, len(node.input), 3)
             inputs, behind = [self.real(*given[place : place + 3]) for place in places], 0
         elif kind == "QLinearWhere":
             inputs, behind = [given[0], self.real(*given[1:4]), self.real(*given[4:7])], 7
-        told = {name: value for name, value in told.items() if name not in ("channels_last", "opset")}
-        z = f"{y}/exact"
+        is_last = told.pop("channels_last", 0)
+        if told.pop("opset", 13) < 13:  # all axes from this one on
+            self.nodes.append(helper.make_node("Flatten", inputs, [f"{y}/flat"], axis=told["axis"]))
+            inputs, told = [f"{y}/flat"], {"axis": 1}
+        ndim = self.ranks[node.input[0]] if is_last else 0
+        if is_last:
+            perm = [0, ndim - 1, *range(1, ndim - 1)]
+            self.nodes.append(helper.make_node("Transpose", inputs[:1], [f"{y}/first"], perm=perm))
+            inputs[0] = f"{y}/first"
+        z = y if kind == "QGemm" and not given[7] else f"{y}/exact"
         self.nodes.append(helper.make_node(EXACT[kind], inputs, [z], node.name, **told))
-        self.rounded(z, y, given[behind], given[behind + 1])
+        if is_last:
+            perm = [0, *range(2, ndim), 1]
+            self.nodes.append(helper.make_node("Transpose", [z], [f"{y}/last"], perm=perm))
+            z = f"{y}/last"
+        if z != y:
+            self.rounded(z, y, given[behind], given[behind + 1])
 
     def proto(self) -> onnx.ModelProto:
         """The model."""

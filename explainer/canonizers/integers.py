@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
+from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..model.units import Unit
 from ..tensor import Array
+
+OTHERWISE = "it reads whole numbers in another scale than they were written in"
 
 
 class Written:
@@ -28,6 +32,8 @@ class Written:
         New constants.
     inner : list of str
         New tensors, which no file computes.
+    ranks : dict of tensor -> int
+        How many axes these make, where ONNX's inference does not know the operators.
     node : Node
         The one that is being written.
     """
@@ -40,6 +46,7 @@ class Written:
         self.units: dict[str, Unit] = {}
         self.arrays: dict[str, Array] = {}
         self.inner: list[str] = []
+        self.ranks: dict[str, int] = {}
 
     def of(self, node: Node) -> Written:
         """The same, about to write a node."""
@@ -51,18 +58,42 @@ class Written:
         """A copy of the node's."""
         return dict(self.node.attributes)
 
-    def known(self, *places: int) -> bool:
-        """Whether operands are the same in every run."""
-        return all(self.graph.is_constant(name) for place in places if (name := self.node.operand(place)))
+    def require(self, *places: int) -> None:
+        """Refuse operands that are not the same in every run.
+
+        Raises
+        ------
+        UnsupportedError
+        """
+        for place in places:
+            name = self.node.operand(place)
+            if name and not self.graph.is_constant(name):
+                raise UnsupportedError(f"{name!r}, a scale or a weight of it, is computed from the input")
 
     def real(self, place: int, axis: int = 1) -> str:
         """An operand as real numbers, its scale and zero point behind it."""
         q, scale, zero = (self.node.operand(place + step) for step in range(3))
         unit = Unit(scale, zero, axis)
         if self.graph.is_constant(q):
+            self.require(place + 1, place + 2)
             return self.array(f"{q}/real", unit.real(*self._numbers(q, unit)))
-        self.units.setdefault(q, unit)
+        if not self.same(self.units.setdefault(q, unit), unit):
+            raise UnsupportedError(OTHERWISE)
         return q
+
+    def same(self, one: Unit, other: Unit) -> bool:
+        """Whether whole numbers stand for the same in two units, as far as that is known."""
+        pairs = ((one.scale, other.scale), (one.zero, other.zero))
+        if not all(a == b or self._equal(a, b) for a, b in pairs):
+            return False
+        several = self.graph.is_constant(one.scale) and self.graph.constant(one.scale).size > 1
+        return one.axis == other.axis or not several
+
+    def _equal(self, one: str, other: str) -> bool:
+        if not all(self.graph.is_constant(name) for name in (one, other) if name):
+            return False
+        a, b = (self.graph.constant(name).squeeze() if name else np.zeros(()) for name in (one, other))
+        return np.array_equal(a, b)
 
     def _numbers(self, q: str, unit: Unit) -> tuple[Array, dict[str, Array]]:
         values = {name: self.graph.constant(name).astype(np.float32) for name in (q, *unit.tensors)}
@@ -82,97 +113,136 @@ class Written:
         self.arrays[name] = np.asarray(value)
         return name
 
-    def add(self, operator: str, inputs: Sequence[str], output: str = "", **attributes: Any) -> str:
-        """A node on real numbers, and what it makes."""
+    def add(
+        self, operator: str, inputs: Sequence[str], output: str = "", *, opset: int = 0, **attributes: Any
+    ) -> str:
+        """A node on real numbers, in the graph's opset or another one, and what it makes."""
         made = output or self.graph.unused(f"{self.node.outputs[0]}/real", self.inner)
         if not output:
             self.inner.append(made)
         known_as = self.node.operator.rpartition(".")[2]
-        opset = self.graph.opset
+        opset = opset or self.graph.opset
         self.nodes.append(
             Node(operator, self.node.name, tuple(inputs), (made,), attributes, opset, known_as=known_as)
         )
         return made
 
-    def quantised(self, x: str, scale: int) -> bool:
+    def moved(self, x: str, ndim: int, to: int) -> str:
+        """x, its channels moved to this axis from the other end of a sample."""
+        axes = [0, ndim - 1, *range(1, ndim - 1)] if to == 1 else [0, *range(2, ndim), 1]
+        return self.add("Transpose", (x,), perm=axes)
+
+    def axes(self, x: str) -> int:
+        """How many axes a tensor has.
+
+        Raises
+        ------
+        UnsupportedError
+        """
+        known = self.graph.axes(x) or self.ranks.get(x)
+        if not known:
+            raise UnsupportedError(
+                "the file does not tell how many axes it works on; infer its shapes "
+                "(onnxruntime.tools.symbolic_shape_infer), or save it at optimisation level extended"
+            )
+        return known
+
+    def quantised(self, x: str, scale: int) -> None:
         """The node's output: x, rounded and closed at its ends; its scale stands at this place."""
         inputs = (x, self.node.operand(scale), self.node.operand(scale + 1))
         self.units[self.node.outputs[0]] = Unit(*inputs[1:])
         self.add("QuantizeLinear", inputs, self.node.outputs[0], axis=1)
-        return True
 
 
-def convolution(w: Written) -> bool:
+def convolution(w: Written) -> None:
     """Conv."""
     attributes = w.attributes
-    if attributes.pop("channels_last", 0) or not w.known(1, 3, 4, 5, 8):
-        return False
-    return w.quantised(w.add("Conv", (w.real(0), w.real(3, axis=0), w.bias(8, 1, 4)), **attributes), 6)
+    is_last = attributes.pop("channels_last", 0)
+    w.require(1, 3, 4, 5, 8)
+    ndim = w.graph.constant(w.node.operand(3)).ndim
+    x = w.real(0)
+    x = w.moved(x, ndim, 1) if is_last else x
+    z = w.add("Conv", (x, w.real(3, axis=0), w.bias(8, 1, 4)), **attributes)
+    w.ranks[w.node.outputs[0]] = ndim
+    w.quantised(w.moved(z, ndim, -1) if is_last else z, 6)
 
 
-def product(w: Written) -> bool:
+def product(w: Written) -> None:
     """MatMul."""
-    return w.quantised(w.add("MatMul", (w.real(0), w.real(3, axis=-1))), 6)
+    w.quantised(w.add("MatMul", (w.real(0), w.real(3, axis=-1))), 6)
 
 
-def dense(w: Written) -> bool:
+def dense(w: Written) -> None:
     """Gemm; what it makes is real already where it has no scale."""
     attributes = w.attributes
-    if not w.known(1, 3, 4, 5, 6):
-        return False
+    w.require(1, 3, 4, 5, 6)
     weights = w.real(3, axis=0 if attributes["transB"] else 1)
     inputs = (w.real(0), weights, w.bias(6, 1, 4, attributes["alpha"]))
     if w.node.operand(7):
-        return w.quantised(w.add("Gemm", inputs, **attributes, beta=1.0), 7)
-    return bool(w.add("Gemm", inputs, w.node.outputs[0], **attributes, beta=1.0))
+        w.quantised(w.add("Gemm", inputs, **attributes, beta=1.0), 7)
+    else:
+        w.add("Gemm", inputs, w.node.outputs[0], **attributes, beta=1.0)
 
 
-def concat(w: Written) -> bool:
+def concat(w: Written) -> None:
     """Concat, of tensors that each have a scale."""
     parts = [w.real(place) for place in range(2, len(w.node.inputs), 3)]
-    return w.quantised(w.add("Concat", parts, **w.attributes), 0)
+    w.quantised(w.add("Concat", parts, **w.attributes), 0)
 
 
-def mean(w: Written) -> bool:
+def mean(w: Written) -> None:
     """ReduceMean."""
     attributes = w.attributes
     axes = attributes.pop("axes", None)
     if w.graph.opset < 18:
-        return w.quantised(w.add("ReduceMean", (w.real(0),), axes=axes, **attributes), 3)
+        w.quantised(w.add("ReduceMean", (w.real(0),), axes=axes, **attributes), 3)
+        return
     operand = w.array(f"{w.node.outputs[0]}/axes", np.array(axes, np.int64)) if axes else ""
     z = w.add("ReduceMean", (w.real(0), operand), noop_with_empty_axes=0, **attributes)
-    return w.quantised(z, 3)
+    w.quantised(z, 3)
 
 
-def where(w: Written) -> bool:
+def where(w: Written) -> None:
     """Where."""
-    return w.quantised(w.add("Where", (w.node.inputs[0], w.real(1), w.real(4))), 7)
+    w.quantised(w.add("Where", (w.node.inputs[0], w.real(1), w.real(4))), 7)
 
 
-def of_one(operator: str, **beside: Any) -> Callable[[Written], bool]:
+def softmax(w: Written) -> None:
+    """Softmax of the opset that it says."""
+    attributes = w.attributes
+    opset = attributes.pop("opset")
+    w.quantised(w.add("Softmax", (w.real(0),), opset=opset, **attributes), 3)
+
+
+def of_one(operator: str, **beside: Any) -> Callable[[Written], None]:
     """An operator on one tensor; `beside` are the attributes that the other has not."""
 
-    def write(w: Written) -> bool:
+    def write(w: Written) -> None:
         attributes = w.attributes
-        if attributes.pop("channels_last", 0):
-            return False
-        attributes.pop("opset", None)
-        return w.quantised(w.add(operator, (w.real(0),), **attributes, **beside), 3)
+        is_last = attributes.pop("channels_last", 0)
+        x, y = w.node.inputs[0], w.node.outputs[0]
+        if "kernel_shape" in attributes:
+            w.ranks[x] = len(attributes["kernel_shape"]) + 2
+        with suppress(UnsupportedError):
+            w.ranks[y] = w.axes(x)
+        real = w.moved(w.real(0), w.axes(x), 1) if is_last else w.real(0)
+        z = w.add(operator, (real,), **attributes, **beside)
+        w.quantised(w.moved(z, w.axes(x), -1) if is_last else z, 3)
 
     return write
 
 
-def of_two(operator: str) -> Callable[[Written], bool]:
+def of_two(operator: str) -> Callable[[Written], None]:
     """An operator on two tensors."""
 
-    def write(w: Written) -> bool:
-        return w.quantised(w.add(operator, (w.real(0), w.real(3))), 6)
+    def write(w: Written) -> None:
+        w.quantised(w.add(operator, (w.real(0), w.real(3))), 6)
 
     return write
 
 
-# What writes a node on real numbers in place of one; it answers False where it cannot.
-QLINEAR: Mapping[str, Callable[[Written], bool]] = {
+# What writes a node on real numbers in place of one.
+QLINEAR: Mapping[str, Callable[[Written], None]] = {
     "QLinearConv": convolution,
     "com.microsoft.QLinearConv": convolution,
     "QLinearMatMul": product,
@@ -185,6 +255,6 @@ QLINEAR: Mapping[str, Callable[[Written], bool]] = {
     "com.microsoft.QLinearMul": of_two("Mul"),
     "com.microsoft.QLinearReduceMean": mean,
     "com.microsoft.QLinearSigmoid": of_one("Sigmoid"),
-    "com.microsoft.QLinearSoftmax": of_one("Softmax"),
+    "com.microsoft.QLinearSoftmax": softmax,
     "com.microsoft.QLinearWhere": where,
 }

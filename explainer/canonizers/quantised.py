@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-import numpy as np
-
-from ..errors import ModelError
+from ..errors import ModelError, UnsupportedError
+from ..model.following import MISFITS
 from ..model.graph import Graph, Node
 from ..model.units import Unit
 from .dynamic import DYNAMIC, Integers, integers
-from .integers import QLINEAR, Written
+from .integers import OTHERWISE, QLINEAR, Written
 
 QUANTIZE = frozenset({"QuantizeLinear", "com.microsoft.QuantizeLinear"})
 DEQUANTIZE = frozenset({"DequantizeLinear", "com.microsoft.DequantizeLinear"})
@@ -71,12 +70,13 @@ class _Reading:
         """What comes of it."""
         for node in self.graph.nodes:
             inputs = tuple(self.aliases.get(name, name) for name in node.inputs)
+            read = node.operand(0)
             try:
                 if node in self.integers:
                     self.integers[node].write(self.written)
                 elif node not in self.within:
-                    self._take(node if inputs == node.inputs else replace(node, inputs=inputs))
-            except (ValueError, IndexError) as error:
+                    self._take(node if inputs == node.inputs else replace(node, inputs=inputs), read)
+            except MISFITS as error:
                 title = self.graph.title
                 raise ModelError(f"{title}: the scales of {node} do not fit its numbers: {error}") from error
         view = self.graph.having(
@@ -84,7 +84,8 @@ class _Reading:
         )
         return replace(view, inner=_inner(view, self.written.inner, self.visible))
 
-    def _take(self, node: Node) -> None:
+    def _take(self, node: Node, reads: str) -> None:
+        """Write a node; `reads` is what it reads in the file, where that may be real numbers already."""
         carries = bool(node.inputs) and node.inputs[0] in self.graph.carrying
         if node.operator in QUANTIZE and carries:
             self.units[node.outputs[0]] = _unit_of(node)
@@ -97,10 +98,10 @@ class _Reading:
             )
         elif node.operator in DEQUANTIZE and carries:
             self._dequantise(node)
-        elif node.operator in QLINEAR and QLINEAR[node.operator](self.written.of(node)):
-            return
+        elif node.operator in QLINEAR and not self.graph.carrying.isdisjoint(node.outputs):
+            self._write(node)
         else:
-            if node.operator in KEEPING and carries and (unit := self.units.get(node.inputs[0])):
+            if node.operator in KEEPING and carries and (unit := self.units.get(reads)):
                 self.units.update(dict.fromkeys(filter(None, node.outputs), unit))
             self.nodes.append(node)
 
@@ -108,21 +109,20 @@ class _Reading:
         """What is real already is handed on; read in another scale than it was written in, it is refused."""
         q, unit = node.inputs[0], _unit_of(node)
         known = self.units.setdefault(q, unit)
-        if not (same := self._same(known, unit)) or node.outputs[0] in self.visible:
-            self.nodes.append(replace(node, operator="DequantizeLinear", acts_as="" if same else "rescaling"))
+        if not (same := self.written.same(known, unit)) or node.outputs[0] in self.visible:
+            refusal = "" if same else OTHERWISE
+            self.nodes.append(replace(node, operator="DequantizeLinear", refusal=refusal))
         else:
             self.aliases[node.outputs[0]] = q
 
-    def _same(self, one: Unit, other: Unit) -> bool:
-        pairs = ((one.scale, other.scale), (one.zero, other.zero))
-        return one.axis == other.axis and all(a == b or self._equal(a, b) for a, b in pairs)
-
-    def _equal(self, one: str, other: str) -> bool:
-        """Whether two scales or zero points are the same number, as far as that is known."""
-        if not all(self.graph.is_constant(name) for name in (one, other) if name):
-            return False
-        a, b = (self.graph.constant(name).squeeze() if name else np.zeros(()) for name in (one, other))
-        return np.array_equal(a, b)
+    def _write(self, node: Node) -> None:
+        """An operator on whole numbers as one on real ones; as it is, and why, where that cannot be."""
+        before = len(self.nodes)
+        try:
+            QLINEAR[node.operator](self.written.of(node))
+        except UnsupportedError as error:
+            del self.nodes[before:]
+            self.nodes.append(replace(node, refusal=str(error)))
 
 
 def _unit_of(node: Node) -> Unit:

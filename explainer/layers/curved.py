@@ -50,7 +50,7 @@ class SoftmaxLayer(Curved):
         if not self.flattens:
             return x, self.axis
         axis = self.axis % x.ndim if x.ndim else 0
-        return Reshape(x, np.array([*x.shape[:axis], int(np.prod(x.shape[axis:]))])), -1
+        return Reshape(x, np.array([*[0] * axis, int(np.prod(x.shape[axis:])) if axis else -1])), -1
 
     def shaped(self, lines: Value, x: Value) -> Value:
         """Lines as x is shaped."""

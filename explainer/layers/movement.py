@@ -63,7 +63,8 @@ class Flatten(ReshapeLayer):
     def forward(self, x: Value, p: Parameters) -> Value:
         axis = attribute(self.node, "axis")
         axis = axis + x.ndim if axis < 0 else axis
-        return Reshape(x, np.array([int(np.prod(x.shape[:axis])), -1 if axis < x.ndim else 1]))
+        before = 0 if axis == 1 else int(np.prod(x.shape[:axis]))
+        return Reshape(x, np.array([before, -1 if axis < x.ndim else 1]))
 
 
 @register("Squeeze")

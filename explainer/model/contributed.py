@@ -142,6 +142,16 @@ CONTRIBUTED: Mapping[tuple[str, str], Mapping[str, Any]] = {
     },
     (MICROSOFT, "QLinearAdd"): _TWO,
     (MICROSOFT, "QLinearAveragePool"): {**_POOL, "inputs": (4, 5), "outputs": (1, 1)},
+    (MICROSOFT, "QLinearConv"): {
+        "types": {
+            "auto_pad": AttributeProto.STRING,
+            **dict.fromkeys(("dilations", "kernel_shape", "pads", "strides"), AttributeProto.INTS),
+            **dict.fromkeys(("channels_last", "group"), _INT),
+        },
+        "defaults": {"auto_pad": "NOTSET", "channels_last": 0, "group": 1},
+        "inputs": (8, 9),
+        "outputs": (1, 1),
+    },
     (MICROSOFT, "QLinearConcat"): {
         "types": {"axis": _INT},
         "defaults": {},

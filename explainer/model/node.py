@@ -35,6 +35,8 @@ class Node:
         Of a product, the operand that is held constant in this view: see `explainer.canonizers.gates`.
     known_as : str
         What people call it, where a canonizer knows: "GELU", "squeeze-excite gate"; else "".
+    refusal : str
+        Why it cannot be explained, where that was found when the view was made; else "".
     """
 
     operator: str
@@ -48,6 +50,7 @@ class Node:
     acts_as: str = ""
     gate: int | None = None
     known_as: str = ""
+    refusal: str = ""
 
     def __repr__(self) -> str:
         return f"<Node {self}>"

@@ -30,6 +30,8 @@ def layer_of(node: Node, graph: Graph, output: int) -> Layer:
     UnsupportedError
         There is none, or none for a node that is used so; the message is the reason alone.
     """
+    if node.refusal:
+        raise UnsupportedError(node.refusal)
     operator = node.acts_as or node.operator
     if operator in REGISTRY:
         return REGISTRY[operator].of(node, graph, output)
@@ -48,8 +50,6 @@ def layer_of(node: Node, graph: Graph, output: int) -> Layer:
             "its body runs as often as data says, and nothing walks through a loop; export it unrolled, in "
             "Keras by the layer's unroll=True"
         )
-    if operator == "rescaling":
-        raise UnsupportedError("it reads whole numbers in another scale than they were written in")
     settled = graph.source.settled
     reason = REASONS.get(operator, "this operator has no layer")
     raise UnsupportedError((settled.kept if settled else {}).get(operator, reason))
