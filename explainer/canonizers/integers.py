@@ -77,17 +77,19 @@ class Written:
         if self.graph.is_constant(q):
             self.require(place + 1, place + 2)
             return self.array(f"{q}/real", unit.real(*self._numbers(q, unit)))
-        if not self.same(self.units.setdefault(q, unit), unit):
+        if not self.same(q, self.units.setdefault(q, unit), unit):
             raise UnsupportedError(OTHERWISE)
         return q
 
-    def same(self, one: Unit, other: Unit) -> bool:
-        """Whether whole numbers stand for the same in two units, as far as that is known."""
+    def same(self, q: str, one: Unit, other: Unit) -> bool:
+        """Whether whole numbers q stand for the same in two units, as far as that is known."""
         pairs = ((one.scale, other.scale), (one.zero, other.zero))
         if not all(a == b or self._equal(a, b) for a, b in pairs):
             return False
         several = self.graph.is_constant(one.scale) and self.graph.constant(one.scale).size > 1
-        return one.axis == other.axis or not several
+        axes = self.graph.axes(q) or self.ranks.get(q) or 0
+        places = {unit.axis + axes if unit.axis < 0 else unit.axis for unit in (one, other)}
+        return len(places) == 1 or not several
 
     def _equal(self, one: str, other: str) -> bool:
         if not all(self.graph.is_constant(name) for name in (one, other) if name):

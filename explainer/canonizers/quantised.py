@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+import onnx
+
 from ..errors import ModelError, UnsupportedError
 from ..model.following import MISFITS
 from ..model.graph import Graph, Node
+from ..model.rounded import UNTOLD, quantised_type
 from ..model.units import Unit
 from .dynamic import DYNAMIC, Integers, integers
 from .integers import OTHERWISE, QLINEAR, Written
@@ -26,6 +29,7 @@ KEEPING = frozenset(
         *("Reshape", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"),
     }
 )
+BLOCKS = "activations that have a scale for each block are not explained; quantise them with one, or by axis"
 
 
 def dequantised(graph: Graph, visible: Collection[str] = ()) -> Graph:
@@ -63,6 +67,8 @@ class _Reading:
         self.aliases = dict(graph.aliases)
         self.written = Written(graph)
         self.nodes, self.units = self.written.nodes, self.written.units
+        # What rounds to numbers that nobody is told, by them.
+        self.aside: dict[str, Node] = {}
         self.integers: dict[Node, Integers] = integers(graph, visible)
         self.within = {node for one in self.integers.values() for node in one.nodes}
 
@@ -88,13 +94,14 @@ class _Reading:
         """Write a node; `reads` is what it reads in the file, where that may be real numbers already."""
         carries = bool(node.inputs) and node.inputs[0] in self.graph.carrying
         if node.operator in QUANTIZE and carries:
-            self.units[node.outputs[0]] = _unit_of(node)
-            self.nodes.append(replace(node, operator="QuantizeLinear"))
+            self._quantise(node)
         elif node.operator == DYNAMIC and carries:
             q, scale, zero = node.outputs
             self.units[q] = Unit(scale, zero)
+            told = {"output_dtype": onnx.TensorProto.UINT8}
+            inputs = (node.inputs[0], scale, zero)
             self.nodes.append(
-                replace(node, operator="QuantizeLinear", inputs=(node.inputs[0], scale, zero), outputs=(q,))
+                replace(node, operator="QuantizeLinear", inputs=inputs, outputs=(q,), attributes=told)
             )
         elif node.operator in DEQUANTIZE and carries:
             self._dequantise(node)
@@ -105,11 +112,34 @@ class _Reading:
                 self.units.update(dict.fromkeys(filter(None, node.outputs), unit))
             self.nodes.append(node)
 
+    def _quantise(self, node: Node) -> None:
+        """What rounds; where nobody is told the whole numbers, with the DequantizeLinear that reads them."""
+        q, refusal = node.outputs[0], BLOCKS if node.attributes.get("block_size") else ""
+        if quantised_type(node, self.graph) in UNTOLD:
+            others = [reader for reader in self.graph.readers.get(q, ()) if reader.operator not in DEQUANTIZE]
+            if not others and not refusal and q not in self.visible:
+                self.aside[q] = node
+                return
+            refusal = refusal or "numbers of this type are read by a DequantizeLinear alone, or not explained"
+        self.units[q] = _unit_of(node)
+        self.nodes.append(replace(node, operator="QuantizeLinear", refusal=refusal))
+
     def _dequantise(self, node: Node) -> None:
         """What is real already is handed on; read in another scale than it was written in, it is refused."""
         q, unit = node.inputs[0], _unit_of(node)
+        if q in self.aside:
+            rounds = self.aside[q]
+            same = self.written.same(q, _unit_of(rounds), unit)
+            refusal = "" if same else OTHERWISE
+            self.nodes.append(
+                replace(rounds, operator="QuantizeLinear", outputs=node.outputs, refusal=refusal)
+            )
+            return
+        if node.attributes.get("block_size"):
+            self.nodes.append(replace(node, operator="DequantizeLinear", refusal=BLOCKS))
+            return
         known = self.units.setdefault(q, unit)
-        if not (same := self.written.same(known, unit)) or node.outputs[0] in self.visible:
+        if not (same := self.written.same(q, known, unit)) or node.outputs[0] in self.visible:
             refusal = "" if same else OTHERWISE
             self.nodes.append(replace(node, operator="DequantizeLinear", refusal=refusal))
         else:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
-from ..errors import UnsupportedError
 from ..model.graph import Graph, Node
 from ..model.operators import Facts, as_first
+from ..model.rounded import numbers_of
 from ..model.units import along
 from ..tensor import FLOAT32, Cast, Max, Min, Round, Value
 from .activations import Activation, inside
@@ -37,8 +35,7 @@ class QuantizeLinear(Activation):
         self.inputs = node.inputs[:1]
         self.take_operand(graph, "scale", 1, "scale")
         self.take_operand(graph, "zero", 2, "zero point")
-        zero = node.operand(2)
-        self.ends = ends_of(graph, zero, node.attributes.get("output_dtype", 0))
+        self.numbers = numbers_of(node, graph)
 
     def prepare(self, values: Mapping[str, Value]) -> dict[str, Value]:
         found = super().prepare(values)
@@ -52,21 +49,25 @@ class QuantizeLinear(Activation):
 
     def _bounds(self, x: Value, p: Parameters) -> tuple[Value, Value, Value]:
         scale, zero = self._scales(x, p)
-        low, high = self.ends
+        low, high = self.numbers.ends
         return scale, (low - zero) * scale, (high - zero) * scale
 
     def forward(self, x: Value, p: Parameters) -> Value:
         scale, low, high = self._bounds(x, p)
-        return Min(Max(Round(x / scale) * scale, low), high)
+        q = x / scale
+        step = self.numbers.step(q)
+        return Min(Max(Round(q / step) * step * scale, low), high)
 
     def transpose(self, s: Value, at: Bound) -> Value:
-        z = at(at.x)
-        scale, low, high = self._bounds(z, at.p)
-        return s * inside(z, low + scale / 2, high - scale / 2)
+        return s * self._inside(at(at.x), at.p)
 
     def derivative(self, x: Value, p: Parameters) -> Value:
+        return self._inside(x, p)
+
+    def _inside(self, x: Value, p: Parameters) -> Value:
         scale, low, high = self._bounds(x, p)
-        return inside(x, low + scale / 2, high - scale / 2)
+        half = self.numbers.last / 2 * scale
+        return inside(x, low + half, high - half)
 
 
 @register("DynamicQuantizeLinear")
@@ -74,18 +75,6 @@ class DynamicQuantizeLinear(QuantizeLinear):
     """The same, in a unit that it chooses by the least and the largest x, and that is held."""
 
     facts = Facts()
-
-
-def ends_of(graph: Graph, zero: str, kind: int) -> tuple[float, float]:
-    """The least and the largest whole number of a tensor's type."""
-    dtype = np.dtype(np.uint8)
-    if zero:
-        dtype = graph.constant(zero).dtype if graph.is_constant(zero) else np.dtype(np.uint8)
-    try:
-        info = np.iinfo(dtype)
-    except ValueError as error:
-        raise UnsupportedError(f"its numbers are {dtype}") from error
-    return float(info.min), float(info.max)
 
 
 @register("DequantizeLinear")
