@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..errors import InputError
+from ..errors import InputError, shown
 from ..model.channels import channel_of
+from ..plain.checks import is_whole
 from ..plain.keywords import only_named
 from ..results.explanation import Explanation
 from ..targets import UNSAID, TargetLike
@@ -60,6 +61,8 @@ def concepts(
         raise InputError(f"concepts: an Explainer, not {explained!r}")
     if not isinstance(tensor, str):
         raise InputError(f"concepts: a tensor's name, not {tensor!r}")
+    if axis is not None and not is_whole(axis):
+        raise InputError(f"concepts: axis is a whole number, not {shown(axis)}")
     whole = slice(None) if axis is None else {axis: slice(None)}
     all_of_it = explained.explain(x, target, start, against, conditions={tensor: whole})
     if len(all_of_it.start) != 1:
