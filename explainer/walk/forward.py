@@ -165,7 +165,13 @@ class SessionForward:
         """Add what is read, and the file does not tell, by the layers that make it."""
         for step in self.plan.remade:
             x = step.layer.read(activations)
-            activations[step.layer.output] = step.layer.bind(x, None, parameters[step]).forward(x)
+            try:
+                activations[step.layer.output] = step.layer.bind(x, None, parameters[step]).forward(x)
+            except MISFITS as error:
+                raise ModelError(
+                    f"{self.plan.graph.title}: what {step.node} reads does not fit, and onnxruntime runs it "
+                    f"({error}): export the model anew"
+                ) from error
 
     def whole(self, values: Mapping[str, Any]) -> set[str]:
         """What carries relevance though onnxruntime has it in whole numbers."""

@@ -8,6 +8,7 @@ import onnx
 import onnxruntime
 import pytest
 from quantising import fused, rounding, twin
+from versions import before
 
 import explainer
 
@@ -235,6 +236,10 @@ def test_other_opsets(case, opset, tmp_path):
 def test_an_operator_is_the_one_it_stands_for(case, kind, tmp_path):
     if (case, kind) in LACKING:
         pytest.skip("onnxruntime has no kernel of it")
+    if (case, kind) == ("Softmax", "int8") and before("onnxruntime", "1.32"):
+        pytest.skip(
+            "of int8 along another axis than the last 1.21 computes something else, and 1.32 does not"
+        )
     check(*single(case, kind), tmp_path)
 
 
