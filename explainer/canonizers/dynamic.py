@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from ..model.graph import Graph, Node
-from ..model.units import Unit, along
-from ..tensor import Array
+from ..model.units import Unit
 from .integers import Written
 
 DYNAMIC = "DynamicQuantizeLinear"
@@ -47,22 +44,11 @@ class Integers:
         w.units.setdefault(one, Unit(self.x, zeros[0]))
         w.of(product)
         if graph.is_constant(other):
-            q = graph.constant(other).astype(np.float32)
-            zero = graph.constant(zeros[1]).astype(np.float32) if zeros[1] else np.zeros((), np.float32)
-            scale = (
-                graph.constant(self.weights).astype(np.float32) if self.weights else np.ones((), np.float32)
-            )
-            real = (q - _along(zero, axis, q)) * _along(scale, axis, q)
-            other = w.array(f"{other}/real", real)
+            other = w.constant(other, Unit(self.weights, zeros[1], axis))
         else:
             w.units.setdefault(other, Unit(self.weights, zeros[1]))
         bias = [w.array(f"{self.bias}/real", graph.constant(self.bias).ravel())] if self.bias else []
         w.add(operator, (one, other, *bias), self.nodes[-1].outputs[0], **product.attributes)
-
-
-def _along(parameter: Array, axis: int, q: Array) -> Array:
-    """A scale that may lie along one axis, or have all axes already."""
-    return np.asarray(along(parameter.ravel(), axis, q))
 
 
 def integers(graph: Graph, visible: Collection[str]) -> dict[Node, Integers]:

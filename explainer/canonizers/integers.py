@@ -76,7 +76,7 @@ class Written:
         unit = Unit(scale, zero, axis)
         if self.graph.is_constant(q):
             self.require(place + 1, place + 2)
-            return self.array(f"{q}/real", unit.real(*self._numbers(q, unit)))
+            return self.constant(q, unit)
         if not self.same(q, self.units.setdefault(q, unit), unit):
             raise UnsupportedError(OTHERWISE)
         return q
@@ -97,9 +97,10 @@ class Written:
         a, b = (self.graph.constant(name).squeeze() if name else np.zeros(()) for name in (one, other))
         return np.array_equal(a, b)
 
-    def _numbers(self, q: str, unit: Unit) -> tuple[Array, dict[str, Array]]:
+    def constant(self, q: str, unit: Unit) -> str:
+        """Constant whole numbers as a new constant of real ones."""
         values = {name: self.graph.constant(name).astype(np.float32) for name in (q, *unit.tensors)}
-        return values[q], values
+        return self.array(f"{q}/real", unit.real(values[q], values))
 
     def bias(self, place: int, x: int, weights: int, factor: float = 1.0) -> str:
         """Whole numbers in the product of two scales, as real ones."""

@@ -17,7 +17,7 @@ class Unit:
     Attributes
     ----------
     scale, zero : str
-        Tensors; a `zero` of "" is 0.
+        Tensors; a `scale` of "" is 1, a `zero` of "" is 0.
     axis : int
         Along which they are given, where they are several.
     """
@@ -29,7 +29,7 @@ class Unit:
     @property
     def tensors(self) -> tuple[str, ...]:
         """What it is read from."""
-        return (self.scale, self.zero) if self.zero else (self.scale,)
+        return tuple(filter(None, (self.scale, self.zero)))
 
     def real(self, q: Value, values: Mapping[str, Value]) -> Value:
         """What q, in floating numbers already, stands for.
@@ -40,8 +40,8 @@ class Unit:
         values : dict of tensor -> Value
             `tensors`, in floating numbers too.
         """
-        scale = along(values[self.scale], self.axis, q)
-        return q * scale if not self.zero else (q - along(values[self.zero], self.axis, q)) * scale
+        x = q - along(values[self.zero], self.axis, q) if self.zero else q
+        return x * along(values[self.scale], self.axis, q) if self.scale else x
 
 
 def along(parameter: Value, axis: int, x: Value) -> Value:

@@ -144,6 +144,8 @@ class Plan:
     @property
     def remade(self) -> tuple[Step, ...]:
         """The steps whose outputs are read, and made again since the file does not tell them; as they run."""
+        if not self.graph.inner:
+            return ()
         needed, found = set(self.reads), []
         for step in self.steps:
             if step.layer.output in needed & self.graph.inner:

@@ -81,7 +81,7 @@ class SessionForward:
         given = {value.name for value in graph.inputs}
         self.wanted = [name for name in dict.fromkeys(self._reads()) if name not in given]
         self.carried = plan.carrying
-        self.masked, self.untaken = plan.masked, plan.untaken
+        self.masked, self.untaken, self.remade = plan.masked, plan.untaken, plan.remade
         self.producers = {name: str(node) for name, node in graph.producers.items()}
         with np.errstate(all="ignore"):  # what comes of it is reported below
             self.fixed = {
@@ -163,7 +163,7 @@ class SessionForward:
 
     def remake(self, activations: dict[str, Array], parameters: Mapping[Step, Mapping[str, Array]]) -> None:
         """Add what is read, and the file does not tell, by the layers that make it."""
-        for step in self.plan.remade:
+        for step in self.remade:
             x = step.layer.read(activations)
             try:
                 activations[step.layer.output] = step.layer.bind(x, None, parameters[step]).forward(x)

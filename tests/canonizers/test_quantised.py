@@ -1,8 +1,8 @@
 """Quantised files: their maps are those of the same nets in real numbers, rounded at the same places."""
 
 import numpy as np
-import onnx
 import pytest
+from building import parse
 from quantising import dynamically, fused, random_feeds, rounding, statically, twin
 
 import explainer
@@ -10,12 +10,11 @@ import explainer
 
 def weighted(text, seed=1, **shapes):
     """A model of this text, with seeded weights."""
-    model = onnx.parser.parse_model(text)
     rng = np.random.default_rng(seed)
-    for name, shape in shapes.items():
-        values = rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
-        model.graph.initializer.append(onnx.numpy_helper.from_array(values.astype(np.float32), name))
-    return model
+    return parse(
+        text,
+        **{name: rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:])) for name, shape in shapes.items()},
+    )
 
 
 def net():
